@@ -1,0 +1,144 @@
+//! The configuration: read once, all faults reported at once.
+
+pub mod reader;
+pub mod resource;
+pub mod settings;
+
+use std::collections::BTreeMap;
+
+use crate::master::Masters;
+use crate::network::{Cidr, Origin};
+use crate::oauth::scope::{GrantedScope, Scope};
+use crate::time::Ttl;
+
+pub use reader::Faults;
+pub use resource::Resource;
+
+/// Everything that an operator can decide.
+pub struct Config {
+    /// An origin without trailing slash, used byte for byte wherever an issuer is named.
+    pub issuer: String,
+    /// What people are told.
+    pub service: Service,
+    /// What tokens are issued for; ours last, `/mcp` before `/api/v1`.
+    pub resources: Vec<Resource>,
+    /// Every scope that a token may carry.
+    pub scopes_supported: Scope,
+    /// What our own read calls need.
+    pub read_scope: Scope,
+    /// What an unclaimed agent may do.
+    pub pre_claim_scopes: GrantedScope,
+    /// What a claimed agent may do.
+    pub post_claim_scopes: GrantedScope,
+    /// Registration without any identity is on.
+    pub anonymous: bool,
+    /// Which dialects of auth.md are spoken.
+    pub dialects: Dialects,
+    /// What API keys begin with.
+    pub api_key_prefix: String,
+    /// Lives of things.
+    pub ttls: Ttls,
+    /// Registrations an hour.
+    pub limits: Limits,
+    /// Browser origins that may call `/mcp`.
+    pub allowed_origins: Vec<String>,
+    /// The keys derived from `POSTERN_SECRET`.
+    pub masters: Masters,
+    /// SHA-256 of the operator's key.
+    pub operator_key: Option<[u8; 32]>,
+    /// Names and SHA-256 of the keys of resource servers.
+    pub resource_server_keys: Vec<(String, [u8; 32])>,
+    /// `DEV=1` with a loopback issuer.
+    pub development: bool,
+}
+
+/// What people are told about the service.
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// URL of its logo.
+    pub logo: Option<String>,
+    /// URL of its documentation.
+    pub documentation: Option<String>,
+    /// Contact for security matters.
+    pub contact: Option<String>,
+}
+
+/// Which dialects of auth.md are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialects {
+    /// The newest protocol.
+    pub v07: bool,
+    /// The hosted dialect: nested answers.
+    pub authkit: bool,
+    /// The first: `/agent/auth`, API keys.
+    pub v01: bool,
+}
+
+/// Lives of things.
+#[derive(Clone, Copy, Debug)]
+pub struct Ttls {
+    /// Access tokens.
+    pub access_token: Ttl,
+    /// Identity assertions.
+    pub assertion: Ttl,
+    /// Registrations that nobody claims.
+    pub unclaimed: Ttl,
+    /// API keys; none for as long as the registration.
+    pub api_key: Option<Ttl>,
+    /// What a registration said of itself.
+    pub liveness: Ttl,
+    /// Time between signing keys.
+    pub key_rotation: Ttl,
+}
+
+/// Registrations an hour.
+pub struct Limits {
+    /// Of one IPv4 address or IPv6 /64.
+    pub per_network: u32,
+    /// Of the deployment.
+    pub per_deployment: u32,
+    /// Of shared egress networks.
+    pub overrides: Vec<(Cidr, u32)>,
+}
+
+impl Config {
+    /// Reads the variables of a deployment.
+    ///
+    /// # Errors
+    /// All faults at once, unknown names included.
+    pub fn parse(variables: &BTreeMap<String, String>) -> Result<Self, Faults> {
+        reader::read(variables)
+    }
+
+    /// The resource that tokens are for when none is asked for: our `/mcp`.
+    #[must_use]
+    pub fn default_resource(&self) -> Option<&Resource> {
+        self.resource(&self.own("/mcp"))
+    }
+
+    /// The resource that `asked` names.
+    #[must_use]
+    pub fn resource(&self, asked: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.is(asked))
+    }
+
+    /// An absolute address of ours.
+    #[must_use]
+    pub fn own(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// What an agent is entitled to.
+    #[must_use]
+    pub fn entitled(&self, claimed: bool) -> &GrantedScope {
+        if claimed { &self.post_claim_scopes } else { &self.pre_claim_scopes }
+    }
+
+    /// Registrations an hour of the address that a request comes from.
+    #[must_use]
+    pub fn registrations_per_hour(&self, origin: &Origin) -> u32 {
+        let found = self.limits.overrides.iter().find(|(network, _)| network.contains(origin));
+        found.map_or(self.limits.per_network, |(_, per_hour)| *per_hour)
+    }
+}

@@ -1,0 +1,113 @@
+//! The APIs that tokens are issued for (RFC 8707, RFC 9728).
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::oauth::scope::Scope;
+
+/// One protected resource.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its identifier: `aud` of its tokens.
+    pub uri: String,
+    /// `resource_name`.
+    pub name: Option<String>,
+    /// `logo_uri`.
+    pub logo: Option<String>,
+    /// `resource_documentation`.
+    pub documentation: Option<String>,
+    /// What its tokens may carry.
+    pub scopes: Scope,
+    /// Other spellings of the identifier that clients send.
+    pub alternates: Vec<String>,
+}
+
+/// As `RESOURCES` has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    uri: String,
+    name: Option<String>,
+    logo: Option<String>,
+    documentation: Option<String>,
+    scopes: Option<Vec<String>>,
+    #[serde(default)]
+    alternates: Vec<String>,
+}
+
+impl Written {
+    /// Checks the identifier and the scopes.
+    pub(super) fn read(self, supported: &Scope) -> Result<Resource, String> {
+        let canonical = canonical(&self.uri).ok_or_else(|| format!("{} is not an absolute URI without fragment", self.uri))?;
+        if let Some(wrong) = self.alternates.iter().find(|alternate| self::canonical(alternate).is_none()) {
+            return Err(format!("the alternate {wrong} is not an absolute URI without fragment"));
+        }
+        let scopes = match self.scopes {
+            None => supported.clone(),
+            Some(names) => names.join(" ").parse().map_err(|_| format!("the scopes of {canonical} are malformed"))?,
+        };
+        if !scopes.is_within(supported) {
+            return Err(format!("the scopes of {canonical} are not all in SCOPES_SUPPORTED"));
+        }
+        Ok(Resource {
+            uri: self.uri,
+            name: self.name,
+            logo: self.logo,
+            documentation: self.documentation,
+            scopes,
+            alternates: self.alternates,
+        })
+    }
+}
+
+impl Resource {
+    /// Whether `asked` names this resource: the identifier or an alternate, in upper or lower case where URIs do not
+    /// care, and with or without the slash of an empty path.
+    #[must_use]
+    pub fn is(&self, asked: &str) -> bool {
+        let Some(asked) = canonical(asked) else { return false };
+        std::iter::once(&self.uri).chain(&self.alternates).any(|known| canonical(known).is_some_and(|known| known == asked))
+    }
+}
+
+/// RFC 8707, section 2: absolute, no fragment. The `url` crate lower-cases scheme and host.
+fn canonical(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok()?;
+    if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    let text = String::from(url.clone());
+    Some(if url.path() == "/" && url.query().is_none() { text.trim_end_matches('/').to_owned() } else { text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_resource() {
+        let written: Written = serde_json::from_str(r#"{"uri":"https://api.example.com","alternates":["https://penrose/v1/"]}"#).unwrap();
+        let resource = written.read(&"a b".parse().unwrap()).unwrap();
+        for same in [
+            "https://api.example.com",
+            "https://api.example.com/",
+            "HTTPS://API.example.com",
+            "https://api.example.com:443",
+            "https://penrose/v1/",
+        ] {
+            assert!(resource.is(same), "{same}");
+        }
+        for other in [
+            "https://api.example.com/x",
+            "https://api.example.com/#f",
+            "http://api.example.com",
+            "https://api.example.com.evil",
+            "https://u@api.example.com",
+            "https://penrose/v1",
+            "api.example.com",
+            "",
+        ] {
+            assert!(!resource.is(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The list of settings: their names, defaults and meaning. The README's table is checked against it.
+
+/// One setting of the deployment.
+pub struct Setting {
+    /// Its name among the variables.
+    pub name: &'static str,
+    /// What it is if nobody sets it; none if it must be set, or is absent when not set.
+    pub default: Option<&'static str>,
+    /// Set with `wrangler secret put`, not in `[vars]`.
+    pub secret: bool,
+    /// What it is for.
+    pub meaning: &'static str,
+}
+
+const fn var(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: Some(default), secret: false, meaning }
+}
+
+const fn bare(name: &'static str, secret: bool, meaning: &'static str) -> Setting {
+    Setting { name, default: None, secret, meaning }
+}
+
+/// Every setting there is. A variable of another name is a fault.
+pub const SETTINGS: &[Setting] = &[
+    bare("ISSUER", false, "Where the worker is reached: an https origin without trailing slash. Must be set."),
+    var("SERVICE_NAME", "Postern", "The name that agents show to people."),
+    bare("SERVICE_LOGO", false, "URL of the logo that agents show to people."),
+    bare("SERVICE_DOCUMENTATION", false, "URL of the documentation of the API behind the gate."),
+    bare("SECURITY_CONTACT", false, "Contact of security.txt: a mailto: or https: URI. Without it there is no security.txt."),
+    var(
+        "RESOURCES",
+        "[]",
+        "JSON list of the APIs to issue tokens for, beside our own /mcp and /api/v1: uri, name, logo, documentation, scopes, alternates.",
+    ),
+    var("SCOPES_SUPPORTED", "api.read api.write", "Every scope that a token may carry."),
+    var("READ_SCOPE", "api.read", "The scope that our own read calls need."),
+    var("PRE_CLAIM_SCOPES", "api.read", "What an agent may do before a person claims it."),
+    var("POST_CLAIM_SCOPES", "api.read api.write", "What an agent may do once a person has claimed it."),
+    var("IDENTITY_TYPES", "anonymous", "Registration methods that are on: anonymous, or nothing."),
+    var("AUTH_MD_DIALECTS", "0.7 authkit 0.1", "Dialects of auth.md that are on."),
+    var("API_KEY_PREFIX", "postern", "What API keys begin with: letters, digits and underscores."),
+    var("ACCESS_TOKEN_TTL", "900", "Life of an access token in seconds, 60 to 86400."),
+    var("ASSERTION_TTL", "3600", "Life of an identity assertion in seconds, 60 to 86400."),
+    var("UNCLAIMED_REGISTRATION_TTL", "86400", "Life of a registration that nobody claims in seconds, 60 to 2592000."),
+    var("API_KEY_TTL", "0", "Life of an API key in seconds; 0 for as long as its registration."),
+    var("LIVENESS_TTL", "1", "For so many seconds, 0 to 60, a worker may trust what a registration last said of itself."),
+    var("KEY_ROTATION", "2592000", "A new signing key every so many seconds, 3600 to 31536000."),
+    var(
+        "REGISTRATIONS_PER_NETWORK_PER_HOUR",
+        "5",
+        "Registrations an hour of one IPv4 address or IPv6 /64; ten times that of the IPv4 /24 or IPv6 /48 around it.",
+    ),
+    var("REGISTRATIONS_PER_HOUR", "1000", "Registrations an hour of the whole deployment."),
+    var("REGISTRATION_LIMIT_OVERRIDES", "[]", "JSON list of shared egress networks with a limit of their own: network (CIDR), per_hour."),
+    var("ALLOWED_ORIGINS", "", "Browser origins that may call /mcp, beside our own and loopback; * for all."),
+    bare("DEV", false, "1 for development: allows a loopback http issuer. Never set it in production."),
+    bare("POSTERN_SECRET", true, "At least 32 random characters; every key of the deployment is derived from it. Must be set."),
+    bare("POSTERN_SECRET_PREVIOUS", true, "The secret before, while a change of it is under way."),
+    bare("OPERATOR_KEY", true, "At least 32 random characters; opens /operator/*. Without it nothing does."),
+    bare(
+        "RESOURCE_SERVER_KEYS",
+        true,
+        "Pairs name:digest, separated by spaces; the digest is the SHA-256 of a resource server's key in hex. They may introspect.",
+    ),
+];

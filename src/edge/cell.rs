@@ -1,0 +1,197 @@
+//! The Durable Object: one record, one command at a time.
+//!
+//! Between reading a record and writing it there is no await, so nothing else runs in between, and the write and the
+//! alarm go out together. An object creates nothing, no table either, before its first write.
+
+use std::cell::Cell as Shared;
+
+use serde::Deserialize;
+use serde_json::Value;
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::isolate::Isolate;
+use super::platform::Platform;
+use super::{log, now};
+use crate::cx::Cx;
+use crate::effect;
+use crate::entropy::Platform as Chance;
+use crate::machine::budget::Budget;
+use crate::machine::keyring::KeyRing;
+use crate::machine::limit::Limit;
+use crate::machine::registration::Registration;
+use crate::machine::status_index::StatusIndex;
+use crate::machine::status_list::StatusList;
+use crate::machine::{Change, Machine, Record, advance};
+use crate::time::{Timestamp, Ttl};
+
+/// After an effect has failed it is tried again so much later.
+const RETRY: Ttl = Ttl::from_seconds(5);
+/// Effects of one wake; what is left is done at the next, at once.
+const ROUNDS: usize = 16;
+
+/// Calls a generic function for the machine of that name.
+macro_rules! dispatch {
+    ($kind:expr, $self:ident.$function:ident($($argument:expr),*) $(.$await:ident)?) => {
+        match $kind {
+            Registration::KIND => $self.$function::<Registration>($($argument),*)$(.$await)?,
+            Limit::KIND => $self.$function::<Limit>($($argument),*)$(.$await)?,
+            Budget::KIND => $self.$function::<Budget>($($argument),*)$(.$await)?,
+            KeyRing::KIND => $self.$function::<KeyRing>($($argument),*)$(.$await)?,
+            StatusIndex::KIND => $self.$function::<StatusIndex>($($argument),*)$(.$await)?,
+            StatusList::KIND => $self.$function::<StatusList>($($argument),*)$(.$await)?,
+            other => Err(worker::Error::RustError(format!("no machine of the kind {other}"))),
+        }
+    };
+}
+
+/// One record of any kind.
+#[durable_object(alarm)]
+pub struct Cell {
+    state: State,
+    env: Env,
+    /// Whether the table is there, once that is known.
+    table: Shared<Option<bool>>,
+    /// When the alarm rings, once that is known.
+    alarm: Shared<Option<Timestamp>>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
+}
+
+impl DurableObject for Cell {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, table: Shared::new(None), alarm: Shared::new(None) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let path = request.path();
+        let kind = path.trim_start_matches('/');
+        let command = request.text().await?;
+        let answer = dispatch!(kind, self.answer(&command).await);
+        match answer {
+            Ok(outcome) => Response::ok(outcome),
+            Err(error) => {
+                log::warn("cell_failed", &format!("{kind}: {error}"));
+                Response::error("the record did not take the command", 500)
+            }
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.set(None);
+        if let Some(body) = self.read()? {
+            let Kind { kind } = serde_json::from_str(&body)?;
+            if let Err(error) = dispatch!(kind.as_str(), self.wake().await) {
+                log::warn("wake_failed", &format!("{kind}: {error}"));
+                self.ring(now().plus(RETRY)).await?;
+            }
+        }
+        Response::empty()
+    }
+}
+
+impl Cell {
+    async fn answer<M: Machine>(&self, command: &str) -> Result<String> {
+        let outcome = self.step::<M>(serde_json::from_str(command)?).await?;
+        Ok(serde_json::to_string(&outcome)?)
+    }
+
+    /// Reads, decides, writes; only then waits for the alarm to be set.
+    async fn step<M: Machine>(&self, command: M::Command) -> Result<M::Outcome> {
+        let (change, outcome) = advance::<M>(self.load()?, command, now());
+        match change {
+            Change::None => {}
+            Change::Write(record) => {
+                self.write(&serde_json::to_string(&record)?)?;
+                if let Some(at) = record.alarm() {
+                    self.ring(at).await?;
+                }
+            }
+            Change::Erase => self.erase().await?,
+        }
+        Ok(outcome)
+    }
+
+    /// Frees an expired record; else does what is due, and sets the alarm for what is not.
+    async fn wake<M: Machine>(&self) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let Some(record) = self.load::<M>()? else { return Ok(()) };
+            if record.expires <= now() {
+                return self.erase().await;
+            }
+            let effects = record.state.due(now());
+            if effects.is_empty() {
+                return match record.alarm() {
+                    Some(at) => self.ring(at).await,
+                    None => Ok(()),
+                };
+            }
+            let isolate = Isolate::of(&self.env);
+            let Ok(config) = &isolate.config else { return Err(worker::Error::RustError("the deployment is misconfigured".to_owned())) };
+            let ports = Platform::new(self.env.clone());
+            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None };
+            for effect in effects {
+                let command = effect::perform(effect, &cx).await.map_err(|error| worker::Error::RustError(error.to_string()))?;
+                self.step::<M>(command).await?;
+            }
+        }
+        self.ring(now()).await
+    }
+
+    fn load<M: Machine>(&self) -> Result<Option<Record<M>>> {
+        Ok(self.read()?.map(|body| serde_json::from_str(&body)).transpose()?)
+    }
+
+    fn read(&self) -> Result<Option<String>> {
+        let sql = self.state.storage().sql();
+        let table = match self.table.get() {
+            Some(table) => table,
+            None => {
+                let found = !sql
+                    .exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'record'", None)?
+                    .to_array::<Value>()?
+                    .is_empty();
+                self.table.set(Some(found));
+                found
+            }
+        };
+        if !table {
+            return Ok(None);
+        }
+        Ok(sql.exec("SELECT body FROM record", None)?.to_array::<Row>()?.into_iter().next().map(|row| row.body))
+    }
+
+    fn write(&self, body: &str) -> Result<()> {
+        let sql = self.state.storage().sql();
+        if self.table.get() != Some(true) {
+            sql.exec("CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)", None)?;
+            self.table.set(Some(true));
+        }
+        sql.exec("INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", vec![body.into()])?;
+        Ok(())
+    }
+
+    /// Sets the alarm, unless it rings earlier anyway: an alarm that comes too early sets itself anew.
+    async fn ring(&self, at: Timestamp) -> Result<()> {
+        if self.alarm.get().is_some_and(|set| set <= at) {
+            return Ok(());
+        }
+        self.alarm.set(Some(at));
+        let offset = i64::try_from(now().until(at).millis()).unwrap_or(i64::MAX);
+        self.state.storage().set_alarm(offset).await
+    }
+
+    async fn erase(&self) -> Result<()> {
+        self.table.set(Some(false));
+        self.alarm.set(None);
+        self.state.storage().delete_alarm().await?;
+        self.state.storage().delete_all().await
+    }
+}

@@ -1,0 +1,153 @@
+//! ES256 by WebCrypto. Keys are imported once per isolate and cannot be exported from there.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use js_sys::{Array, ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
+
+use crate::entropy::{self, Platform as Chance};
+use crate::jose::jwk::PublicJwk;
+use crate::store::{CryptoError, SigningKey};
+
+/// More keys than a ring ever holds.
+const MOST_KEYS: usize = 64;
+/// AES-GCM: 96 bits.
+const NONCE: usize = 12;
+
+thread_local! {
+    static PRIVATE: RefCell<BTreeMap<String, CryptoKey>> = const { RefCell::new(BTreeMap::new()) };
+    static PUBLIC: RefCell<BTreeMap<String, CryptoKey>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+impl From<JsValue> for CryptoError {
+    fn from(error: JsValue) -> Self {
+        // The text of a DOMException says what kind it is, and nothing of the key.
+        Self(error.dyn_ref::<js_sys::Error>().map_or_else(|| "unknown".to_owned(), |error| String::from(error.message())))
+    }
+}
+
+/// Makes a key pair, and wraps the private key with AES-256-GCM, its name as associated data.
+pub(super) async fn generate(wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
+    let subtle = subtle()?;
+    let pair = done(subtle.generate_key_with_object(&ecdsa()?, true, &usages(&["sign", "verify"]))).await?;
+    let part = |name: &str| Reflect::get(&pair, &JsValue::from_str(name)).map(|key| key.unchecked_into::<CryptoKey>());
+    let point = bytes(&done(subtle.export_key("raw", &part("publicKey")?)).await?);
+    let private = bytes(&done(subtle.export_key("pkcs8", &part("privateKey")?)).await?);
+    let jwk = PublicJwk::from_point(&point).map_err(|error| CryptoError(error.to_string()))?;
+
+    let nonce: [u8; NONCE] = entropy::random(&Chance).map_err(|error| CryptoError(error.to_string()))?;
+    let key = wrapping_key(wrap_with, "encrypt").await?;
+    let sealed = bytes(&done(subtle.encrypt_with_object_and_u8_array(&aes_gcm(&nonce, &jwk.kid)?, &key, &private)).await?);
+    Ok((jwk, URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat())))
+}
+
+/// Signs; the answer is the 64 bytes of a JWS.
+pub(super) async fn sign(key: &SigningKey<'_>, input: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let known = PRIVATE.with_borrow(|keys| keys.get(key.kid).cloned());
+    let private = match known {
+        Some(private) => private,
+        None => {
+            let private = unwrap(key).await?;
+            remember(&PRIVATE, key.kid, &private);
+            private
+        }
+    };
+    let signature = subtle()?.sign_with_object_and_u8_array(&es256()?, &private, input);
+    Ok(bytes(&done(signature).await?))
+}
+
+/// Checks a signature.
+pub(super) async fn verify(key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    let known = PUBLIC.with_borrow(|keys| keys.get(&key.kid).cloned());
+    let public = match known {
+        Some(public) => public,
+        None => {
+            let point = key.point().map_err(|error| CryptoError(error.to_string()))?;
+            let public = import("raw", &point, &ecdsa()?, "verify").await?;
+            remember(&PUBLIC, &key.kid, &public);
+            public
+        }
+    };
+    let answer = subtle()?.verify_with_object_and_u8_array_and_u8_array(&es256()?, &public, signature, input);
+    Ok(done(answer).await?.is_truthy())
+}
+
+/// Opens a wrapped key with whichever wrapping key fits.
+async fn unwrap(key: &SigningKey<'_>) -> Result<CryptoKey, CryptoError> {
+    let wrapped = URL_SAFE_NO_PAD.decode(key.wrapped).map_err(|error| CryptoError(error.to_string()))?;
+    let (nonce, sealed) = wrapped.split_at_checked(NONCE).ok_or_else(|| CryptoError("a wrapped key is too short".to_owned()))?;
+    for wrapping in key.unwrap_with {
+        let wrapping = wrapping_key(wrapping, "decrypt").await?;
+        let opened = done(subtle()?.decrypt_with_object_and_u8_array(&aes_gcm(nonce, key.kid)?, &wrapping, sealed)).await;
+        if let Ok(private) = opened {
+            return import("pkcs8", &bytes(&private), &ecdsa()?, "sign").await;
+        }
+    }
+    Err(CryptoError("no secret of the deployment opens the signing key".to_owned()))
+}
+
+async fn wrapping_key(key: &[u8; 32], usage: &str) -> Result<CryptoKey, CryptoError> {
+    import("raw", key, &algorithm("AES-GCM")?, usage).await
+}
+
+async fn import(format: &str, key: &[u8], algorithm: &Object, usage: &str) -> Result<CryptoKey, CryptoError> {
+    let data: Object = Uint8Array::from(key).into();
+    let key = done(subtle()?.import_key_with_object(format, &data, algorithm, false, &usages(&[usage]))).await?;
+    Ok(key.unchecked_into())
+}
+
+fn remember(keys: &'static std::thread::LocalKey<RefCell<BTreeMap<String, CryptoKey>>>, kid: &str, key: &CryptoKey) {
+    keys.with_borrow_mut(|keys| {
+        if keys.len() >= MOST_KEYS {
+            keys.clear();
+        }
+        keys.insert(kid.to_owned(), key.clone());
+    });
+}
+
+fn subtle() -> Result<SubtleCrypto, CryptoError> {
+    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
+    Ok(global.crypto()?.subtle())
+}
+
+async fn done(promise: Result<Promise, JsValue>) -> Result<JsValue, CryptoError> {
+    Ok(JsFuture::from(promise?).await?)
+}
+
+fn bytes(buffer: &JsValue) -> Vec<u8> {
+    Uint8Array::new(buffer.unchecked_ref::<ArrayBuffer>()).to_vec()
+}
+
+fn usages(names: &[&str]) -> JsValue {
+    names.iter().map(|name| JsValue::from_str(name)).collect::<Array>().into()
+}
+
+fn algorithm(name: &str) -> Result<Object, CryptoError> {
+    let object = Object::new();
+    Reflect::set(&object, &JsValue::from_str("name"), &JsValue::from_str(name))?;
+    Ok(object)
+}
+
+fn ecdsa() -> Result<Object, CryptoError> {
+    let object = algorithm("ECDSA")?;
+    Reflect::set(&object, &JsValue::from_str("namedCurve"), &JsValue::from_str("P-256"))?;
+    Ok(object)
+}
+
+fn es256() -> Result<Object, CryptoError> {
+    let object = algorithm("ECDSA")?;
+    Reflect::set(&object, &JsValue::from_str("hash"), &JsValue::from_str("SHA-256"))?;
+    Ok(object)
+}
+
+fn aes_gcm(nonce: &[u8], kid: &str) -> Result<Object, CryptoError> {
+    let object = algorithm("AES-GCM")?;
+    Reflect::set(&object, &JsValue::from_str("iv"), &Uint8Array::from(nonce))?;
+    Reflect::set(&object, &JsValue::from_str("additionalData"), &Uint8Array::from(kid.as_bytes()))?;
+    Ok(object)
+}

@@ -1,0 +1,112 @@
+//! The thin edge: binds the core to Cloudflare Workers. All that names `worker` is in here.
+
+mod body;
+mod cell;
+mod crypto;
+mod isolate;
+mod log;
+mod platform;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use worker::web_sys;
+use worker::{Context, Env, Headers, ResponseBuilder, event};
+
+use crate::cx::Cx;
+use crate::entropy::{Entropy, Platform as Chance};
+use crate::http::{TooLong, handle, takes_body};
+use crate::network::Origin;
+use crate::time::Timestamp;
+use isolate::Isolate;
+use platform::Platform;
+
+/// The headers that the core looks at; nothing else crosses into it.
+const HEADERS: [&str; 8] =
+    ["authorization", "content-type", "idempotency-key", "if-none-match", "origin", "mcp-protocol-version", "mcp-method", "mcp-name"];
+
+/// Every request to the deployment.
+#[event(fetch)]
+async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
+    let started = now();
+    let id = request_id();
+    let isolate = Isolate::of(&env);
+    let response = match &isolate.config {
+        Ok(config) => {
+            let ports = Platform::new(env);
+            let origin = header(&request, "cf-connecting-ip").and_then(|address| Origin::parse(&address));
+            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin };
+            handle(read(&request).await, &cx).await
+        }
+        Err(faults) => {
+            let mut response = Response::new(
+                "{\"error\":\"server_error\",\"error_description\":\"The deployment is misconfigured; its log says how.\"}\n".into(),
+            );
+            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+            response.extensions_mut().insert(crate::http::reply::Reason(format!("misconfigured: {faults}")));
+            response
+        }
+    };
+    log::request(&id, &request.method(), &response, started.until(now()).millis());
+    Ok(write(response, &id))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(worker::Date::now().as_millis())
+}
+
+fn request_id() -> String {
+    let mut bytes = [0; 8];
+    // Only a name for the log: without randomness it is all zeros.
+    let _ = Chance.fill(&mut bytes);
+    crate::master::hex(&bytes)
+}
+
+fn header(request: &web_sys::Request, name: &str) -> Option<String> {
+    request.headers().get(name).ok().flatten()
+}
+
+async fn read(request: &web_sys::Request) -> Request<Result<bytes::Bytes, TooLong>> {
+    let url = request.url();
+    let path = path(&url);
+    let method = request.method();
+    let body = if takes_body(&method, path) { body::read(request).await } else { Ok(bytes::Bytes::new()) };
+    let mut read = Request::new(body);
+    // What no request can be is none that we know: both end in 404 or 405.
+    *read.method_mut() = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
+    *read.uri_mut() = path.parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
+    *read.headers_mut() = headers(request);
+    read
+}
+
+/// The path of an absolute URL, as the client wrote it, without the query.
+fn path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+    path.split(['?', '#']).next().unwrap_or("/")
+}
+
+fn headers(request: &web_sys::Request) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in HEADERS {
+        if let Some(value) = header(request, name) {
+            // A value that is no header is there all the same, and wrong.
+            let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("?"));
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    headers
+}
+
+fn write(response: Response<bytes::Bytes>, id: &str) -> web_sys::Response {
+    let (parts, body) = response.into_parts();
+    let headers = Headers::new();
+    for (name, value) in &parts.headers {
+        if let Ok(value) = value.to_str() {
+            let _ = headers.append(name.as_str(), value);
+        }
+    }
+    let _ = headers.set("x-request-id", id);
+    let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
+    let response = if body.is_empty() { builder.empty() } else { builder.fixed(body.to_vec()) };
+    response.into()
+}

@@ -1,0 +1,108 @@
+//! The ports on Workers: Durable Objects, KV, WebCrypto, the log.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use wasm_bindgen::JsValue;
+use worker::{Delay, Env, Method, Request, RequestInit};
+
+use super::{crypto, log};
+use crate::jose::jwk::PublicJwk;
+use crate::machine::Machine;
+use crate::store::{Cells, CryptoError, Directory, Log, Signer, SigningKey, StoreError};
+use crate::time::Ttl;
+
+/// Name of the Durable Object binding.
+const CELL: &str = "CELL";
+/// Name of the KV binding.
+const KV: &str = "KV";
+/// An object that does not answer by then has panicked, or its place is lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The bindings of one request, or of one wake of an object.
+pub(super) struct Platform {
+    env: Env,
+}
+
+impl Platform {
+    pub(super) fn new(env: Env) -> Self {
+        Self { env }
+    }
+
+    async fn ask(&self, kind: &str, id: &str, command: &str) -> Result<String, StoreError> {
+        let lost = |error: worker::Error| StoreError(format!("{kind}: {error}"));
+        let stub = self.env.durable_object(CELL).and_then(|cells| cells.get_by_name(&format!("{kind}/{id}"))).map_err(lost)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(JsValue::from_str(command)));
+        let request = Request::new_with_init(&format!("https://cell/{kind}"), &init).map_err(lost)?;
+        let mut response = in_time(stub.fetch_with_request(request))
+            .await
+            .ok_or_else(|| StoreError(format!("{kind}: no answer in time")))?
+            .map_err(lost)?;
+        let text = response.text().await.map_err(lost)?;
+        if response.status_code() == 200 { Ok(text) } else { Err(StoreError(format!("{kind}: {text}"))) }
+    }
+}
+
+impl Cells for Platform {
+    async fn run<M: Machine>(&self, id: &M::Id, command: M::Command) -> Result<M::Outcome, StoreError> {
+        let wrong = |error: serde_json::Error| StoreError(format!("{}: {error}", M::KIND));
+        let command = serde_json::to_string(&command).map_err(wrong)?;
+        serde_json::from_str(&self.ask(M::KIND, &id.to_string(), &command).await?).map_err(wrong)
+    }
+
+    async fn tell(&self, kind: &str, id: &str, command: serde_json::Value) -> Result<(), StoreError> {
+        self.ask(kind, id, &command.to_string()).await.map(|_| ())
+    }
+}
+
+impl Directory for Platform {
+    async fn read(&self, name: &str, stale_after: Ttl) -> Result<Option<String>, StoreError> {
+        let kv = self.env.kv(KV).map_err(|error| StoreError(format!("KV: {error}")))?;
+        kv.get(name).cache_ttl(stale_after.seconds()).text().await.map_err(|error| StoreError(format!("KV: {error}")))
+    }
+
+    async fn publish(&self, name: &str, value: &str, ttl: Option<Ttl>) -> Result<(), StoreError> {
+        let lost = |error: &dyn std::fmt::Display| StoreError(format!("KV: {error}"));
+        let kv = self.env.kv(KV).map_err(|error| lost(&error))?;
+        let put = kv.put(name, value).map_err(|error| lost(&error))?;
+        let put = match ttl {
+            Some(ttl) => put.expiration_ttl(ttl.seconds().max(60)),
+            None => put,
+        };
+        put.execute().await.map_err(|error| lost(&error))
+    }
+}
+
+impl Signer for Platform {
+    async fn generate(&self, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
+        crypto::generate(wrap_with).await
+    }
+
+    async fn sign(&self, key: &SigningKey<'_>, input: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        crypto::sign(key, input).await
+    }
+
+    async fn verify(&self, key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+        crypto::verify(key, input, signature).await
+    }
+}
+
+impl Log for Platform {
+    fn warn(&self, event: &'static str, reason: &str) {
+        log::warn(event, reason);
+    }
+}
+
+/// What `future` ends in, unless it takes longer than [`PATIENCE`].
+async fn in_time<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut delay = pin!(Delay::from(PATIENCE));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => delay.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}

@@ -1,0 +1,33 @@
+//! Carries out what a record says is to be done outside it.
+
+use crate::cx::Cx;
+use crate::keys::{self, KeysError};
+use crate::machine::Effect;
+use crate::status;
+use crate::store::Ports;
+use crate::time::Ttl;
+
+/// Does `effect`; the command that it returns settles it.
+///
+/// # Errors
+/// It could not be done now; it stays due.
+pub async fn perform<C, P: Ports>(effect: Effect<C>, cx: &Cx<'_, P>) -> Result<C, KeysError> {
+    match effect {
+        Effect::Step(command) => Ok(command),
+        Effect::GenerateKey(then) => Ok(then(keys::candidate(cx).await?)),
+        Effect::Publish { name, value, then } => {
+            cx.ports.publish(name, &value, None).await?;
+            Ok(then)
+        }
+        Effect::PublishStatusList { list, bits, expires, then } => {
+            let token = status::sign(list, &bits, expires, cx).await?;
+            let ttl = cx.now.until(expires).max(Ttl::from_seconds(60));
+            cx.ports.publish(&status::name(list), &token, Some(ttl)).await?;
+            Ok(then)
+        }
+        Effect::Tell { kind, id, command, then } => {
+            cx.ports.tell(kind, &id, command).await?;
+            Ok(then)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Metadata for machines. Only what works is advertised.
+
+use serde_json::{Value, json};
+
+use super::refuse::Refused;
+use crate::config::Resource;
+use crate::cx::Cx;
+use crate::grant::GRANT_TYPES;
+use crate::keys;
+use crate::oauth::scope::Scope;
+use crate::store::Ports;
+
+/// Our own resources: one service, which accepts tokens for either.
+pub(super) const OWN: [&str; 2] = ["/mcp", "/api/v1"];
+
+/// RFC 9728, section 2, for the resource of ours at `path`, or for the default resource.
+pub(super) fn protected_resource<P>(path: &str, cx: &Cx<'_, P>) -> Option<Value> {
+    let resource = if path.is_empty() { cx.config.default_resource() } else { ours(path, cx) }?;
+    let mut document = json!({
+        "resource": resource.uri,
+        "authorization_servers": [cx.config.issuer],
+        "scopes_supported": list(&resource.scopes),
+        "bearer_methods_supported": ["header"],
+        "resource_name": resource.name.as_ref().unwrap_or(&cx.config.service.name),
+    });
+    optional(&mut document, "resource_logo_uri", resource.logo.as_deref());
+    optional(&mut document, "logo_uri", resource.logo.as_deref());
+    optional(&mut document, "resource_documentation", resource.documentation.as_deref());
+    Some(document)
+}
+
+/// RFC 8414, section 2, with the `agent_auth` block of auth.md.
+pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Value> {
+    if !path.is_empty() {
+        ours(path, cx)?;
+    }
+    let config = cx.config;
+    let resource = config.default_resource()?;
+    let mut document = json!({
+        "issuer": config.issuer,
+        "token_endpoint": config.own("/oauth2/token"),
+        "revocation_endpoint": config.own("/oauth2/revoke"),
+        "introspection_endpoint": config.own("/oauth2/introspect"),
+        "jwks_uri": config.own("/.well-known/jwks.json"),
+        "scopes_supported": list(&config.scopes_supported),
+        "response_types_supported": [],
+        "grant_types_supported": GRANT_TYPES,
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "protected_resources": config.resources.iter().map(|resource| &resource.uri).collect::<Vec<_>>(),
+        "resource": resource.uri,
+        "authorization_servers": [config.issuer],
+        "bearer_methods_supported": ["header"],
+        "agent_auth": agent_auth(cx),
+    });
+    optional(&mut document, "service_documentation", config.service.documentation.as_deref());
+    Some(document)
+}
+
+fn agent_auth<P>(cx: &Cx<'_, P>) -> Value {
+    let (config, dialects) = (cx.config, cx.config.dialects);
+    let types: &[&str] = if config.anonymous { &["anonymous"] } else { &[] };
+    let mut block = json!({ "skill": config.own("/auth.md"), "identity_types_supported": types });
+    let newer = dialects.v07 || dialects.authkit;
+    let identity = newer.then(|| config.own("/agent/identity"));
+    optional(&mut block, "identity_endpoint", identity.as_deref());
+    if dialects.v01 {
+        optional(&mut block, "register_uri", Some(&config.own("/agent/auth")));
+        if config.anonymous {
+            add(&mut block, "anonymous", json!({ "credential_types_supported": ["api_key"] }));
+        }
+    }
+    let versions = [("0.7", dialects.v07), ("0.6", dialects.v07), ("authkit", dialects.authkit), ("0.1", dialects.v01)];
+    let versions: Vec<&str> = versions.into_iter().filter(|(_, on)| *on).map(|(version, _)| version).collect();
+    add(&mut block, "spec_versions_supported", json!(versions));
+    block
+}
+
+/// `/.well-known/agent-configuration` in AgentAuth's words, as far as it works.
+pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
+    let config = cx.config;
+    json!({
+        "issuer": config.issuer,
+        "token_endpoint": config.own("/oauth2/token"),
+        "token_introspection_endpoint": config.own("/oauth2/introspect"),
+        "token_revocation_endpoint": config.own("/oauth2/revoke"),
+        "jwks_uri": config.own("/.well-known/jwks.json"),
+        "scopes_supported": list(&config.scopes_supported),
+        "grant_types_supported": GRANT_TYPES,
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "token_endpoint_content_types_supported": ["application/x-www-form-urlencoded"],
+        "token_signing_alg_values_supported": ["ES256"],
+        "claims_supported": ["iss", "sub", "aud", "client_id", "jti", "iat", "exp", "scope", "registration", "generation", "credential", "status"],
+        "token_lifetimes": { "access_token_seconds": config.ttls.access_token.seconds() },
+        "service_documentation": config.own("/auth.md"),
+    })
+}
+
+/// The public keys (RFC 7517, section 5), the next one included.
+pub(super) async fn jwks<P: Ports>(cx: &Cx<'_, P>) -> Result<Vec<u8>, Refused> {
+    let set = keys::current(cx).await?;
+    let keys: Vec<_> = set.published(cx.now).map(|key| &key.jwk).collect();
+    Ok(serde_json::to_vec(&json!({ "keys": keys })).unwrap_or_default())
+}
+
+fn ours<'a, P>(path: &str, cx: &Cx<'a, P>) -> Option<&'a Resource> {
+    let uri = cx.config.own(path);
+    cx.config.resources.iter().find(|resource| resource.uri == uri)
+}
+
+fn list(scope: &Scope) -> Vec<&str> {
+    scope.iter().collect()
+}
+
+/// Absent rather than null: strict clients refuse null.
+fn optional(document: &mut Value, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        add(document, name, value.into());
+    }
+}
+
+fn add(document: &mut Value, name: &str, value: Value) {
+    if let Value::Object(fields) = document {
+        fields.insert(name.to_owned(), value);
+    }
+}

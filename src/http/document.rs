@@ -1,0 +1,195 @@
+//! What anyone may read, and keep for a while.
+
+use std::rc::Rc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use sha2::{Digest, Sha256};
+
+use super::refuse::Refused;
+use super::{discovery, home, prose, reply};
+use crate::cx::Cx;
+use crate::oauth::error::ErrorCode;
+use crate::store::Ports;
+
+/// The documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Document<'p> {
+    Home,
+    Style,
+    Icon,
+    AuthMd,
+    Llms,
+    Robots,
+    SecurityTxt,
+    /// RFC 9728, for our resource with this path; the empty path stands for the default resource.
+    ProtectedResource(&'p str),
+    /// RFC 8414, also under the path of a resource of ours.
+    AuthorizationServer(&'p str),
+    Jwks,
+    AgentConfiguration,
+}
+
+/// A document as it is sent.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    content_type: &'static str,
+    body: Bytes,
+    cache: &'static str,
+    etag: HeaderValue,
+}
+
+/// Discovery documents change with the configuration only.
+const MINUTES: &str = "public, max-age=300";
+
+impl<'p> Document<'p> {
+    /// The document at `path`. Well-known documents are served at the root, inserted before a resource's path (RFC
+    /// 8414, section 3.1; RFC 9728, section 3.1) and, as some clients ask, appended to it.
+    pub(super) fn of(path: &'p str) -> Option<Self> {
+        match path {
+            "/" => return Some(Self::Home),
+            "/style.css" => return Some(Self::Style),
+            "/icon.svg" | "/favicon.ico" => return Some(Self::Icon),
+            "/auth.md" => return Some(Self::AuthMd),
+            "/llms.txt" => return Some(Self::Llms),
+            "/robots.txt" => return Some(Self::Robots),
+            _ => {}
+        }
+        let (appended, rest) = path.split_once("/.well-known/")?;
+        let (name, inserted) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let suffix = match (appended, inserted) {
+            ("", suffix) | (suffix, "") => suffix,
+            _ => return None,
+        };
+        match (name, suffix) {
+            ("oauth-protected-resource", _) => Some(Self::ProtectedResource(suffix)),
+            ("oauth-authorization-server", _) => Some(Self::AuthorizationServer(suffix)),
+            ("jwks.json", "") => Some(Self::Jwks),
+            ("agent-configuration", "") => Some(Self::AgentConfiguration),
+            ("security.txt", "") => Some(Self::SecurityTxt),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::Style => "style",
+            Self::Icon => "icon",
+            Self::AuthMd => "auth_md",
+            Self::Llms => "llms_txt",
+            Self::Robots => "robots_txt",
+            Self::SecurityTxt => "security_txt",
+            Self::ProtectedResource(_) => "protected_resource",
+            Self::AuthorizationServer(_) => "authorization_server",
+            Self::Jwks => "jwks",
+            Self::AgentConfiguration => "agent_configuration",
+        }
+    }
+
+    async fn prepare<P: Ports>(self, cx: &Cx<'_, P>) -> Result<Prepared, Refused> {
+        let unknown = || Refused::new(ErrorCode::NotFound, "no resource of ours has that path");
+        let json = |value: serde_json::Value| Prepared::new(reply::JSON, MINUTES, serde_json::to_vec(&value).unwrap_or_default());
+        Ok(match self {
+            Self::Home => Prepared::new("text/html; charset=utf-8", MINUTES, home::page(cx)?),
+            Self::Style => Prepared::new("text/css; charset=utf-8", "public, max-age=3600", &include_bytes!("../../static/style.css")[..]),
+            Self::Icon => Prepared::new("image/svg+xml", "public, max-age=86400", &include_bytes!("../../static/icon.svg")[..]),
+            Self::AuthMd => Prepared::new("text/markdown; charset=utf-8", MINUTES, prose::auth_md(cx)?),
+            Self::Llms => Prepared::new("text/plain; charset=utf-8", MINUTES, prose::llms(cx)?),
+            Self::Robots => Prepared::new("text/plain; charset=utf-8", MINUTES, "User-agent: *\nAllow: /\n"),
+            Self::SecurityTxt => Prepared::new("text/plain; charset=utf-8", MINUTES, prose::security_txt(cx)),
+            Self::ProtectedResource(path) => json(discovery::protected_resource(path, cx).ok_or_else(unknown)?),
+            Self::AuthorizationServer(path) => json(discovery::authorization_server(path, cx).ok_or_else(unknown)?),
+            Self::Jwks => Prepared::new(reply::JSON, "public, max-age=10", discovery::jwks(cx).await?),
+            Self::AgentConfiguration => json(discovery::agent_configuration(cx)),
+        })
+    }
+
+    /// Whether it stays the same as long as the configuration does.
+    const fn is_fixed(self) -> bool {
+        !matches!(self, Self::Jwks | Self::SecurityTxt)
+    }
+}
+
+impl Prepared {
+    fn new(content_type: &'static str, cache: &'static str, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        let digest = Sha256::digest(&body);
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default()));
+        let etag = HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { content_type, body, cache, etag }
+    }
+}
+
+/// Sends a document, or 304 to whoever has it (RFC 9110, section 13.1.2).
+pub(super) async fn serve<P: Ports>(document: Document<'_>, headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let key = format!("{document:?}");
+    let kept = cx.memory.documents.borrow().get(&key).cloned();
+    let prepared = match kept {
+        Some(prepared) => prepared,
+        None => {
+            let prepared = Rc::new(document.prepare(cx).await?);
+            if document.is_fixed() {
+                cx.memory.documents.borrow_mut().insert(key, prepared.clone());
+            }
+            prepared
+        }
+    };
+    Ok(send(&prepared, document == Document::Home, headers))
+}
+
+/// The answer for what has been prepared.
+fn send(prepared: &Prepared, page: bool, headers: &HeaderMap) -> Response<Bytes> {
+    let unchanged = matches(headers, &prepared.etag);
+    let mut response = if unchanged {
+        reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        reply::plain(StatusCode::OK, prepared.content_type, prepared.body.clone())
+    };
+    let answer = response.headers_mut();
+    answer.insert(ETAG, prepared.etag.clone());
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static(prepared.cache));
+    if page {
+        for (name, value) in home::HEADERS {
+            answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
+    response
+}
+
+fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let Some(wanted) = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
+    let mine = etag.to_str().unwrap_or_default();
+    wanted.trim() == "*" || wanted.split(',').any(|known| known.trim().trim_start_matches("W/") == mine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_well_known_path() {
+        for (path, document) in [
+            ("/.well-known/oauth-protected-resource", Document::ProtectedResource("")),
+            ("/.well-known/oauth-protected-resource/mcp", Document::ProtectedResource("/mcp")),
+            ("/mcp/.well-known/oauth-protected-resource", Document::ProtectedResource("/mcp")),
+            ("/.well-known/oauth-authorization-server/api/v1", Document::AuthorizationServer("/api/v1")),
+        ] {
+            assert_eq!(Document::of(path), Some(document), "{path}");
+        }
+        for path in [
+            "/.well-known/",
+            "/.well-known/x",
+            "/mcp/.well-known/oauth-protected-resource/mcp",
+            "/.well-known/jwks.json/mcp",
+            "/well-known/jwks.json",
+            "/AUTH.md",
+            "/auth.md/",
+        ] {
+            assert_eq!(Document::of(path), None, "{path}");
+        }
+    }
+}

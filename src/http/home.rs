@@ -1,0 +1,62 @@
+//! The page for people who come by.
+
+use askama::Template;
+
+use super::prose::failed;
+use super::refuse::Refused;
+use crate::cx::Cx;
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    name: &'a str,
+    logo: Option<&'a str>,
+    issuer: &'a str,
+    documentation: Option<&'a str>,
+    newer: bool,
+    v01: bool,
+    development: bool,
+    endpoints: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// Nothing of the page comes from elsewhere, and nothing else may show it in a frame.
+pub(super) const HEADERS: [(&str, &str); 3] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+];
+
+/// Method, path, what for.
+const ENDPOINTS: &[(&str, &str, &str)] = &[
+    ("GET", "/.well-known/oauth-protected-resource", "Where to go after a 401 (RFC 9728)"),
+    ("GET", "/.well-known/oauth-authorization-server", "What this server can do (RFC 8414)"),
+    ("GET", "/.well-known/jwks.json", "The keys that tokens are signed with"),
+    ("GET", "/auth.md", "The way in, in words for agents"),
+    ("POST", "/agent/identity", "Register, and get an assertion (auth.md)"),
+    ("POST", "/agent/auth", "Register, and get an API key (auth.md v0.1)"),
+    ("POST", "/oauth2/token", "Exchange assertion or key for an access token"),
+    ("POST", "/oauth2/introspect", "Ask whether a token counts (RFC 7662)"),
+    ("POST", "/oauth2/revoke", "End a token or key (RFC 7009)"),
+    ("GET", "/api/v1/auth/me", "Who am I?"),
+    ("POST", "/mcp", "The same for MCP clients"),
+    ("GET", "/health", "Is it up? /ready asks the stores too"),
+];
+
+/// Renders the page.
+pub(super) fn page<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
+    let config = cx.config;
+    let page = Home {
+        name: &config.service.name,
+        logo: config.service.logo.as_deref(),
+        issuer: &config.issuer,
+        documentation: config.service.documentation.as_deref(),
+        newer: config.dialects.v07 || config.dialects.authkit,
+        v01: config.dialects.v01,
+        development: config.development,
+        endpoints: ENDPOINTS,
+    };
+    page.render().map_err(failed)
+}

@@ -1,0 +1,43 @@
+//! `GET /api/v1/auth/me`: who the caller is.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::guard::{self, Caller};
+use super::refuse::Refused;
+use super::reply;
+use crate::cx::Cx;
+use crate::store::Ports;
+use crate::time::Timestamp;
+use crate::verify::Kind;
+
+/// Answers for the REST surface.
+pub(super) async fn me<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let caller = guard::caller(headers, "/api/v1", cx).await?.needs(&cx.config.read_scope, cx)?;
+    Ok(reply::json(StatusCode::OK, &describe(&caller, cx)))
+}
+
+/// The same for every surface.
+pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
+    let active = &caller.active;
+    let (credential_type, audience, expires) = match &active.kind {
+        Kind::AccessToken(claims) => ("access_token", Some(claims.custom.aud.clone()), claims.expiration.map(Timestamp::from)),
+        Kind::ApiKey(stamp) => {
+            let key = active.standing.credentials.iter().find(|key| key.id == stamp.id).map(|key| key.expires.min(active.standing.expires));
+            ("api_key", None, key)
+        }
+    };
+    let audience = audience.or_else(|| cx.config.default_resource().map(|resource| resource.uri.clone()));
+    json!({
+        "registration_id": active.registration,
+        "registration_type": "anonymous",
+        "status": if active.standing.claimed { "claimed" } else { "unclaimed" },
+        "claimed": active.standing.claimed,
+        "scopes": caller.scope.as_scope().iter().collect::<Vec<_>>(),
+        "credential_type": credential_type,
+        "audience": audience,
+        "expires_at": expires.and_then(Timestamp::iso),
+        "registration_expires": active.standing.expires.iso(),
+    })
+}

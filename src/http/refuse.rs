@@ -1,0 +1,99 @@
+//! One refusal, in the shape that each surface demands.
+
+use bytes::Bytes;
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderName, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::reply::{self, JSON, PROBLEM, Reason};
+use crate::cx::Cx;
+use crate::oauth::error::{ErrorCode, Refusal};
+use crate::time::Ttl;
+
+/// A request that is not carried out.
+pub struct Refused {
+    code: ErrorCode,
+    hint: &'static str,
+    reason: String,
+    headers: Vec<(HeaderName, String)>,
+    retry_after: Option<Ttl>,
+}
+
+/// Where an error is shown, which decides its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// RFC 6749, section 5.2.
+    OAuth,
+    /// auth.md: `message` beside `error_description`.
+    Agent,
+    /// RFC 9457, on `/api/v1`.
+    Problem,
+}
+
+impl<E: Refusal> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self { code: error.code(), hint: error.hint(), reason: error.to_string(), headers: Vec::new(), retry_after: None }
+    }
+}
+
+impl Refused {
+    /// With the code's own hint.
+    pub fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+        Self { code, hint: code.hint(), reason: reason.into(), headers: Vec::new(), retry_after: None }
+    }
+
+    /// Says what to do next in words of the case.
+    #[must_use]
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a time to wait.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Ttl) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The answer. 503 always says when to come again.
+    pub fn render<P>(self, surface: Surface, cx: &Cx<'_, P>) -> Response<Bytes> {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let wait = self.retry_after.or((self.code == ErrorCode::TemporarilyUnavailable).then(|| Ttl::from_seconds(2)));
+        let error_uri = cx.config.own(&format!("/auth.md#{}", self.code.as_str()));
+        let (error, description) = (self.code.as_str(), self.code.description());
+        let mut body = match surface {
+            Surface::OAuth => json!({ "error": error, "error_description": description, "hint": self.hint, "error_uri": error_uri }),
+            Surface::Agent => {
+                json!({ "error": error, "message": description, "error_description": description, "hint": self.hint, "error_uri": error_uri })
+            }
+            Surface::Problem => {
+                json!({ "type": error_uri, "title": description, "status": status.as_u16(), "detail": self.hint, "error": error })
+            }
+        };
+        if let (Some(wait), Value::Object(fields)) = (wait, &mut body) {
+            fields.insert("retry_after".to_owned(), wait.seconds().into());
+        }
+        let mut response = reply::typed(status, if surface == Surface::Problem { PROBLEM } else { JSON }, &body);
+        let headers = response.headers_mut();
+        if let Some(wait) = wait {
+            reply::retry_after(headers, wait.seconds());
+        }
+        if self.code == ErrorCode::InvalidClient {
+            // RFC 6749, section 5.2.
+            reply::set(headers, WWW_AUTHENTICATE, "Basic realm=\"token\"");
+        }
+        for (name, value) in self.headers {
+            reply::set(headers, name, &value);
+        }
+        response.extensions_mut().insert(Reason(format!("{error}: {}", self.reason)));
+        response
+    }
+}

@@ -1,0 +1,84 @@
+//! `POST /oauth2/revoke` (RFC 7009)
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use super::refuse::Refused;
+use super::{form, reply};
+use crate::cx::Cx;
+use crate::grant::{Denied, credential};
+use crate::id::RegistrationId;
+use crate::machine::registration::{Command, Outcome, Registration};
+use crate::machine::standing::RevokedToken;
+use crate::oauth::authorization::Authorization;
+use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::params::Params;
+use crate::status;
+use crate::store::Ports;
+use crate::time::Timestamp;
+use crate::verify::{self, Inactive, Kind};
+
+/// Ends a token, an API key, or with its assertion a whole registration. To hold a secret is to be allowed to end
+/// it; a client that authenticates may end only its own. Whatever is not ended, and why, is not told (RFC 7009,
+/// section 2.2); hints are not needed and so never wrong.
+pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let params = form(headers, body)?;
+    let token = params.require("token")?;
+    let client = client(headers, &params, cx).await?;
+    if let Some((registration, command)) = target(token, cx).await?
+        && client.is_none_or(|client| client == registration)
+    {
+        match cx.ports.run::<Registration>(&registration, command).await? {
+            Outcome::Standing(standing) => verify::remember(&registration, Some(Rc::new(standing)), cx),
+            _ => verify::remember(&registration, None, cx),
+        }
+    }
+    Ok(reply::empty(StatusCode::OK))
+}
+
+/// The registration that authenticates, if one does.
+async fn client<P: Ports>(headers: &HeaderMap, params: &Params, cx: &Cx<'_, P>) -> Result<Option<RegistrationId>, Refused> {
+    let authorization = Authorization::parse(headers).map_err(Denied::from)?;
+    let secret = match authorization {
+        None if params.find("client_secret").is_none() => return Ok(None),
+        Some(Authorization::Bearer(token)) => token,
+        other => credential(params, other)?.1,
+    };
+    match verify::bearer(&secret, cx).await {
+        Ok(active) => Ok(Some(active.registration)),
+        Err(error) if error.code() == ErrorCode::InvalidToken => Err(Refused::new(ErrorCode::InvalidClient, error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is to be done about a genuine token; nothing about one that is not ours or no longer counts.
+async fn target<P: Ports>(token: &str, cx: &Cx<'_, P>) -> Result<Option<(RegistrationId, Command)>, Refused> {
+    match verify::bearer(token, cx).await {
+        Ok(active) => {
+            let command = match &active.kind {
+                Kind::ApiKey(stamp) => Command::RevokeCredential { id: stamp.id },
+                Kind::AccessToken(claims) => Command::RevokeToken {
+                    token: RevokedToken {
+                        jti: claims.custom.jti.clone(),
+                        until: claims.expiration.map_or(Timestamp::NEVER, Timestamp::from),
+                    },
+                    place: claims.custom.status.as_ref().and_then(|claim| status::place(claim, cx)),
+                },
+            };
+            return Ok(Some((active.registration, command)));
+        }
+        Err(error) => known(error)?,
+    }
+    match verify::identity_assertion(token, cx).await {
+        // The registration has no other credential: it ends with its assertion, as with a refresh token.
+        Ok(claims) => Ok(Some((claims.custom.sub, Command::End { generation: claims.custom.generation }))),
+        Err(error) => known(error).map(|()| None),
+    }
+}
+
+/// Only our own faults are told.
+fn known(error: Inactive) -> Result<(), Refused> {
+    if error.code() == ErrorCode::InvalidToken { Ok(()) } else { Err(error.into()) }
+}

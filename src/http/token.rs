@@ -1,0 +1,21 @@
+//! `POST /oauth2/token` (RFC 6749, section 3.2)
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use super::refuse::Refused;
+use super::{form, reply};
+use crate::cx::Cx;
+use crate::grant::{self, Denied, TokenRequest};
+use crate::oauth::authorization::Authorization;
+use crate::store::Ports;
+
+/// Reads, judges, issues.
+pub(super) async fn token<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let params = form(headers, body)?;
+    let authorization = Authorization::parse(headers).map_err(Denied::from)?;
+    let request = TokenRequest::parse(&params, authorization)?;
+    let authorized = grant::authorize(request, cx).await?;
+    let tokens = grant::issue(authorized, cx).await?;
+    Ok(reply::json(StatusCode::OK, &tokens))
+}

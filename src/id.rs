@@ -1,0 +1,95 @@
+//! Identifiers: public names of records, safe to log, with one grammar.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base62;
+
+/// 128 bits behind every identifier and in the address of every secret.
+pub const ID_BYTES: usize = 16;
+
+/// `reg_` and 22 digits of base 62: one agent's registration, also its `client_id` and `sub`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RegistrationId(String);
+
+/// The text is not an identifier of that kind.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier of the form {0}")]
+pub struct InvalidId(&'static str);
+
+impl RegistrationId {
+    const PREFIX: &'static str = "reg_";
+
+    /// The identifier of these 128 bits.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self::from_digits(&base62::encode(&bytes))
+    }
+
+    /// The identifier of the digits that a secret's address carries.
+    #[must_use]
+    pub fn from_digits(digits: &str) -> Self {
+        Self(format!("{}{digits}", Self::PREFIX))
+    }
+
+    /// Its digits alone, as a secret's address carries them.
+    #[must_use]
+    pub fn digits(&self) -> &str {
+        self.0.strip_prefix(Self::PREFIX).unwrap_or_default()
+    }
+
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RegistrationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for RegistrationId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        match text.strip_prefix(Self::PREFIX) {
+            Some(digits) if base62::is_base62(digits, base62::width(ID_BYTES)) => Ok(Self(text.to_owned())),
+            _ => Err(InvalidId("reg_ and 22 letters or digits")),
+        }
+    }
+}
+
+impl TryFrom<String> for RegistrationId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<RegistrationId> for String {
+    fn from(id: RegistrationId) -> Self {
+        id.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_exact() {
+        let id = RegistrationId::from_bytes([7; 16]);
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        assert_eq!(RegistrationId::from_digits(id.digits()), id);
+        for wrong in ["", "reg_", "reg_0", "REG_0000000000000000000000", "reg_000000000000000000000_", "reg_00000000000000000000000"] {
+            assert!(wrong.parse::<RegistrationId>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Compact JWS: what came in is [`Untrusted`] until its signature is checked, then [`Verified`].
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_compact::{Claims, Header, UntrustedToken};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::jwk::PublicJwk;
+use crate::store::{CryptoError, Signer, SigningKey};
+
+/// Longer tokens than this are not read: ours are about 1 KiB.
+const LONGEST: usize = 16 * 1024;
+
+/// A token in three parts whose signature nobody has checked.
+pub struct Untrusted<'a> {
+    signed: &'a str,
+    token: UntrustedToken<'a, Critical>,
+}
+
+/// A token whose signature and type have been checked.
+pub struct Verified<T> {
+    /// Its claims; time, issuer and audience are still to be judged.
+    pub claims: Claims<T>,
+}
+
+/// `crit` (RFC 7515, section 4.1.11): we understand no extension, so any is refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Critical {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    crit: Option<serde_json::Value>,
+}
+
+/// Why a token is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidJws {
+    /// Not three parts of base64url and JSON, or too long.
+    #[error("not a compact JWS")]
+    Malformed,
+    /// `crit` names an extension.
+    #[error("the header has crit")]
+    Critical,
+    /// Another algorithm than the key's.
+    #[error("the algorithm is not ES256")]
+    Algorithm,
+    /// A token made for another purpose.
+    #[error("the type is not {0}")]
+    Type(&'static str),
+    /// No key of that name verifies at present.
+    #[error("no such key")]
+    UnknownKey,
+    /// The signature is not the key's.
+    #[error("the signature is wrong")]
+    Signature,
+    /// The claims are not those of the type.
+    #[error("the claims cannot be read: {0}")]
+    Claims(String),
+    /// The crypto itself failed: our fault, not the sender's.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl<'a> Untrusted<'a> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// It is not a compact JWS, or has critical extensions.
+    pub fn parse(token: &'a str) -> Result<Self, InvalidJws> {
+        if token.len() > LONGEST {
+            return Err(InvalidJws::Malformed);
+        }
+        let (signed, _) = token.rsplit_once('.').ok_or(InvalidJws::Malformed)?;
+        let token = UntrustedToken::<Critical>::try_from(token).map_err(|_| InvalidJws::Malformed)?;
+        if token.header().other_fields.crit.is_some() {
+            return Err(InvalidJws::Critical);
+        }
+        Ok(Self { signed, token })
+    }
+
+    /// The type that the header claims, lower-cased, without `application/` (RFC 7515, section 4.1.9).
+    #[must_use]
+    pub fn unverified_type(&self) -> String {
+        let typ = self.token.header().token_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+        typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
+    }
+
+    /// The key that the header names.
+    #[must_use]
+    pub fn unverified_key_id(&self) -> Option<&str> {
+        self.token.header().key_id.as_deref()
+    }
+
+    /// Checks type, algorithm and signature, and reads the claims.
+    ///
+    /// # Errors
+    /// See [`InvalidJws`].
+    pub async fn verify<T: DeserializeOwned>(
+        &self,
+        typ: &'static str,
+        key: &PublicJwk,
+        signer: &impl Signer,
+    ) -> Result<Verified<T>, InvalidJws> {
+        if self.unverified_type() != typ {
+            return Err(InvalidJws::Type(typ));
+        }
+        if self.token.algorithm() != "ES256" {
+            return Err(InvalidJws::Algorithm);
+        }
+        let signature = self.token.signature_bytes();
+        if signature.len() != 64 || !signer.verify(key, self.signed.as_bytes(), signature).await? {
+            return Err(InvalidJws::Signature);
+        }
+        let claims = self.token.deserialize_claims_unchecked().map_err(|error| InvalidJws::Claims(error.to_string()))?;
+        Ok(Verified { claims })
+    }
+}
+
+/// Signs `claims` as a token of type `typ`.
+///
+/// # Errors
+/// The claims do not serialise, or the crypto fails.
+pub async fn sign<T: Serialize>(typ: &str, claims: &Claims<T>, key: &SigningKey<'_>, signer: &impl Signer) -> Result<String, CryptoError> {
+    #[derive(Serialize)]
+    struct Protected<'a> {
+        alg: &'static str,
+        #[serde(flatten)]
+        header: &'a Header,
+    }
+    let header = Header::empty().with_token_type(typ).with_key_id(key.kid);
+    let part = |bytes: Result<Vec<u8>, serde_json::Error>| {
+        bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(|error| CryptoError(error.to_string()))
+    };
+    let header = part(serde_json::to_vec(&Protected { alg: "ES256", header: &header }))?;
+    let mut token = format!("{header}.{}", part(serde_json::to_vec(claims))?);
+    let signature = signer.sign(key, token.as_bytes()).await?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(token)
+}

@@ -1,0 +1,335 @@
+//! The signing keys of the deployment: one object makes and rotates them, the directory only publishes them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Machine, Next};
+use crate::jose::jwk::PublicJwk;
+use crate::time::{Timestamp, Ttl};
+
+/// The one key ring.
+pub const RING: &str = "main";
+/// The directory's name for it.
+pub const PUBLISHED: &str = "keyring";
+/// The next key is published so long before it signs.
+pub const LEAD: Ttl = Ttl::from_seconds(600);
+/// A key that is to sign at once signs from a little earlier: clocks of objects and workers differ.
+const SKEW: Ttl = Ttl::from_seconds(60);
+/// The last key verifies for so long after the next one signs: the longest life of a token, and an hour.
+pub const OVERLAP: Ttl = Ttl::from_seconds(25 * 3600);
+
+/// A new key pair, the private key wrapped.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The public key, named by its thumbprint.
+    pub jwk: PublicJwk,
+    /// See [`crate::store::SigningKey`].
+    pub wrapped: String,
+}
+
+/// A key of the ring.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RingKey {
+    /// The public key.
+    pub jwk: PublicJwk,
+    /// The private key, wrapped.
+    pub wrapped: String,
+    /// It signs from then on.
+    pub signs_from: Timestamp,
+    /// It verifies until then, once a successor is known.
+    pub verifies_until: Option<Timestamp>,
+}
+
+/// All keys that verify, and those that soon will.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct KeySet {
+    /// Raised with every change.
+    pub version: u64,
+    /// In the order in which they sign.
+    pub keys: Vec<RingKey>,
+}
+
+impl KeySet {
+    /// The key that signs at `now`: the newest whose time has come.
+    #[must_use]
+    pub fn signer(&self, now: Timestamp) -> Option<&RingKey> {
+        self.keys.iter().rev().find(|key| key.signs_from <= now)
+    }
+
+    /// The key of that name, if it verifies at `now`.
+    #[must_use]
+    pub fn verifier(&self, kid: &str, now: Timestamp) -> Option<&RingKey> {
+        self.published(now).find(|key| key.jwk.kid == kid)
+    }
+
+    /// The keys to be shown at `now`.
+    pub fn published(&self, now: Timestamp) -> impl Iterator<Item = &RingKey> {
+        self.keys.iter().filter(move |key| key.verifies_until.is_none_or(|until| now < until))
+    }
+}
+
+/// The ring at rest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyRing {
+    set: KeySet,
+    /// The version that the directory has.
+    published: u64,
+    /// A new key signs so long after the one before.
+    rotation: Ttl,
+}
+
+/// What can happen to the ring.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// Which keys are there?
+    Look,
+    /// The first key; ignored when there is one already.
+    Found {
+        /// The key.
+        candidate: Candidate,
+        /// How often keys rotate.
+        rotation: Ttl,
+    },
+    /// The next key; ignored when one is waiting already.
+    Rotate {
+        /// The key.
+        candidate: Candidate,
+    },
+    /// A key must not verify any more. If it signs, the waiting key or `replacement` takes over at once.
+    Revoke {
+        /// Which key.
+        kid: String,
+        /// The key to take over, if none is waiting.
+        replacement: Candidate,
+    },
+    /// The directory has this version.
+    Published(u64),
+    /// Some key's time is over.
+    Retire,
+}
+
+/// What the ring answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The keys as they are now.
+    Keys(KeySet),
+    /// There is none yet.
+    Empty,
+    /// No key has that name.
+    Unknown,
+}
+
+impl Machine for KeyRing {
+    const KIND: &'static str = "keyring";
+    type Id = &'static str;
+    type Command = Command;
+    type Outcome = Outcome;
+
+    fn step(state: Option<Self>, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
+        let Some(mut ring) = state else {
+            let Command::Found { candidate, rotation } = command else { return (Next::Keep, Outcome::Empty) };
+            let key = RingKey { jwk: candidate.jwk, wrapped: candidate.wrapped, signs_from: now.minus(SKEW), verifies_until: None };
+            let set = KeySet { version: 1, keys: vec![key] };
+            return (Next::Put(Self { set: set.clone(), published: 0, rotation }, Timestamp::NEVER), Outcome::Keys(set));
+        };
+        match command {
+            Command::Look | Command::Found { .. } => return (Next::Keep, Outcome::Keys(ring.set)),
+            Command::Rotate { candidate } => {
+                if ring.waiting(now).is_some() {
+                    return (Next::Keep, Outcome::Keys(ring.set));
+                }
+                ring.add(candidate, now.plus(LEAD));
+            }
+            Command::Revoke { kid, replacement } => {
+                if !ring.set.keys.iter().any(|key| key.jwk.kid == kid) {
+                    return (Next::Keep, Outcome::Unknown);
+                }
+                ring.revoke(&kid, replacement, now);
+            }
+            Command::Published(version) => ring.published = ring.published.max(version),
+            Command::Retire => ring.retire(now),
+        }
+        let set = ring.set.clone();
+        (Next::Put(ring, Timestamp::NEVER), Outcome::Keys(set))
+    }
+
+    fn wakes_at(&self) -> Option<Timestamp> {
+        let publish = (self.published < self.set.version).then_some(Timestamp::from_millis(0));
+        let rotate = self.rotates_at();
+        let retire = self.set.keys.iter().filter_map(|key| key.verifies_until).min();
+        [publish, rotate, retire].into_iter().flatten().min()
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<Effect<Command>> {
+        let mut effects = Vec::new();
+        if self.set.keys.iter().any(|key| key.verifies_until.is_some_and(|until| until <= now)) {
+            effects.push(Effect::Step(Command::Retire));
+        } else if self.rotates_at().is_some_and(|at| at <= now) {
+            effects.push(Effect::GenerateKey(|candidate| Command::Rotate { candidate }));
+        } else if self.published < self.set.version
+            && let Ok(value) = serde_json::to_string(&self.set)
+        {
+            effects.push(Effect::Publish { name: PUBLISHED, value, then: Command::Published(self.set.version) });
+        }
+        effects
+    }
+}
+
+impl KeyRing {
+    fn waiting(&self, now: Timestamp) -> Option<&RingKey> {
+        self.set.keys.iter().find(|key| now < key.signs_from)
+    }
+
+    /// When the next key has to be made, judged by the last one: a waiting key moves it a whole period on.
+    fn rotates_at(&self) -> Option<Timestamp> {
+        self.set.keys.last().map(|key| key.signs_from.plus(self.rotation).minus(LEAD))
+    }
+
+    fn add(&mut self, candidate: Candidate, signs_from: Timestamp) {
+        for key in &mut self.set.keys {
+            key.verifies_until.get_or_insert(signs_from.plus(OVERLAP));
+        }
+        self.set.keys.push(RingKey { jwk: candidate.jwk, wrapped: candidate.wrapped, signs_from, verifies_until: None });
+        self.changed();
+    }
+
+    fn revoke(&mut self, kid: &str, replacement: Candidate, now: Timestamp) {
+        self.set.keys.retain(|key| key.jwk.kid != kid);
+        if self.set.signer(now).is_none_or(|key| key.verifies_until.is_some()) {
+            // The key that signed is gone. An older one must not come back to life: its end is already fixed.
+            match self.set.keys.iter_mut().find(|key| now < key.signs_from) {
+                Some(waiting) => waiting.signs_from = now.minus(SKEW),
+                None => self.add(replacement, now.minus(SKEW)),
+            }
+        }
+        // If it was the waiting key that went, its predecessor has no successor any more and lives on.
+        if let Some(last) = self.set.keys.last_mut() {
+            last.verifies_until = None;
+        }
+        self.changed();
+    }
+
+    fn retire(&mut self, now: Timestamp) {
+        self.set.keys.retain(|key| key.verifies_until.is_none_or(|until| now < until));
+        self.changed();
+    }
+
+    fn changed(&mut self) {
+        self.set.version = self.set.version.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::machine::{Change, Record, advance};
+
+    fn candidate(number: u8) -> Candidate {
+        let mut point = vec![4];
+        point.resize(65, number);
+        Candidate { jwk: PublicJwk::from_point(&point).unwrap(), wrapped: number.to_string() }
+    }
+
+    struct Ring(Option<Record<KeyRing>>);
+
+    impl Ring {
+        fn run(&mut self, command: Command, now: Timestamp) -> Outcome {
+            let (change, outcome) = advance(self.0.clone(), command, now);
+            if let Change::Write(record) = change {
+                self.0 = Some(record);
+            }
+            outcome
+        }
+
+        fn set(&self) -> &KeySet {
+            &self.0.as_ref().unwrap().state.set
+        }
+    }
+
+    const MONTH: Ttl = Ttl::from_seconds(30 * 86400);
+    const START: Timestamp = Timestamp::from_millis(1_000_000_000_000);
+
+    fn founded() -> Ring {
+        let mut ring = Ring(None);
+        ring.run(Command::Found { candidate: candidate(1), rotation: MONTH }, START);
+        ring
+    }
+
+    #[test]
+    fn the_first_key_is_found_once() {
+        let mut ring = founded();
+        ring.run(Command::Found { candidate: candidate(2), rotation: MONTH }, START);
+        assert_eq!(ring.set().keys.len(), 1);
+        assert!(matches!(Ring(None).run(Command::Look, START), Outcome::Empty));
+    }
+
+    #[test]
+    fn the_next_key_is_published_ten_minutes_before_it_signs_and_the_last_outlives_its_tokens() {
+        let mut ring = founded();
+        ring.run(Command::Rotate { candidate: candidate(2) }, START);
+        ring.run(Command::Rotate { candidate: candidate(3) }, START);
+        let (one, two) = (candidate(1).jwk.kid, candidate(2).jwk.kid);
+        assert_eq!(ring.set().keys.len(), 2, "one key waits at a time");
+        let signer = |ring: &Ring, now| ring.set().signer(now).unwrap().jwk.kid.clone();
+        assert_eq!(signer(&ring, START.plus(Ttl::from_seconds(599))), one);
+        assert_eq!(signer(&ring, START.plus(LEAD)), two);
+        let end = START.plus(LEAD).plus(OVERLAP);
+        assert!(ring.set().verifier(&one, end.minus(Ttl::from_millis(1))).is_some());
+        assert!(ring.set().verifier(&one, end).is_none());
+        ring.run(Command::Retire, end);
+        assert_eq!(ring.set().keys.len(), 1);
+    }
+
+    #[test]
+    fn the_rings_own_clock_rotates() {
+        let ring = founded();
+        let state = &ring.0.as_ref().unwrap().state;
+        assert!(matches!(state.due(START).as_slice(), [Effect::Publish { .. }]));
+        let due = START.plus(MONTH).minus(LEAD);
+        assert!(matches!(state.due(due).as_slice(), [Effect::GenerateKey(_)]));
+    }
+
+    #[test]
+    fn a_revoked_key_neither_signs_nor_verifies() {
+        let mut ring = founded();
+        let one = candidate(1).jwk.kid;
+        assert!(matches!(ring.run(Command::Revoke { kid: "unknown".into(), replacement: candidate(9) }, START), Outcome::Unknown));
+        ring.run(Command::Revoke { kid: one.clone(), replacement: candidate(2) }, START);
+        assert!(ring.set().verifier(&one, START).is_none());
+        assert_eq!(ring.set().signer(START).unwrap().jwk.kid, candidate(2).jwk.kid);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Later(u64),
+        Rotate,
+        Retire,
+        Revoke(usize),
+    }
+
+    proptest! {
+        /// Whatever happens, some key signs, and it verifies.
+        #[test]
+        fn there_is_always_a_key_to_sign_with(ops in proptest::collection::vec(prop_oneof![
+            (0_u64..200_000).prop_map(Op::Later), Just(Op::Rotate), Just(Op::Retire), (0_usize..4).prop_map(Op::Revoke)], 0..40)) {
+            let (mut ring, mut now, mut next) = (founded(), START, 2);
+            for op in ops {
+                match op {
+                    Op::Later(seconds) => now = now.plus(Ttl::from_seconds(seconds)),
+                    Op::Rotate => { ring.run(Command::Rotate { candidate: candidate(next) }, now); }
+                    Op::Retire => { ring.run(Command::Retire, now); }
+                    Op::Revoke(index) => {
+                        let kid = ring.set().keys.get(index).map(|key| key.jwk.kid.clone()).unwrap_or_default();
+                        ring.run(Command::Revoke { kid: kid.clone(), replacement: candidate(next) }, now);
+                        prop_assert!(ring.set().keys.iter().all(|key| key.jwk.kid != kid));
+                    }
+                }
+                next += 1;
+                let signer = ring.set().signer(now).cloned();
+                prop_assert!(signer.is_some());
+                prop_assert!(ring.set().verifier(&signer.unwrap().jwk.kid, now).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! One agent's registration: what can happen to it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::standing::{Credential, RevokedToken, Standing};
+use super::status_index::Block;
+use super::status_list::StatusList;
+use super::{Effect, Machine, Next};
+use crate::id::RegistrationId;
+use crate::jose::claims::CredentialStamp;
+use crate::secret::Digest;
+use crate::time::{Timestamp, Ttl};
+
+/// The longest that a token can live; places in status lists are remembered for so long.
+const LONGEST_TOKEN: Ttl = Ttl::from_seconds(24 * 3600);
+/// More revoked tokens than this at one time end the whole generation instead.
+const MOST_REVOKED: usize = 512;
+
+/// A registration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Registration {
+    standing: Standing,
+    idempotency: Option<Idempotency>,
+    /// What the agent said of itself: shown to people as its claim, never trusted, never matched.
+    said: Said,
+    /// Places in status lists that live tokens may refer to.
+    blocks: Vec<(Block, Timestamp)>,
+    /// The outbox: places that are still to be marked.
+    marks: Vec<Block>,
+}
+
+/// What an agent says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Unverified contact.
+    pub email: Option<String>,
+    /// The agent's name for itself.
+    pub agent: Option<String>,
+}
+
+/// A request that may be repeated.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Idempotency {
+    /// Digest of path and body.
+    pub request: String,
+    /// Until when the answer is recomputed.
+    pub until: Timestamp,
+}
+
+/// What can happen to a registration.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// Has this idempotent request been here?
+    Recall {
+        /// Digest of path and body.
+        request: String,
+    },
+    /// A new registration.
+    Open {
+        /// How long it lives unclaimed.
+        ttl: Ttl,
+        /// The API key that comes with it, and how long that lives.
+        key: Option<(Digest, Option<Ttl>)>,
+        /// What the agent says of itself.
+        said: Said,
+        /// The request's digest and window, if it may be repeated.
+        idempotency: Option<(String, Ttl)>,
+    },
+    /// How does it stand?
+    Look,
+    /// A token is about to be issued, with a place of this block if there is one.
+    Issue {
+        /// What the token is asked for with.
+        proof: Proof,
+        /// Places to remember.
+        block: Option<Block>,
+    },
+    /// One access token has ended.
+    RevokeToken {
+        /// The token.
+        token: RevokedToken,
+        /// Its place.
+        place: Option<Block>,
+    },
+    /// One API key has ended, and all tokens issued for it.
+    RevokeCredential {
+        /// Which.
+        id: u32,
+    },
+    /// All that was issued in this generation has ended, and the registration with it.
+    End {
+        /// An assertion of an older generation ends nothing.
+        generation: u32,
+    },
+    /// These places have been marked.
+    Marked(Vec<Block>),
+}
+
+/// What a token is asked for with.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Proof {
+    /// An identity assertion of this generation.
+    Assertion {
+        /// The generation.
+        generation: u32,
+    },
+    /// An API key that has one of these digests.
+    ApiKey {
+        /// One for each secret of the deployment.
+        digests: Vec<Digest>,
+    },
+}
+
+/// What a registration answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// This is how it stands.
+    Standing(Standing),
+    /// A token may be issued, for this API key if it was asked for with one.
+    Issue(Standing, Option<CredentialStamp>),
+    /// There is no such registration, or it has expired.
+    Unknown,
+    /// The proof does not count, or not any more.
+    Refused,
+    /// The address was used by another request, or too long ago.
+    Conflict,
+}
+
+impl Machine for Registration {
+    const KIND: &'static str = "registration";
+    type Id = RegistrationId;
+    type Command = Command;
+    type Outcome = Outcome;
+
+    fn step(state: Option<Self>, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
+        let mut registration = match (state, command) {
+            (Some(known), Command::Recall { request } | Command::Open { idempotency: Some((request, _)), .. }) => {
+                return (Next::Keep, known.recall(&request, now));
+            }
+            (Some(_), Command::Open { .. }) => return (Next::Keep, Outcome::Conflict),
+            (None, Command::Open { ttl, key, said, idempotency }) => Self::open(ttl, key, said, idempotency, now),
+            (None, _) => return (Next::Keep, Outcome::Unknown),
+            (Some(known), Command::Look) => return (Next::Keep, Outcome::Standing(known.standing)),
+            (Some(known), Command::Issue { proof, block }) => return known.issue(&proof, block, now),
+            (Some(mut known), command) => {
+                known.forget(now);
+                known.change(command);
+                known
+            }
+        };
+        registration.forget(now);
+        let expires = registration.standing.expires;
+        let standing = registration.standing.clone();
+        (Next::Put(registration, expires), Outcome::Standing(standing))
+    }
+
+    fn wakes_at(&self) -> Option<Timestamp> {
+        (!self.marks.is_empty()).then_some(Timestamp::from_millis(0))
+    }
+
+    fn due(&self, _now: Timestamp) -> Vec<Effect<Command>> {
+        let mut lists: Vec<u32> = self.marks.iter().map(|mark| mark.list).collect();
+        lists.sort_unstable();
+        lists.dedup();
+        let tell = |list: u32| {
+            let blocks: Vec<Block> = self.marks.iter().filter(|mark| mark.list == list).copied().collect();
+            let command = json!({ "Mark": { "list": list, "blocks": blocks } });
+            Effect::Tell { kind: StatusList::KIND, id: list.to_string(), command, then: Command::Marked(blocks) }
+        };
+        lists.into_iter().map(tell).collect()
+    }
+}
+
+impl Registration {
+    fn open(ttl: Ttl, key: Option<(Digest, Option<Ttl>)>, said: Said, idempotency: Option<(String, Ttl)>, now: Timestamp) -> Self {
+        let expires = now.plus(ttl);
+        let credential = |(digest, ttl): (Digest, Option<Ttl>)| Credential {
+            id: 0,
+            generation: 0,
+            digest,
+            expires: ttl.map_or(Timestamp::NEVER, |ttl| now.plus(ttl)),
+            ended: false,
+        };
+        let standing = Standing {
+            generation: 0,
+            epoch: 0,
+            created: now,
+            expires,
+            ended: false,
+            claimed: false,
+            credentials: key.map(credential).into_iter().collect(),
+            revoked: Vec::new(),
+        };
+        let idempotency = idempotency.map(|(request, ttl)| Idempotency { request, until: now.plus(ttl) });
+        Self { standing, idempotency, said, blocks: Vec::new(), marks: Vec::new() }
+    }
+
+    fn recall(self, request: &str, now: Timestamp) -> Outcome {
+        let repeated = self.idempotency.is_some_and(|known| known.request == request && now < known.until);
+        if repeated { Outcome::Standing(self.standing) } else { Outcome::Conflict }
+    }
+
+    fn issue(mut self, proof: &Proof, block: Option<Block>, now: Timestamp) -> (Next<Self>, Outcome) {
+        let credential = match proof {
+            Proof::Assertion { generation } if self.standing.counts(*generation, now) => None,
+            Proof::Assertion { .. } => return (Next::Keep, Outcome::Refused),
+            Proof::ApiKey { digests } => match self.standing.api_key(|known| digests.iter().any(|digest| digest.same(known)), now) {
+                Some(stamp) => Some(stamp),
+                None => return (Next::Keep, Outcome::Refused),
+            },
+        };
+        let outcome = Outcome::Issue(self.standing.clone(), credential);
+        let Some(block) = block else { return (Next::Keep, outcome) };
+        self.forget(now);
+        self.blocks.push((block, now.plus(LONGEST_TOKEN)));
+        let expires = self.standing.expires;
+        (Next::Put(self, expires), outcome)
+    }
+
+    fn change(&mut self, command: Command) {
+        match command {
+            Command::RevokeToken { token, .. } if self.standing.has_revoked(&token.jti) => {}
+            Command::RevokeToken { token, place } if self.standing.revoked.len() < MOST_REVOKED => {
+                self.marks.extend(place);
+                self.standing.revoked.push(token);
+            }
+            Command::RevokeToken { .. } => self.next_generation(),
+            Command::RevokeCredential { id } => {
+                let known = self.standing.credentials.iter_mut().find(|credential| credential.id == id && !credential.ended);
+                if let Some(credential) = known {
+                    credential.ended = true;
+                    credential.generation = credential.generation.saturating_add(1);
+                    // Places are not kept per key: every token of the registration loses its place. Those of other
+                    // keys still count with us; verifiers that follow the list alone ask for a new one too early.
+                    self.mark_all();
+                }
+            }
+            Command::End { generation } if generation != self.standing.generation => {}
+            Command::End { .. } => {
+                self.standing.ended = true;
+                self.next_generation();
+            }
+            Command::Marked(done) => self.marks.retain(|mark| !done.contains(mark)),
+            Command::Look | Command::Issue { .. } | Command::Recall { .. } | Command::Open { .. } => {}
+        }
+    }
+
+    fn next_generation(&mut self) {
+        self.standing.generation = self.standing.generation.saturating_add(1);
+        self.standing.revoked.clear();
+        self.mark_all();
+    }
+
+    fn mark_all(&mut self) {
+        self.standing.epoch = self.standing.epoch.saturating_add(1);
+        self.marks.extend(self.blocks.drain(..).map(|(block, _)| block));
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        self.standing.revoked.retain(|token| now < token.until);
+        self.blocks.retain(|(_, until)| now < *until);
+        self.idempotency = self.idempotency.take().filter(|known| now < known.until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Change, Record, advance};
+    use crate::master::Master;
+
+    const DAY: Ttl = Ttl::from_seconds(86400);
+
+    struct Cell {
+        record: Option<Record<Registration>>,
+        now: Timestamp,
+    }
+
+    impl Cell {
+        fn new() -> Self {
+            Self { record: None, now: Timestamp::from_seconds(1_800_000_000) }
+        }
+
+        fn run(&mut self, command: Command) -> Outcome {
+            let (change, outcome) = advance(self.record.clone(), command, self.now);
+            match change {
+                Change::Write(record) => self.record = Some(record),
+                Change::Erase => self.record = None,
+                Change::None => {}
+            }
+            outcome
+        }
+
+        fn open(&mut self, request: &str) -> Outcome {
+            let key = Some((Master::derive(b"x").digest("api_key", "key"), None));
+            let idempotency = Some((request.to_owned(), Ttl::from_seconds(600)));
+            self.run(Command::Open { ttl: DAY, key, said: Said::default(), idempotency })
+        }
+
+        fn issue(&mut self, block: Block) -> Outcome {
+            self.run(Command::Issue { proof: Proof::Assertion { generation: 0 }, block: Some(block) })
+        }
+
+        fn standing(&mut self) -> Standing {
+            let Outcome::Standing(standing) = self.run(Command::Look) else { panic!("unknown") };
+            standing
+        }
+    }
+
+    fn place(start: u32) -> Block {
+        Block { list: 3, start, len: 1 }
+    }
+
+    #[test]
+    fn an_unclaimed_registration_dies_at_its_ttl_with_no_one_calling_anything() {
+        let mut cell = Cell::new();
+        cell.open("a");
+        let end = cell.now.plus(DAY);
+        assert_eq!(cell.record.as_ref().unwrap().alarm(), Some(end), "its alarm frees the storage");
+        cell.now = end.minus(Ttl::from_millis(1));
+        assert!(matches!(cell.run(Command::Look), Outcome::Standing(_)));
+        cell.now = end;
+        assert!(matches!(cell.run(Command::Look), Outcome::Unknown));
+    }
+
+    #[test]
+    fn a_repeated_request_finds_its_registration_and_another_does_not() {
+        let mut cell = Cell::new();
+        assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Unknown));
+        cell.open("a");
+        cell.now = cell.now.plus(Ttl::from_seconds(599));
+        assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Standing(_)));
+        assert!(matches!(cell.open("a"), Outcome::Standing(_)), "two at once: the second finds the first");
+        assert!(matches!(cell.run(Command::Recall { request: "b".into() }), Outcome::Conflict));
+        cell.now = cell.now.plus(Ttl::from_seconds(1));
+        assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Conflict), "its window is over");
+    }
+
+    #[test]
+    fn ending_it_marks_every_place_and_the_outbox_empties_when_they_are_marked() {
+        let mut cell = Cell::new();
+        cell.open("a");
+        cell.issue(place(1));
+        cell.issue(Block { list: 4, start: 0, len: 8 });
+        cell.run(Command::End { generation: 1 });
+        assert!(!cell.standing().ended, "an assertion of another generation");
+        cell.run(Command::End { generation: 0 });
+        let standing = cell.standing();
+        assert!(standing.ended && standing.generation == 1 && standing.epoch == 1);
+        let effects = cell.record.as_ref().unwrap().state.due(cell.now);
+        assert_eq!(effects.len(), 2, "one message a list");
+        for effect in effects {
+            let Effect::Tell { kind, then, command, .. } = effect else { panic!("not a message") };
+            assert_eq!(kind, "status_list");
+            serde_json::from_value::<crate::machine::status_list::Command>(command).unwrap();
+            cell.run(then);
+        }
+        assert_eq!(cell.record.as_ref().unwrap().state.wakes_at(), None);
+    }
+
+    #[test]
+    fn revoking_a_token_ends_that_token_until_it_expires() {
+        let mut cell = Cell::new();
+        cell.open("a");
+        let until = cell.now.plus(Ttl::from_seconds(900));
+        for _ in 0..2 {
+            cell.run(Command::RevokeToken { token: RevokedToken { jti: "one".into(), until }, place: Some(place(7)) });
+        }
+        assert!(cell.standing().has_revoked("one") && !cell.standing().has_revoked("two"));
+        assert_eq!(cell.standing().revoked.len(), 1);
+        assert_eq!(cell.standing().generation, 0);
+        cell.now = until;
+        cell.issue(place(9));
+        assert!(!cell.standing().has_revoked("one"), "forgotten once it has expired");
+    }
+
+    #[test]
+    fn very_many_revoked_tokens_end_the_generation() {
+        let mut cell = Cell::new();
+        cell.open("a");
+        let until = cell.now.plus(Ttl::from_seconds(900));
+        for index in 0..=MOST_REVOKED {
+            cell.run(Command::RevokeToken { token: RevokedToken { jti: index.to_string(), until }, place: None });
+        }
+        assert_eq!((cell.standing().generation, cell.standing().revoked.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_wrong_proof_spends_nothing() {
+        let mut cell = Cell::new();
+        cell.open("a");
+        let before = serde_json::to_string(&cell.record).unwrap();
+        let wrong = vec![Master::derive(b"x").digest("api_key", "other")];
+        for proof in [Proof::Assertion { generation: 1 }, Proof::ApiKey { digests: wrong }, Proof::ApiKey { digests: vec![] }] {
+            assert!(matches!(cell.run(Command::Issue { proof, block: Some(place(1)) }), Outcome::Refused));
+        }
+        assert_eq!(serde_json::to_string(&cell.record).unwrap(), before);
+        let right = vec![Master::derive(b"y").digest("api_key", "key"), Master::derive(b"x").digest("api_key", "key")];
+        let Outcome::Issue(_, Some(stamp)) = cell.run(Command::Issue { proof: Proof::ApiKey { digests: right }, block: None }) else {
+            panic!("refused")
+        };
+        assert!(cell.standing().stamp_counts(stamp, cell.now));
+        cell.run(Command::RevokeCredential { id: 0 });
+        assert!(!cell.standing().stamp_counts(stamp, cell.now));
+    }
+
+    #[test]
+    fn revoking_a_key_raises_its_own_generation_once() {
+        let mut cell = Cell::new();
+        cell.open("a");
+        for _ in 0..2 {
+            cell.run(Command::RevokeCredential { id: 0 });
+        }
+        let standing = cell.standing();
+        let key = standing.credentials.first().unwrap();
+        assert!(key.ended && key.generation == 1 && standing.generation == 0 && !standing.ended);
+    }
+}

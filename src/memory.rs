@@ -1,0 +1,119 @@
+//! What an isolate remembers: bounded, short-lived, and never the truth.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use jwt_compact::Claims;
+
+use crate::http::Prepared;
+use crate::id::RegistrationId;
+use crate::jose::claims::AccessToken;
+use crate::machine::keyring::KeySet;
+use crate::machine::standing::Standing;
+use crate::machine::status_index::Block;
+use crate::time::Timestamp;
+
+/// A map that forgets: when it is full, the older half goes.
+pub struct Bounded<K, V> {
+    young: BTreeMap<K, V>,
+    old: BTreeMap<K, V>,
+    half: usize,
+}
+
+impl<K: Ord, V: Clone> Bounded<K, V> {
+    /// Holds at most `most` entries.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { young: BTreeMap::new(), old: BTreeMap::new(), half: most / 2 }
+    }
+
+    /// The value of `key`.
+    pub fn find(&self, key: &K) -> Option<V> {
+        self.young.get(key).or_else(|| self.old.get(key)).cloned()
+    }
+
+    /// Remembers.
+    pub fn insert(&mut self, key: K, value: V) {
+        if self.young.len() >= self.half {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+
+    /// Forgets.
+    pub fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+}
+
+/// Places in a status list that this isolate may give to tokens of one registration.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// They are void once the registration's epoch has moved on.
+    pub epoch: u32,
+    /// What is left.
+    pub block: Block,
+}
+
+/// A token whose signature was checked here.
+#[derive(Clone)]
+pub struct Seen {
+    /// The key that signed it.
+    pub kid: String,
+    /// Its claims.
+    pub claims: Rc<Claims<AccessToken>>,
+}
+
+/// When a registration was asked, and what it said; none if there is no such registration.
+pub type Known = (Timestamp, Option<Rc<Standing>>);
+
+/// The caches of one isolate.
+pub struct Memory {
+    /// The key set, and when it was fetched.
+    pub keys: RefCell<Option<(Timestamp, Rc<KeySet>)>>,
+    /// What registrations last said of themselves, and when.
+    pub standings: RefCell<Bounded<RegistrationId, Known>>,
+    /// Tokens by SHA-256.
+    pub tokens: RefCell<Bounded<[u8; 32], Seen>>,
+    /// Places by registration.
+    pub places: RefCell<Bounded<RegistrationId, Places>>,
+    /// Places for registrations to come.
+    pub lease: Cell<Option<Block>>,
+    /// Documents that change with the configuration only.
+    pub(crate) documents: RefCell<BTreeMap<String, Rc<Prepared>>>,
+    /// Status lists as published, and when they were fetched.
+    pub lists: RefCell<Bounded<u32, (Timestamp, Rc<str>)>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            keys: RefCell::new(None),
+            standings: RefCell::new(Bounded::new(4096)),
+            tokens: RefCell::new(Bounded::new(4096)),
+            places: RefCell::new(Bounded::new(4096)),
+            lease: Cell::new(None),
+            documents: RefCell::new(BTreeMap::new()),
+            lists: RefCell::new(Bounded::new(64)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_map_forgets_the_oldest_first() {
+        let mut map = Bounded::new(4);
+        for key in 0..100 {
+            map.insert(key, key);
+            assert!(map.young.len() + map.old.len() <= 4);
+            assert_eq!(map.find(&key), Some(key));
+        }
+        map.remove(&99);
+        assert_eq!(map.find(&99), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! Where a request comes from, in the sizes that limits are counted in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A client's address and the networks around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// An IPv4 /24 or an IPv6 /48: one limiter object.
+    pub network: String,
+    /// The IPv4 address or the IPv6 /64: one window in it.
+    pub narrow: String,
+    address: IpAddr,
+}
+
+impl Origin {
+    /// Reads an address as `CF-Connecting-IP` gives it; an IPv4 address mapped into IPv6 is an IPv4 address.
+    #[must_use]
+    pub fn parse(address: &str) -> Option<Self> {
+        let address = address.trim().parse::<IpAddr>().ok()?.to_canonical();
+        let (network, narrow) = match address {
+            IpAddr::V4(v4) => (masked4(v4, 24).to_string(), v4.to_string()),
+            IpAddr::V6(v6) => (masked6(v6, 48).to_string(), masked6(v6, 64).to_string()),
+        };
+        Some(Self { network, narrow, address })
+    }
+}
+
+/// A network in CIDR notation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    network: IpAddr,
+    bits: u8,
+}
+
+impl Cidr {
+    /// Reads `address/bits`, or an address alone.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let network: IpAddr = address.parse().ok()?;
+        let most = if network.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
+        (bits <= most).then_some(Self { network, bits })
+    }
+
+    /// Whether the origin lies in this network.
+    #[must_use]
+    pub fn contains(&self, origin: &Origin) -> bool {
+        match (self.network, origin.address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => masked4(network, self.bits) == masked4(address, self.bits),
+            (IpAddr::V6(network), IpAddr::V6(address)) => masked6(network, self.bits) == masked6(address, self.bits),
+            _ => false,
+        }
+    }
+}
+
+fn masked4(address: Ipv4Addr, bits: u8) -> Ipv4Addr {
+    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits.into())).unwrap_or(0);
+    Ipv4Addr::from_bits(address.to_bits() & mask)
+}
+
+fn masked6(address: Ipv6Addr, bits: u8) -> Ipv6Addr {
+    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(bits.into())).unwrap_or(0);
+    Ipv6Addr::from_bits(address.to_bits() & mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_fall_into_their_networks() {
+        let parts = |address: &str| Origin::parse(address).map(|origin| (origin.network, origin.narrow));
+        let pair = |network: &str, narrow: &str| Some((network.to_owned(), narrow.to_owned()));
+        assert_eq!(parts("203.0.113.7"), pair("203.0.113.0", "203.0.113.7"));
+        assert_eq!(parts("2001:db8:1:2:3::4"), pair("2001:db8:1::", "2001:db8:1:2::"));
+        assert_eq!(parts("::ffff:203.0.113.7"), parts("203.0.113.7"));
+        assert_eq!(parts("203.0.113.7, 10.0.0.1"), None);
+        assert_eq!(parts("unknown"), None);
+    }
+
+    #[test]
+    fn a_network_contains_its_addresses() {
+        let inside = |network: &str, address: &str| Cidr::parse(network).unwrap().contains(&Origin::parse(address).unwrap());
+        assert!(inside("203.0.112.0/23", "203.0.113.255"));
+        assert!(!inside("203.0.112.0/24", "203.0.113.255"));
+        assert!(inside("0.0.0.0/0", "1.2.3.4") && !inside("0.0.0.0/0", "::1"));
+        assert!(inside("2001:db8::/32", "2001:db8:ffff::1"));
+        assert!(inside("10.0.0.1", "10.0.0.1") && !inside("10.0.0.1", "10.0.0.2"));
+        for wrong in ["10.0.0.0/33", "::/129", "10.0.0/8", "x", "10.0.0.0/-1"] {
+            assert_eq!(Cidr::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The wire vocabulary of OAuth: words, not actions. Nothing here does I/O.
+
+pub mod authorization;
+pub mod error;
+pub mod params;
+pub mod scope;

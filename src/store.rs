@@ -1,0 +1,89 @@
+//! The ports: what the core needs of a platform. `edge` binds them to Workers, the native tests to memory.
+#![expect(async_fn_in_trait, reason = "the runtime is single-threaded: futures need not be Send")]
+
+use crate::jose::jwk::PublicJwk;
+use crate::machine::Machine;
+use crate::time::Ttl;
+
+/// A store did not answer, or not as it should.
+#[derive(Debug, thiserror::Error)]
+#[error("store: {0}")]
+pub struct StoreError(pub String);
+
+/// Asymmetric crypto failed.
+#[derive(Debug, thiserror::Error)]
+#[error("crypto: {0}")]
+pub struct CryptoError(pub String);
+
+/// Changing records: one object each, one command at a time.
+pub trait Cells {
+    /// Runs `command` on the record `id`, atomically; the object's own clock says what `now` is.
+    ///
+    /// # Errors
+    /// The object did not answer. The command may have been carried out or not.
+    async fn run<M: Machine>(&self, id: &M::Id, command: M::Command) -> Result<M::Outcome, StoreError>;
+
+    /// The same, for a sender that knows kind and command as data: a cell's outbox.
+    ///
+    /// # Errors
+    /// As [`Cells::run`].
+    async fn tell(&self, kind: &str, id: &str, command: serde_json::Value) -> Result<(), StoreError>;
+}
+
+/// Published documents: read everywhere, may be a minute old.
+pub trait Directory {
+    /// The document `name`, if it has been published; `stale_after` is how old a copy nearby may be.
+    ///
+    /// # Errors
+    /// The directory did not answer.
+    async fn read(&self, name: &str, stale_after: Ttl) -> Result<Option<String>, StoreError>;
+
+    /// Publishes `value` under `name`, for `ttl` if one is given (60 s at least).
+    ///
+    /// # Errors
+    /// The directory did not take it.
+    async fn publish(&self, name: &str, value: &str, ttl: Option<Ttl>) -> Result<(), StoreError>;
+}
+
+/// A private key as the key ring keeps it.
+#[derive(Clone, Copy)]
+pub struct SigningKey<'a> {
+    /// Thumbprint of the public key, and the associated data of the wrapping.
+    pub kid: &'a str,
+    /// base64url of nonce and ciphertext (AES-256-GCM over PKCS #8).
+    pub wrapped: &'a str,
+    /// The wrapping keys to try, the current one first.
+    pub unwrap_with: &'a [[u8; 32]],
+}
+
+/// ES256: 64-byte signatures (RFC 7518, section 3.4).
+pub trait Signer {
+    /// Makes a key pair: the public key, and the private one wrapped with `wrap_with`.
+    ///
+    /// # Errors
+    /// The crypto failed.
+    async fn generate(&self, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError>;
+
+    /// Signs.
+    ///
+    /// # Errors
+    /// The key cannot be unwrapped, or the crypto failed.
+    async fn sign(&self, key: &SigningKey<'_>, input: &[u8]) -> Result<Vec<u8>, CryptoError>;
+
+    /// Whether `signature` is that of `key` over `input`.
+    ///
+    /// # Errors
+    /// The crypto failed; a wrong signature is `Ok(false)`.
+    async fn verify(&self, key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError>;
+}
+
+/// The log: one structured line an event.
+pub trait Log {
+    /// Something that an operator should see, though the request went on.
+    fn warn(&self, event: &'static str, reason: &str);
+}
+
+/// Everything that a request needs of the platform.
+pub trait Ports: Cells + Directory + Signer + Log {}
+
+impl<T: Cells + Directory + Signer + Log> Ports for T {}
