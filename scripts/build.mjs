@@ -1,0 +1,64 @@
+// Builds the worker into build/: cargo for wasm32, wasm-bindgen, wasm-opt, esbuild, all driven by worker-build.
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { root, run, step } from "./lib.mjs";
+import { setup } from "./setup.mjs";
+
+const SOURCES = ["src", "templates", "static", "data", "Cargo.toml", "Cargo.lock", "scripts/build.mjs"];
+
+/** The newest change below a path. */
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+function isFresh() {
+  const built = join(root, "build", "index.js");
+  return existsSync(built) && statSync(built).mtimeMs > Math.max(...SOURCES.map((path) => newest(join(root, path))));
+}
+
+/** The module without the names of its functions: a tenth of its size, and of no use in production. */
+function withoutNames(module) {
+  const kept = [module.subarray(0, 8)];
+  for (let at = 8; at < module.length; ) {
+    const id = module[at];
+    const [size, body] = leb128(module, at + 1);
+    const [length, name] = id === 0 ? leb128(module, body) : [0, body];
+    const custom = id === 0 && module.subarray(name, name + length).toString();
+    if (custom !== "name" && custom !== "producers") kept.push(module.subarray(at, body + size));
+    at = body + size;
+  }
+  return Buffer.concat(kept);
+}
+
+/** An unsigned LEB128 number, and where it ends. */
+function leb128(bytes, at) {
+  let number = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    number += (byte & 127) * 2 ** shift;
+    if (byte < 128) return [number, at];
+  }
+}
+
+export async function build() {
+  const { workerBuild, wasmBindgen } = await setup();
+  if (isFresh()) return;
+  const env = {
+    WASM_BINDGEN_BIN: wasmBindgen,
+    ESBUILD_BIN: join(root, "node_modules", "@esbuild", `${process.platform}-${process.arch}`, "bin", "esbuild"),
+    WASM_OPT_BIN: join(root, "node_modules", ".bin", "wasm-opt"),
+  };
+  await step("Building the worker", () => run(workerBuild, ["--release"], { quiet: true, env }));
+  const wasm = join(root, "build", "index_bg.wasm");
+  writeFileSync(wasm, withoutNames(readFileSync(wasm)));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await build().catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+}
