@@ -1,0 +1,17 @@
+//! Native tests through the front door: the whole core over stores in memory, with a clock and randomness of our own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that panics has failed, as it should"
+)]
+
+mod clock;
+mod deployment;
+mod fuzz;
+mod golden;
+mod history;
+mod native_tokens;
+mod world;
