@@ -61,6 +61,9 @@ impl Authorized {
 pub async fn issue<P: Ports>(authorized: Authorized, cx: &Cx<'_, P>) -> Result<TokenResponse, Denied> {
     let issued_at = cx.now.whole_seconds();
     let expires = issued_at.plus(cx.config.ttls.access_token).min(authorized.until.whole_seconds());
+    if expires <= issued_at {
+        return Err(Denied::Registration(authorized.subject));
+    }
     let scope = authorized.scope.to_string();
     let claims = AccessToken {
         iss: cx.config.issuer.clone(),

@@ -16,7 +16,7 @@ struct Home<'a> {
     newer: bool,
     v01: bool,
     development: bool,
-    endpoints: &'static [(&'static str, &'static str, &'static str)],
+    endpoints: Vec<&'static (&'static str, &'static str, &'static str)>,
 }
 
 /// Nothing of the page comes from elsewhere, and nothing else may show it in a frame.
@@ -48,15 +48,21 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
 /// Renders the page.
 pub(super) fn page<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
     let config = cx.config;
+    let (newer, v01) = (config.dialects.v07 || config.dialects.authkit, config.dialects.v01);
+    let works = |path: &str| match path {
+        "/agent/identity" => newer,
+        "/agent/auth" => v01,
+        _ => true,
+    };
     let page = Home {
         name: &config.service.name,
         logo: config.service.logo.as_deref(),
         issuer: &config.issuer,
         documentation: config.service.documentation.as_deref(),
-        newer: config.dialects.v07 || config.dialects.authkit,
-        v01: config.dialects.v01,
+        newer,
+        v01,
         development: config.development,
-        endpoints: ENDPOINTS,
+        endpoints: ENDPOINTS.iter().filter(|(_, path, _)| works(path)).collect(),
     };
     page.render().map_err(failed)
 }

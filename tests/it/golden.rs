@@ -109,3 +109,44 @@ fn records() {
     world.ring();
     assert!(world.platform.directory.borrow().contains_key("keyring"), "{ISSUER} has published its keys");
 }
+
+/// Commands and outcomes cross between versions while a deployment rolls out: the new must read the old.
+#[test]
+fn commands() {
+    use postern::machine::{Machine, budget, keyring, limit, registration, status_index, status_list};
+
+    fn reads<M: Machine>(samples: &Value) {
+        for command in samples["commands"].as_array().unwrap() {
+            serde_json::from_value::<M::Command>(command.clone()).unwrap_or_else(|error| panic!("{} {command}: {error}", M::KIND));
+        }
+        for outcome in samples["outcomes"].as_array().unwrap() {
+            serde_json::from_value::<M::Outcome>(outcome.clone()).unwrap_or_else(|error| panic!("{} {outcome}: {error}", M::KIND));
+        }
+    }
+    let all: Value = serde_json::from_str(include_str!("../golden/commands/0.1.0.json")).unwrap();
+    reads::<registration::Registration>(&all["registration"]);
+    reads::<limit::Limit>(&all["limit"]);
+    reads::<budget::Budget>(&all["budget"]);
+    reads::<keyring::KeyRing>(&all["keyring"]);
+    reads::<status_index::StatusIndex>(&all["status_index"]);
+    reads::<status_list::StatusList>(&all["status_list"]);
+}
+
+/// What an older version left at rest is read, and works.
+#[test]
+fn old_records_are_still_read() {
+    use postern::machine::registration::{Command, Outcome, Registration};
+    use postern::store::Cells;
+
+    let world = World::new(&[]);
+    let old: Value = serde_json::from_str(include_str!("../golden/records/0.1.0.json")).unwrap();
+    for (name, record) in old.as_object().unwrap() {
+        world.platform.cells.borrow_mut().insert(name.clone(), record.to_string());
+    }
+    let name = old.as_object().unwrap().keys().find(|name| name.starts_with("registration/")).unwrap();
+    let id = name.strip_prefix("registration/").unwrap().parse().unwrap();
+    let outcome = crate::world::block(world.platform.run::<Registration>(&id, Command::Look)).unwrap();
+    assert!(matches!(outcome, Outcome::Standing(standing) if standing.revoked.len() == 1));
+    world.ring();
+    assert_eq!(world.get("/.well-known/jwks.json").json()["keys"].as_array().unwrap().len(), 1);
+}
