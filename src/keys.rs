@@ -64,6 +64,20 @@ pub async fn current<P: Ports>(cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> 
     Ok(remember(set, cx))
 }
 
+/// The keys with the one named `kid`, if there is such a one: an unknown name may be that of a key that took over just now, so it is asked for
+/// at the ring itself, at most once a second.
+///
+/// # Errors
+/// Directory and ring are out of reach.
+pub async fn with<P: Ports>(kid: &str, cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> {
+    let set = current(cx).await?;
+    if set.verifier(kid, cx.now).is_some() || cx.now < cx.memory.ring_asked.get().plus(Ttl::from_seconds(1)) {
+        return Ok(set);
+    }
+    cx.memory.ring_asked.set(cx.now);
+    Ok(change(Command::Look, cx).await?.unwrap_or(set))
+}
+
 /// A new key pair, wrapped with the present secret.
 ///
 /// # Errors
@@ -108,7 +122,12 @@ async fn from_ring<P: Ports>(cx: &Cx<'_, P>) -> Result<KeySet, KeysError> {
 }
 
 fn remember<P>(set: KeySet, cx: &Cx<'_, P>) -> Rc<KeySet> {
-    let set = Rc::new(set);
-    *cx.memory.keys.borrow_mut() = Some((cx.now, set.clone()));
+    let mut known = cx.memory.keys.borrow_mut();
+    let set = match known.take() {
+        // Another request learned of something newer meanwhile.
+        Some((_, newer)) if newer.version > set.version => newer,
+        _ => Rc::new(set),
+    };
+    *known = Some((cx.now, set.clone()));
     set
 }

@@ -49,12 +49,16 @@ impl<K: Ord, V: Clone> Bounded<K, V> {
 }
 
 /// Places in a status list that this isolate may give to tokens of one registration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Places {
     /// They are void once the registration's epoch has moved on.
     pub epoch: u32,
+    /// Until when they may be given to tokens.
+    pub until: Timestamp,
     /// What is left.
-    pub block: Block,
+    pub blocks: Vec<Block>,
+    /// The size of the last one: the next is twice as large.
+    pub last: u32,
 }
 
 /// A token whose signature was checked here.
@@ -73,6 +77,8 @@ pub type Known = (Timestamp, Option<Rc<Standing>>);
 pub struct Memory {
     /// The key set, and when it was fetched.
     pub keys: RefCell<Option<(Timestamp, Rc<KeySet>)>>,
+    /// When the key ring was last asked for a key that is not in the set.
+    pub ring_asked: Cell<Timestamp>,
     /// What registrations last said of themselves, and when.
     pub standings: RefCell<Bounded<RegistrationId, Known>>,
     /// Tokens by SHA-256.
@@ -80,7 +86,7 @@ pub struct Memory {
     /// Places by registration.
     pub places: RefCell<Bounded<RegistrationId, Places>>,
     /// Places for registrations to come.
-    pub lease: Cell<Option<Block>>,
+    pub leases: RefCell<Vec<Block>>,
     /// Documents that change with the configuration only.
     pub(crate) documents: RefCell<BTreeMap<String, Rc<Prepared>>>,
     /// Status lists as published, and when they were fetched.
@@ -91,10 +97,11 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             keys: RefCell::new(None),
+            ring_asked: Cell::new(Timestamp::from_millis(0)),
             standings: RefCell::new(Bounded::new(4096)),
             tokens: RefCell::new(Bounded::new(4096)),
             places: RefCell::new(Bounded::new(4096)),
-            lease: Cell::new(None),
+            leases: RefCell::new(Vec::new()),
             documents: RefCell::new(BTreeMap::new()),
             lists: RefCell::new(Bounded::new(64)),
         }

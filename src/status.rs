@@ -15,8 +15,10 @@ use crate::time::{Timestamp, Ttl};
 
 /// How many places an isolate takes at a time.
 const LEASE: u32 = 1024;
-/// How many of them a registration gets at a time.
-const BLOCK: u32 = 8;
+/// How many of them a registration gets the first time, and at most.
+pub const FIRST: u32 = 8;
+/// See [`FIRST`].
+pub const MOST: u32 = 128;
 /// For how long a copy of a list may be used, and how long an isolate and a cache keep one.
 pub const COPY: Ttl = Ttl::from_seconds(10);
 /// How long a signed list is good for.
@@ -39,28 +41,27 @@ impl Refusal for NoPlace {
     }
 }
 
-/// Places for one registration, off the isolate's lease.
+/// `len` places for one registration, off the isolate's leases.
 ///
 /// # Errors
-/// The lease is used up and no other can be had.
-pub async fn block<P: Ports>(cx: &Cx<'_, P>) -> Result<Block, NoPlace> {
-    if let Some(block) = split(cx) {
+/// They are used up and no more can be had.
+pub async fn block<P: Ports>(len: u32, cx: &Cx<'_, P>) -> Result<Block, NoPlace> {
+    if let Some(block) = split(len, cx) {
         return Ok(block);
     }
     let [shard] = random::<1>(cx.entropy)?;
     let shard = u32::from(shard) % SHARDS;
     let leased = cx.ports.run::<StatusIndex>(&shard, Command::Lease { shard, len: LEASE }).await?;
     if let Outcome::Leased(lease) = leased {
-        cx.memory.lease.set(Some(lease));
+        cx.memory.leases.borrow_mut().push(lease);
     }
-    split(cx).ok_or_else(|| StoreError("the status index leased nothing".to_owned()).into())
+    split(len, cx).ok_or_else(|| StoreError("the status index leased nothing".to_owned()).into())
 }
 
-fn split<P>(cx: &Cx<'_, P>) -> Option<Block> {
-    let mut lease = cx.memory.lease.get()?;
-    let block = lease.split(BLOCK);
-    cx.memory.lease.set(Some(lease));
-    block
+fn split<P>(len: u32, cx: &Cx<'_, P>) -> Option<Block> {
+    let mut leases = cx.memory.leases.borrow_mut();
+    leases.retain(|lease| lease.len >= len.min(MOST));
+    leases.last_mut()?.split(len)
 }
 
 /// The claim of a token at this place.

@@ -90,7 +90,7 @@ pub async fn bearer<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Active,
     let standing = standing(&registration, cx).await?;
     let token = &claims.custom;
     let live = standing.counts(token.generation, cx.now)
-        && !standing.has_revoked(&token.jti)
+        && !standing.has_revoked(&token.jti, claims.issued_at.map_or(0, |at| at.timestamp()))
         && token.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now));
     if live { Ok(Active { registration, standing, kind: Kind::AccessToken(claims) }) } else { Err(Inactive::Revoked(registration)) }
 }
@@ -147,7 +147,7 @@ async fn verify<T: serde::de::DeserializeOwned, P: Ports>(
 ) -> Result<(String, Verified<T>), Inactive> {
     let untrusted = Untrusted::parse(token)?;
     let kid = untrusted.unverified_key_id().unwrap_or_default().to_owned();
-    let set = keys::current(cx).await?;
+    let set = keys::with(&kid, cx).await?;
     let key = set.verifier(&kid, cx.now).ok_or(InvalidJws::UnknownKey)?;
     Ok((kid, untrusted.verify(typ, &key.jwk, cx.ports).await?))
 }

@@ -12,6 +12,7 @@ use super::settings::SETTINGS;
 use super::{Config, Dialects, Limits, Resource, Service, Ttls};
 use crate::master::{Master, Masters};
 use crate::network::Cidr;
+use crate::oauth::authorization::is_token_byte;
 use crate::oauth::scope::Scope;
 use crate::time::Ttl;
 
@@ -102,6 +103,17 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// A secret that comes as a Bearer token, and so can only have the characters of one (RFC 6750, section 2.1).
+    fn bearer_secret(&mut self, name: &str) -> Option<String> {
+        let text = self.long_secret(name)?;
+        if !text.bytes().all(is_token_byte) {
+            self.faults.push(format!("{name}: may have letters, digits and -._~+/= only"));
+        }
+        Some(text)
+    }
+}
+
 /// Reads everything, then judges.
 pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Faults> {
     let unknown = variables.keys().filter(|name| !SETTINGS.iter().any(|setting| setting.name == name.as_str()));
@@ -151,7 +163,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
         },
         allowed_origins: reader.read("ALLOWED_ORIGINS", Vec::new(), |text| Ok(text.split_whitespace().map(str::to_owned).collect())),
         masters: Masters { current: Master::derive(secret.as_bytes()), previous: previous.map(|secret| Master::derive(secret.as_bytes())) },
-        operator_key: reader.long_secret("OPERATOR_KEY").map(|key| sha256(&key)),
+        operator_key: reader.bearer_secret("OPERATOR_KEY").map(|key| sha256(&key)),
         resource_server_keys: reader
             .read("RESOURCE_SERVER_KEYS", Vec::new(), |text| text.split_whitespace().map(resource_server).collect()),
         development,
@@ -345,6 +357,7 @@ mod tests {
             ("RESOURCE_SERVER_KEYS", "api"),
             ("RESOURCE_SERVER_KEYS", "api:00"),
             ("OPERATOR_KEY", "short"),
+            ("OPERATOR_KEY", "a key with spaces in it, thirty-two or more"),
             ("API_KEY_PREFIX", "a-b"),
             ("REGISTRATION_LIMIT_OVERRIDES", r#"[{"network":"x","per_hour":1}]"#),
             ("SERVICE_LOGO", "javascript:1"),

@@ -26,7 +26,7 @@ pub const SETTINGS: &[Setting] = &[
     var("SERVICE_NAME", "Postern", "The name that agents show to people."),
     bare("SERVICE_LOGO", false, "URL of the logo that agents show to people."),
     bare("SERVICE_DOCUMENTATION", false, "URL of the documentation of the API behind the gate."),
-    bare("SECURITY_CONTACT", false, "Contact of security.txt: a mailto: or https: URI. Without it there is no security.txt."),
+    bare("SECURITY_CONTACT", false, "Contact of security.txt: a mailto: or https: URI. Without it, the page at the issuer."),
     var(
         "RESOURCES",
         "[]",

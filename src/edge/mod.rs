@@ -42,6 +42,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
             );
             *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
             response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+            response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
             response.extensions_mut().insert(crate::http::reply::Reason(format!("misconfigured: {faults}")));
             response
         }

@@ -1,5 +1,6 @@
 //! From a token request to tokens. Every grant ends in [`Authorized`]; [`issue()`] knows no grant.
 
+pub mod client;
 mod client_credentials;
 mod issue;
 mod jwt_bearer;
@@ -10,7 +11,7 @@ use crate::cx::Cx;
 use crate::id::RegistrationId;
 use crate::jose::claims::CredentialStamp;
 use crate::keys::KeysError;
-use crate::machine::registration::{Command, Outcome, Proof, Registration};
+use crate::machine::registration::{BLOCK_USE, Command, Outcome, Proof, Registration};
 use crate::machine::standing::Standing;
 use crate::machine::status_index::Block;
 use crate::memory::Places;
@@ -20,8 +21,9 @@ use crate::oauth::params::{InvalidParams, Params};
 use crate::oauth::scope::{GrantedScope, InvalidScope, Scope, ScopeExceeded};
 use crate::status::{self, NoPlace};
 use crate::store::{Ports, StoreError};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 use crate::verify::{self, Inactive};
+use client::Shown;
 
 pub use issue::{TokenResponse, identity_assertion, issue};
 
@@ -35,13 +37,14 @@ pub const GRANT_TYPES: [&str; 2] = [JWT_BEARER, CLIENT_CREDENTIALS];
 /// A token request, parsed and not yet judged.
 pub struct TokenRequest {
     grant: Grant,
+    client: Shown,
     scope: Option<Scope>,
     resource: Option<String>,
 }
 
 enum Grant {
     JwtBearer { assertion: String },
-    ClientCredentials { client_id: Option<String>, client_secret: String },
+    ClientCredentials,
 }
 
 /// A token may be issued: for whom, for what, how far.
@@ -139,35 +142,15 @@ impl TokenRequest {
     pub fn parse(params: &Params, authorization: Option<Authorization>) -> Result<Self, Denied> {
         let grant = match params.require("grant_type")? {
             JWT_BEARER => Grant::JwtBearer { assertion: params.require("assertion")?.to_owned() },
-            CLIENT_CREDENTIALS => {
-                let (client_id, client_secret) = credential(params, authorization)?;
-                Grant::ClientCredentials { client_id, client_secret }
-            }
+            CLIENT_CREDENTIALS => Grant::ClientCredentials,
             _ => return Err(Denied::GrantType),
         };
-        let scope = params.find("scope").map(str::parse).transpose()?;
-        Ok(Self { grant, scope, resource: params.find("resource").map(str::to_owned) })
-    }
-}
-
-/// The client's identifier, if it gave one, and its secret (RFC 6749, section 2.3.1).
-///
-/// # Errors
-/// None, or two.
-pub fn credential(params: &Params, authorization: Option<Authorization>) -> Result<(Option<String>, String), Denied> {
-    let named = params.find("client_id").map(str::to_owned);
-    match (authorization, params.find("client_secret")) {
-        (Some(_), Some(_)) => Err(Denied::TwoMethods),
-        (None, Some(secret)) => Ok((named, secret.to_owned())),
-        (Some(Authorization::Basic { name, secret }), None) => {
-            let name = Some(name).filter(|name| !name.is_empty());
-            if named.is_some() && name.is_some() && named != name {
-                return Err(Denied::TwoMethods);
-            }
-            Ok((name.or(named), secret))
+        let scope: Option<Scope> = params.find("scope").map(str::parse).transpose()?;
+        if scope.as_ref().is_some_and(Scope::is_empty) {
+            return Err(InvalidScope.into());
         }
-        (Some(Authorization::Bearer(_)), None) => Err(Denied::Client("a Bearer header does not authenticate a client")),
-        (None, None) => Err(Denied::Client("no credential")),
+        let client = client::shown(params, authorization)?;
+        Ok(Self { grant, client, scope, resource: params.find("resource").map(str::to_owned) })
     }
 }
 
@@ -181,26 +164,44 @@ pub async fn authorize<P: Ports>(request: TokenRequest, cx: &Cx<'_, P>) -> Resul
         None => cx.config.default_resource(),
     };
     match request.grant {
-        Grant::JwtBearer { assertion } => jwt_bearer::authorize(&assertion, resource, request.scope, cx).await,
-        Grant::ClientCredentials { client_id, client_secret } => {
-            client_credentials::authorize(client_id.as_deref(), &client_secret, resource, request.scope, cx).await
+        Grant::JwtBearer { assertion } => {
+            // RFC 7523, section 3.1: no client needs to authenticate, but one that does must do it right.
+            client::authenticate(&request.client, cx).await?;
+            jwt_bearer::authorize(&assertion, resource, request.scope, cx).await
+        }
+        Grant::ClientCredentials => {
+            let Shown::Secret { name, secret } = request.client else { return Err(Denied::Client("no client_secret")) };
+            client_credentials::authorize(name.as_deref(), &secret, resource, request.scope, cx).await
         }
     }
 }
 
 /// Asks the registration whether a token may be issued, and takes a place in a status list for it.
 async fn admit<P: Ports>(registration: &RegistrationId, proof: impl Fn() -> Proof, cx: &Cx<'_, P>) -> Result<Option<Admitted>, Denied> {
-    let held = cx.memory.places.borrow().find(registration).is_some_and(|places| places.block.len > 0);
-    if held {
+    let held = cx.memory.places.borrow().find(registration).filter(|places| cx.now < places.until);
+    if held.as_ref().is_some_and(|places| !places.blocks.is_empty()) {
         let Some((standing, stamp)) = ask(registration, proof(), None, cx).await? else { return Ok(None) };
         if let Some(place) = take(registration, &standing, cx) {
             return Ok(Some((standing, stamp, place)));
         }
     }
-    let block = status::block(cx).await?;
-    let Some((standing, stamp)) = ask(registration, proof(), Some(block), cx).await? else { return Ok(None) };
-    cx.memory.places.borrow_mut().insert(registration.clone(), Places { epoch: standing.epoch, block });
+    let last = held.map_or(status::FIRST, |places| places.last.saturating_mul(2).min(status::MOST));
+    let block = status::block(last, cx).await?;
+    let Some((standing, stamp)) = ask(registration, proof(), Some((block, cx.config.ttls.access_token)), cx).await? else {
+        return Ok(None);
+    };
+    keep(registration, block, &standing, cx);
     Ok(take(registration, &standing, cx).map(|place| (standing, stamp, place)))
+}
+
+/// Adds a block to those held; what others hold already is used up first.
+fn keep<P>(registration: &RegistrationId, block: Block, standing: &Standing, cx: &Cx<'_, P>) {
+    let mut memory = cx.memory.places.borrow_mut();
+    let held = memory.find(registration).filter(|places| places.epoch == standing.epoch && cx.now < places.until);
+    let mut places = held.unwrap_or(Places { epoch: standing.epoch, until: cx.now.plus(BLOCK_USE), blocks: Vec::new(), last: 0 });
+    places.blocks.push(block);
+    places.last = block.len;
+    memory.insert(registration.clone(), places);
 }
 
 /// How the registration stands, the API key that was shown, and a place for the token.
@@ -209,8 +210,12 @@ type Admitted = (Rc<Standing>, Option<CredentialStamp>, Block);
 /// One of the places that this isolate holds for the registration, unless there is none or they are void.
 fn take<P>(registration: &RegistrationId, standing: &Standing, cx: &Cx<'_, P>) -> Option<Block> {
     let mut memory = cx.memory.places.borrow_mut();
-    let mut places = memory.find(registration).filter(|places| places.epoch == standing.epoch)?;
-    let place = places.block.split(1)?;
+    let mut places = memory.find(registration).filter(|places| places.epoch == standing.epoch && cx.now < places.until)?;
+    let block = places.blocks.first_mut()?;
+    let place = block.split(1)?;
+    if block.len == 0 {
+        places.blocks.remove(0);
+    }
     memory.insert(registration.clone(), places);
     Some(place)
 }
@@ -218,7 +223,7 @@ fn take<P>(registration: &RegistrationId, standing: &Standing, cx: &Cx<'_, P>) -
 async fn ask<P: Ports>(
     registration: &RegistrationId,
     proof: Proof,
-    block: Option<Block>,
+    block: Option<(Block, Ttl)>,
     cx: &Cx<'_, P>,
 ) -> Result<Option<(Rc<Standing>, Option<CredentialStamp>)>, Denied> {
     match cx.ports.run::<Registration>(registration, Command::Issue { proof, block }).await? {

@@ -60,9 +60,9 @@ pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Valu
 
 fn agent_auth<P>(cx: &Cx<'_, P>) -> Value {
     let (config, dialects) = (cx.config, cx.config.dialects);
-    let types: &[&str] = if config.anonymous { &["anonymous"] } else { &[] };
-    let mut block = json!({ "skill": config.own("/auth.md"), "identity_types_supported": types });
     let newer = dialects.v07 || dialects.authkit;
+    let types: &[&str] = if config.anonymous && (newer || dialects.v01) { &["anonymous"] } else { &[] };
+    let mut block = json!({ "skill": config.own("/auth.md"), "identity_types_supported": types });
     let identity = newer.then(|| config.own("/agent/identity"));
     optional(&mut block, "identity_endpoint", identity.as_deref());
     if dialects.v01 {

@@ -48,7 +48,8 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
 /// Renders the page.
 pub(super) fn page<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
     let config = cx.config;
-    let (newer, v01) = (config.dialects.v07 || config.dialects.authkit, config.dialects.v01);
+    let newer = config.anonymous && (config.dialects.v07 || config.dialects.authkit);
+    let v01 = config.anonymous && config.dialects.v01;
     let works = |path: &str| match path {
         "/agent/identity" => newer,
         "/agent/auth" => v01,

@@ -9,7 +9,8 @@ use super::refuse::Refused;
 use super::{form, reply};
 use crate::config::reader::sha256;
 use crate::cx::Cx;
-use crate::grant::{Denied, credential};
+use crate::grant::Denied;
+use crate::grant::client::{self, Shown};
 use crate::id::RegistrationId;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
@@ -41,24 +42,16 @@ pub(super) async fn introspect<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &
 }
 
 async fn asker<P: Ports>(headers: &HeaderMap, params: &Params, cx: &Cx<'_, P>) -> Result<Asker, Refused> {
-    let authorization = Authorization::parse(headers).map_err(Denied::from)?;
-    let secret = match authorization {
-        Some(Authorization::Bearer(token)) => token,
-        other => {
-            let (name, secret) = credential(params, other)?;
-            let digest = sha256(&secret);
-            let known = |(server, known): &(String, [u8; 32])| name.as_ref() == Some(server) && bool::from(known.ct_eq(&digest));
-            if cx.config.resource_server_keys.iter().any(known) {
-                return Ok(Asker::ResourceServer);
-            }
-            secret
+    let shown = client::shown(params, Authorization::parse(headers).map_err(Denied::from)?)?;
+    if let Shown::Secret { name: Some(name), secret } = &shown {
+        let digest = sha256(secret);
+        let known = |(server, known): &(String, [u8; 32])| name == server && bool::from(known.ct_eq(&digest));
+        if cx.config.resource_server_keys.iter().any(known) {
+            return Ok(Asker::ResourceServer);
         }
-    };
-    match verify::bearer(&secret, cx).await {
-        Ok(active) => Ok(Asker::Holder(active.registration)),
-        Err(error) if error.code() == ErrorCode::InvalidToken => Err(Refused::new(ErrorCode::InvalidClient, error.to_string())),
-        Err(error) => Err(error.into()),
     }
+    let registration = client::authenticate(&shown, cx).await?;
+    Ok(Asker::Holder(registration.ok_or(Denied::Client("nobody asks"))?))
 }
 
 impl Asker {
@@ -91,6 +84,7 @@ fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
             let mut answer = json!({
                 "active": true, "token_type": "Bearer", "token_use": "api_key", "scope": entitled.to_string(),
                 "client_id": active.registration, "sub": active.registration, "iss": cx.config.issuer,
+                "aud": cx.config.resources.iter().map(|resource| &resource.uri).collect::<Vec<_>>(),
                 "iat": active.standing.created.seconds(),
             });
             if expires != Timestamp::NEVER

@@ -26,6 +26,8 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     };
     // serde would take an array for a struct.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        // Fields that nobody reads must be text too.
+        Some(b'{') if std::str::from_utf8(body).is_err() => Err(malformed("broken UTF-8".to_owned())),
         Some(b'{') => serde_json::from_slice(body).map_err(|error| {
             // The error's own words may quote the body, and with it a secret.
             malformed(format!("malformed JSON at line {} column {}", error.line(), error.column()))

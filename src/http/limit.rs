@@ -6,8 +6,8 @@ use http::{HeaderName, Response};
 use super::refuse::Refused;
 use super::reply;
 use crate::cx::Cx;
-use crate::machine::budget::{Budget, Command, DEPLOYMENT, Permits};
-use crate::machine::limit::{Limit, MOST_PERMITS, Take, Taken};
+use crate::machine::budget::{Budget, Command, DEPLOYMENT, Permits, SHARES};
+use crate::machine::limit::{Limit, Take, Taken};
 use crate::oauth::error::ErrorCode;
 use crate::store::{Ports, StoreError};
 use crate::time::Ttl;
@@ -43,14 +43,18 @@ impl Allowance {
 }
 
 /// Takes one registration of the caller's network and of the deployment. A lost limiter lets it pass: what it
-/// guards is volume, not rights.
-pub(super) async fn take<P: Ports>(cx: &Cx<'_, P>) -> Result<Option<Allowance>, Refused> {
-    match ask(cx).await {
+/// guards is volume, not rights. A request that may be repeated is counted once, however many copies come at once.
+pub(super) async fn take<P: Ports>(request: Option<String>, cx: &Cx<'_, P>) -> Result<Option<Allowance>, Refused> {
+    match ask(request, cx).await {
         Ok(Taken::Yes { limit, remaining, reset }) => Ok(Some(Allowance { limit, remaining, reset })),
         Ok(Taken::No { limit, reset }) => Err(Allowance { limit, remaining: 0, reset }.refuse("the network's limit")),
-        Ok(Taken::PermitNeeded) => Ok(None),
+        Ok(Taken::PermitNeeded { .. }) => Ok(None),
         Err(Lost::Exhausted(permits)) => {
-            let allowance = Allowance { limit: cx.config.limits.per_deployment, remaining: 0, reset: cx.now.until(permits.until) };
+            let allowance = Allowance {
+                limit: cx.config.limits.per_deployment,
+                remaining: 0,
+                reset: cx.now.until(permits.until).min(Ttl::from_seconds(3600)),
+            };
             Err(allowance.refuse("the deployment's limit"))
         }
         Err(Lost::Store(error)) => {
@@ -71,7 +75,7 @@ impl From<StoreError> for Lost {
     }
 }
 
-async fn ask<P: Ports>(cx: &Cx<'_, P>) -> Result<Taken, Lost> {
+async fn ask<P: Ports>(request: Option<String>, cx: &Cx<'_, P>) -> Result<Taken, Lost> {
     let (network, narrow, per_narrow, per_whole) = match &cx.origin {
         Some(origin) => {
             let most = cx.config.registrations_per_hour(origin);
@@ -80,27 +84,33 @@ async fn ask<P: Ports>(cx: &Cx<'_, P>) -> Result<Taken, Lost> {
         // The platform does not know the address: only the deployment's limit counts.
         None => ("unknown".to_owned(), None, u32::MAX, u32::MAX),
     };
-    let take = Take { narrow, per_narrow, per_whole, permits: None };
-    // In the rare case that others use up what was leased, ask again.
+    let mut take = Take { narrow, per_narrow, per_whole, permits: None, request };
+    // In the rare case that others use up what was drawn, ask again.
     for _ in 0..3 {
-        let (taken, _) = cx.ports.run::<Limit>(&network, take.clone()).await?;
-        if taken != Taken::PermitNeeded {
-            return Ok(taken);
+        let (taken, surplus) = cx.ports.run::<Limit>(&network, take.clone()).await?;
+        if let (Some(permits), 1..) = (take.permits, surplus) {
+            cx.ports.run::<Budget>(&DEPLOYMENT.to_owned(), Command::Return(Permits { count: surplus, ..permits })).await?;
         }
-        let limit = cx.config.limits.per_deployment;
-        // Small enough that a hundred networks cannot hold the whole limit without using it.
-        let want = (limit / 200).clamp(1, MOST_PERMITS);
-        let permits = cx.ports.run::<Budget>(&DEPLOYMENT, Command::Lease { want, limit }).await?;
-        if permits.count == 0 {
-            return Err(Lost::Exhausted(permits));
-        }
-        let (taken, surplus) = cx.ports.run::<Limit>(&network, Take { permits: Some(permits), ..take.clone() }).await?;
-        if surplus > 0 {
-            cx.ports.run::<Budget>(&DEPLOYMENT, Command::Return(Permits { count: surplus, ..permits })).await?;
-        }
-        if taken != Taken::PermitNeeded {
-            return Ok(taken);
-        }
+        let Taken::PermitNeeded { want } = taken else { return Ok(taken) };
+        take.permits = Some(draw(&network, want, cx).await?);
     }
     Err(StoreError("permits were gone before they could be used".to_owned()).into())
+}
+
+/// Permits from the share that the network belongs to, which gets more of the whole when it has none.
+async fn draw<P: Ports>(network: &str, want: u32, cx: &Cx<'_, P>) -> Result<Permits, Lost> {
+    let limit = cx.config.limits.per_deployment;
+    // A small limit has one share; a large one is leased in blocks of which little lies idle.
+    let shares = (limit / 64).clamp(1, SHARES);
+    let share = format!("share-{}", crc32fast::hash(network.as_bytes()) % shares);
+    let drawn = cx.ports.run::<Budget>(&share, Command::Draw { want, leased: None }).await?;
+    if drawn.count > 0 {
+        return Ok(drawn);
+    }
+    let block = (limit / 16 / shares).max(1);
+    let leased = cx.ports.run::<Budget>(&DEPLOYMENT.to_owned(), Command::Lease { want: block, limit }).await?;
+    if leased.count == 0 {
+        return Err(Lost::Exhausted(leased));
+    }
+    Ok(cx.ports.run::<Budget>(&share, Command::Draw { want, leased: Some(leased) }).await?)
 }

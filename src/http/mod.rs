@@ -64,7 +64,7 @@ impl<'p> Route<'p> {
             "/oauth2/token" | "/oauth/token" | "/token" => Self::Token,
             "/oauth2/introspect" => Self::Introspect,
             "/oauth2/revoke" => Self::Revoke,
-            "/api/v1/auth/me" => Self::Me,
+            "/api/v1" | "/api/v1/auth/me" => Self::Me,
             "/mcp" => Self::Mcp,
             "/operator/keys" => Self::OperatorKeys,
             "/operator/keys/rotate" => Self::RotateKeys,
@@ -132,10 +132,10 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let route = Route::of(path);
-    let surface = if path.starts_with("/api/v1/") { Surface::Problem } else { route.surface() };
+    let surface = if path.starts_with("/api/v1") { Surface::Problem } else { route.surface() };
     let head = parts.method == Method::HEAD;
     let method = if head { "GET" } else { parts.method.as_str() };
-    let answer = if method == "OPTIONS" {
+    let answer = if method == "OPTIONS" && route != Route::Unknown {
         Ok(options(route))
     } else {
         match body {

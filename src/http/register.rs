@@ -18,7 +18,7 @@ use crate::machine::registration::{Command, Outcome, Registration, Said};
 use crate::machine::standing::Standing;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::GrantedScope;
-use crate::secret::{ApiKey, Digest, Secret};
+use crate::secret::{ApiKey, Secret};
 use crate::store::Ports;
 use crate::time::Ttl;
 use crate::verify;
@@ -32,6 +32,7 @@ struct Body {
     #[serde(rename = "type")]
     typ: Option<String>,
     identity_type: Option<String>,
+    assertion_type: Option<String>,
     requested_credential_type: Option<String>,
     email: Option<Value>,
     agent: Option<Value>,
@@ -45,9 +46,10 @@ pub(super) async fn identity<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx
     }
     let fields: Body = json::object(headers, body)?;
     anonymous(&fields, cx)?;
-    let mut seed = Seed::new("identity", headers, body, cx)?;
-    let (registration, standing, allowance) = open(&mut seed, None, Said::default(), cx).await?;
-    let (assertion, assertion_expires) = grant::identity_assertion(&registration, &standing, seed.jti, cx).await?;
+    let seed = Seed::new("identity", headers, body, cx)?;
+    let Opened { standing, made, allowance } = open(&seed, false, Said::default(), cx).await?;
+    let registration = seed.registration;
+    let (assertion, assertion_expires) = grant::identity_assertion(&registration, &standing, made.jti, cx).await?;
 
     let expires = assertion_expires.iso();
     let (pre, post) = (scopes(&cx.config.pre_claim_scopes), scopes(&cx.config.post_claim_scopes));
@@ -95,10 +97,10 @@ pub(super) async fn v01<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, 
     }
     let said =
         Said { email: fields.email.map(contact).transpose()?, agent: fields.agent.as_ref().and_then(Value::as_str).map(email::cleaned) };
-    let mut seed = Seed::new("v01", headers, body, cx)?;
-    let key = Secret::<ApiKey>::mint(&cx.config.api_key_prefix, seed.registration.digits(), seed.key, &cx.config.masters.current);
-    let (registration, standing, allowance) = open(&mut seed, Some(key.digest()), said, cx).await?;
-
+    let seed = Seed::new("v01", headers, body, cx)?;
+    let Opened { standing, made, allowance } = open(&seed, true, said, cx).await?;
+    let registration = seed.registration;
+    let key = secret(&registration, made.key, cx);
     let expires = standing.credentials.first().map_or(standing.expires, |credential| credential.expires.min(standing.expires));
     let answer = json!({
         "registration_id": registration, "registration_type": "anonymous",
@@ -112,22 +114,27 @@ pub(super) async fn v01<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, 
 /// Where identifier and key of a registration come from: from the request if it may be repeated, else from chance.
 struct Seed {
     registration: RegistrationId,
+    request: Option<Repeatable>,
+}
+
+/// A request that may be repeated.
+struct Repeatable {
+    /// Network, key, path and body, as one secret of 256 bits.
+    scope: [u8; 32],
+    /// What the record keeps of them.
+    digest: String,
+}
+
+/// What a registration is made of.
+struct Made {
     key: [u8; 32],
     jti: [u8; 16],
-    /// The digest of the request, if it may be repeated.
-    request: Option<String>,
 }
 
 impl Seed {
     fn new<P>(path: &str, headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Self, Refused> {
         let Some(value) = headers.get("idempotency-key") else {
-            let random = Self {
-                registration: RegistrationId::from_bytes(random(cx.entropy)?),
-                key: random(cx.entropy)?,
-                jti: random(cx.entropy)?,
-                request: None,
-            };
-            return Ok(random);
+            return Ok(Self { registration: RegistrationId::from_bytes(random(cx.entropy)?), request: None });
         };
         let value = value.as_bytes();
         if !(16..=255).contains(&value.len()) || !value.iter().all(|byte| (0x21..0x7f).contains(byte)) {
@@ -136,14 +143,17 @@ impl Seed {
         }
         // The network is part of it: the same key from elsewhere is another key.
         let network = cx.origin.as_ref().map_or("", |origin| origin.narrow.as_str()).as_bytes();
-        let derive = |label: &str| cx.config.masters.current.idempotent(label, &[network, value, path.as_bytes(), body]);
-        let address = first(cx.config.masters.current.idempotent("address", &[network, value]));
-        Ok(Self {
-            registration: RegistrationId::from_bytes(address),
-            key: derive("key"),
-            jti: first(derive("jti")),
-            request: Some(crate::master::hex(&derive("request"))),
-        })
+        let derive = |label: &str, parts: &[&[u8]]| cx.config.masters.current.idempotent(label, parts);
+        let scope = derive("scope", &[network, value, path.as_bytes(), body]);
+        let registration = RegistrationId::from_bytes(first(derive("address", &[network, value])));
+        Ok(Self { registration, request: Some(Repeatable { scope, digest: crate::master::hex(&derive("digest", &[&scope])) }) })
+    }
+
+    /// The same for the same request and salt: what was lost on the way can be made again, and nothing of it is stored.
+    fn make<P>(&self, salt: &str, cx: &Cx<'_, P>) -> Result<Made, Refused> {
+        let Some(request) = &self.request else { return Ok(Made { key: random(cx.entropy)?, jti: random(cx.entropy)? }) };
+        let derive = |label: &str| cx.config.masters.current.idempotent(label, &[&request.scope, salt.as_bytes()]);
+        Ok(Made { key: derive("key"), jti: first(derive("jti")) })
     }
 }
 
@@ -163,37 +173,48 @@ impl Refusal for crate::store::StoreError {
     }
 }
 
-/// Only after all of the request is known to be good: a repeat is recognised before the limit is asked.
-async fn open<P: Ports>(
-    seed: &mut Seed,
-    key: Option<Digest>,
-    said: Said,
-    cx: &Cx<'_, P>,
-) -> Result<(RegistrationId, Rc<Standing>, Option<limit::Allowance>), Refused> {
-    let id = seed.registration.clone();
-    if let Some(request) = seed.request.clone()
-        && let Some(standing) = opened(cx.ports.run::<Registration>(&id, Command::Recall { request }).await?)?
-    {
-        return Ok((id, Rc::new(standing), None));
-    }
-    let allowance = limit::take(cx).await?;
-    let command = Command::Open {
-        ttl: cx.config.ttls.unclaimed,
-        key: key.map(|digest| (digest, cx.config.ttls.api_key)),
-        said,
-        idempotency: seed.request.take().map(|request| (request, REPEATABLE)),
-    };
-    let standing = opened(cx.ports.run::<Registration>(&id, command).await?)?;
-    let standing = Rc::new(standing.ok_or_else(|| Refused::new(ErrorCode::TemporarilyUnavailable, "the registration was not opened"))?);
-    verify::remember(&id, Some(standing.clone()), cx);
-    Ok((id, standing, allowance))
+/// A registration that is open.
+struct Opened {
+    standing: Rc<Standing>,
+    made: Made,
+    allowance: Option<limit::Allowance>,
 }
 
-fn opened(outcome: Outcome) -> Result<Option<Standing>, Refused> {
+/// Only after all of the request is known to be good: a repeat is recognised before the limit is asked.
+async fn open<P: Ports>(seed: &Seed, with_key: bool, said: Said, cx: &Cx<'_, P>) -> Result<Opened, Refused> {
+    let id = &seed.registration;
+    if let Some(request) = &seed.request
+        && let Outcome::Opened(standing, salt) =
+            settled(cx.ports.run::<Registration>(id, Command::Recall { request: request.digest.clone() }).await?)?
+    {
+        return Ok(Opened { standing: Rc::new(standing), made: seed.make(&salt, cx)?, allowance: None });
+    }
+    let digest = seed.request.as_ref().map(|request| request.digest.clone());
+    let allowance = limit::take(digest.clone(), cx).await?;
+    let salt = crate::master::hex(&random::<16>(cx.entropy)?);
+    let made = seed.make(&salt, cx)?;
+    let key = with_key.then(|| (secret(id, made.key, cx).digest(), cx.config.ttls.api_key));
+    let idempotency = digest.map(|digest| (digest, salt, REPEATABLE));
+    let command = Command::Open { ttl: cx.config.ttls.unclaimed, key, said, idempotency };
+    let (standing, made) = match settled(cx.ports.run::<Registration>(id, command).await?)? {
+        Outcome::Standing(standing) => (standing, made),
+        // A copy of this request may have been faster: then its salt counts.
+        Outcome::Opened(standing, salt) => (standing, seed.make(&salt, cx)?),
+        _ => return Err(Refused::new(ErrorCode::TemporarilyUnavailable, "the registration was not opened")),
+    };
+    let standing = Rc::new(standing);
+    verify::remember(id, Some(standing.clone()), cx);
+    Ok(Opened { standing, made, allowance })
+}
+
+fn secret<P>(registration: &RegistrationId, key: [u8; 32], cx: &Cx<'_, P>) -> Secret<ApiKey> {
+    Secret::mint(&cx.config.api_key_prefix, registration.digits(), key, &cx.config.masters.current)
+}
+
+fn settled(outcome: Outcome) -> Result<Outcome, Refused> {
     match outcome {
-        Outcome::Standing(standing) | Outcome::Issue(standing, _) => Ok(Some(standing)),
-        Outcome::Unknown => Ok(None),
-        Outcome::Conflict | Outcome::Refused => Err(Refused::new(ErrorCode::IdempotencyKeyReused, "the Idempotency-Key is taken")),
+        Outcome::Conflict => Err(Refused::new(ErrorCode::IdempotencyKeyReused, "the Idempotency-Key is taken")),
+        outcome => Ok(outcome),
     }
 }
 
@@ -209,11 +230,17 @@ fn anonymous<P>(fields: &Body, cx: &Cx<'_, P>) -> Result<(), Refused> {
     match typ {
         "anonymous" if cx.config.anonymous => Ok(()),
         "anonymous" => Err(Refused::new(ErrorCode::AnonymousNotEnabled, "anonymous registration is off")),
-        "service_auth" => Err(Refused::new(ErrorCode::ServiceAuthNotEnabled, "service_auth is off")),
+        "service_auth" => Err(service_auth_off()),
+        // The older spelling of the same.
+        "identity_assertion" if fields.assertion_type.as_deref() == Some("verified_email") => Err(service_auth_off()),
         "identity_assertion" => Err(Refused::new(ErrorCode::IssuerNotEnabled, "no issuer is trusted")),
         _ => Err(Refused::new(ErrorCode::InvalidRequest, "unknown type")
             .hint("Send a type of identity_types_supported in the authorization server metadata.")),
     }
+}
+
+fn service_auth_off() -> Refused {
+    Refused::new(ErrorCode::ServiceAuthNotEnabled, "service_auth is off")
 }
 
 /// A contact that nobody has verified.

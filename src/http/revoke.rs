@@ -8,13 +8,13 @@ use http::{HeaderMap, Response, StatusCode};
 use super::refuse::Refused;
 use super::{form, reply};
 use crate::cx::Cx;
-use crate::grant::{Denied, credential};
+use crate::grant::Denied;
+use crate::grant::client;
 use crate::id::RegistrationId;
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::RevokedToken;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
-use crate::oauth::params::Params;
 use crate::status;
 use crate::store::Ports;
 use crate::time::Timestamp;
@@ -26,7 +26,8 @@ use crate::verify::{self, Inactive, Kind};
 pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let params = form(headers, body)?;
     let token = params.require("token")?;
-    let client = client(headers, &params, cx).await?;
+    let shown = client::shown(&params, Authorization::parse(headers).map_err(Denied::from)?)?;
+    let client = client::authenticate(&shown, cx).await?;
     if let Some((registration, command)) = target(token, cx).await?
         && client.is_none_or(|client| client == registration)
     {
@@ -36,21 +37,6 @@ pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'
         }
     }
     Ok(reply::empty(StatusCode::OK))
-}
-
-/// The registration that authenticates, if one does.
-async fn client<P: Ports>(headers: &HeaderMap, params: &Params, cx: &Cx<'_, P>) -> Result<Option<RegistrationId>, Refused> {
-    let authorization = Authorization::parse(headers).map_err(Denied::from)?;
-    let secret = match authorization {
-        None if params.find("client_secret").is_none() => return Ok(None),
-        Some(Authorization::Bearer(token)) => token,
-        other => credential(params, other)?.1,
-    };
-    match verify::bearer(&secret, cx).await {
-        Ok(active) => Ok(Some(active.registration)),
-        Err(error) if error.code() == ErrorCode::InvalidToken => Err(Refused::new(ErrorCode::InvalidClient, error.to_string())),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// What is to be done about a genuine token; nothing about one that is not ours or no longer counts.

@@ -193,9 +193,10 @@ impl KeyRing {
     }
 
     fn revoke(&mut self, kid: &str, replacement: Candidate, now: Timestamp) {
+        let signed = self.set.signer(now).is_some_and(|key| key.jwk.kid == kid);
         self.set.keys.retain(|key| key.jwk.kid != kid);
-        if self.set.signer(now).is_none_or(|key| key.verifies_until.is_some()) {
-            // The key that signed is gone. An older one must not come back to life: its end is already fixed.
+        if signed {
+            // An older key must not come back to life: its end is already fixed.
             match self.set.keys.iter_mut().find(|key| now < key.signs_from) {
                 Some(waiting) => waiting.signs_from = now.minus(SKEW),
                 None => self.add(replacement, now.minus(SKEW)),

@@ -14,6 +14,9 @@ pub struct Limit {
     whole: Option<Window>,
     narrow: BTreeMap<String, Window>,
     permits: Option<Permits>,
+    /// Requests that were counted and may be repeated, and until when they are remembered.
+    #[serde(default)]
+    counted: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct Take {
     pub per_whole: u32,
     /// Permits just leased from the deployment's budget.
     pub permits: Option<Permits>,
+    /// The digest of a request that may be repeated: it is counted once.
+    #[serde(default)]
+    pub request: Option<String>,
 }
 
 /// Whether one registration may go on.
@@ -54,13 +60,19 @@ pub enum Taken {
         /// Until it begins anew.
         reset: Ttl,
     },
-    /// As far as this network goes, yes; but it holds no permit of the deployment. Come again with some.
-    PermitNeeded,
+    /// As far as this network goes, yes; but it holds no permit of the deployment. Come again with so many: the more it has
+    /// used, the more.
+    PermitNeeded {
+        /// How many.
+        want: u32,
+    },
 }
 
 /// More permits than this a network does not hold; the rest goes back to the deployment's budget.
 pub const MOST_PERMITS: u32 = 10;
 
+/// Longer than a request may be repeated.
+const REMEMBERED: Ttl = Ttl::from_seconds(660);
 const WINDOW: Ttl = Ttl::from_seconds(3600);
 
 impl Machine for Limit {
@@ -80,18 +92,26 @@ impl Machine for Limit {
             windows.push((window, command.per_narrow));
         }
         let reset = |window: &Window| now.until(window.began.plus(WINDOW));
-        let outcome = if let Some((window, most)) =
+        let repeated = command.request.as_ref().is_some_and(|request| limit.counted.contains_key(request));
+        let outcome = if repeated {
+            // Counted already, whatever has become of the windows since.
+            windows.iter().min_by_key(|(window, most)| most.saturating_sub(window.count)).map_or(
+                Taken::PermitNeeded { want: 1 },
+                |(window, most)| Taken::Yes { limit: *most, remaining: most.saturating_sub(window.count), reset: reset(window) },
+            )
+        } else if let Some((window, most)) =
             windows.iter().filter(|(window, most)| window.count >= *most).max_by_key(|(window, _)| reset(window))
         {
             Taken::No { limit: *most, reset: reset(window) }
         } else if limit.permits.is_none_or(|permits| permits.count == 0) {
-            Taken::PermitNeeded
+            Taken::PermitNeeded { want: limit.whole.map_or(1, |window| window.count.clamp(1, MOST_PERMITS)) }
         } else {
             limit.count(command.narrow.as_deref(), now);
+            limit.counted.extend(command.request.map(|request| (request, now.plus(REMEMBERED))));
             let left = |(window, most): &(Window, u32)| most.saturating_sub(window.count).saturating_sub(1);
             match windows.iter().min_by_key(|window| left(window)) {
                 Some(tightest) => Taken::Yes { limit: tightest.1, remaining: left(tightest), reset: reset(&tightest.0) },
-                None => Taken::PermitNeeded,
+                None => Taken::PermitNeeded { want: 1 },
             }
         };
         let changed = matches!(outcome, Taken::Yes { .. }) || command.permits.is_some();
@@ -104,6 +124,7 @@ impl Limit {
         let open = |window: &Window| now < window.began.plus(WINDOW);
         self.whole = self.whole.filter(open);
         self.narrow.retain(|_, window| open(window));
+        self.counted.retain(|_, until| now < *until);
         self.permits = self.permits.filter(|permits| now < permits.until);
     }
 
@@ -136,7 +157,7 @@ mod tests {
     impl Cell {
         fn take(&mut self, address: &str, at: u64) -> Taken {
             let permits = Some(Permits { count: 1, until: Timestamp::from_millis(at).plus(WINDOW) });
-            let take = Take { narrow: Some(address.into()), per_narrow: 2, per_whole: 5, permits };
+            let take = Take { narrow: Some(address.into()), per_narrow: 2, per_whole: 5, permits, request: None };
             let (change, (taken, _)) = advance(self.0.clone(), take, Timestamp::from_millis(at));
             if let Change::Write(record) = change {
                 self.0 = Some(record);
@@ -159,12 +180,27 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_may_be_repeated_is_counted_once() {
+        let mut record = None;
+        for copy in 0..20 {
+            let permits = Some(Permits { count: 1, until: Timestamp::from_seconds(3600) });
+            let take = Take { narrow: Some("a".into()), per_narrow: 1, per_whole: 5, permits, request: Some("same".into()) };
+            let (change, (taken, _)) = advance::<Limit>(record.clone(), take, Timestamp::from_seconds(copy));
+            assert!(matches!(taken, Taken::Yes { .. }), "{taken:?}");
+            if let Change::Write(written) = change {
+                record = Some(written);
+            }
+        }
+        assert_eq!(record.unwrap().state.whole.unwrap().count, 1);
+    }
+
+    #[test]
     fn permits_beyond_need_go_back() {
         let mut record = None;
         let mut returned = 0;
         for _ in 0..100 {
             let permits = Some(Permits { count: 5, until: Timestamp::from_seconds(3600) });
-            let take = Take { narrow: None, per_narrow: 1, per_whole: 2, permits };
+            let take = Take { narrow: None, per_narrow: 1, per_whole: 2, permits, request: None };
             let (change, (_, surplus)) = advance::<Limit>(record.clone(), take, Timestamp::from_millis(0));
             returned += surplus;
             if let Change::Write(written) = change {
@@ -178,9 +214,9 @@ mod tests {
 
     #[test]
     fn without_a_permit_nothing_is_counted() {
-        let take = Take { narrow: None, per_narrow: 1, per_whole: 1, permits: None };
+        let take = Take { narrow: None, per_narrow: 1, per_whole: 1, permits: None, request: None };
         let (change, (taken, _)) = advance::<Limit>(None, take, Timestamp::from_millis(0));
         assert!(matches!(change, Change::None));
-        assert_eq!(taken, Taken::PermitNeeded);
+        assert_eq!(taken, Taken::PermitNeeded { want: 1 });
     }
 }

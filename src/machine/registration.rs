@@ -12,10 +12,10 @@ use crate::jose::claims::CredentialStamp;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
-/// The longest that a token can live; places in status lists are remembered for so long.
-const LONGEST_TOKEN: Ttl = Ttl::from_seconds(24 * 3600);
-/// More revoked tokens than this at one time end the whole generation instead.
+/// More revoked tokens than this at one time end all tokens so far instead.
 const MOST_REVOKED: usize = 512;
+/// An isolate may use the places of a block for so long.
+pub const BLOCK_USE: Ttl = Ttl::from_seconds(3600);
 
 /// A registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub struct Said {
 pub struct Idempotency {
     /// Digest of path and body.
     pub request: String,
+    /// What the answer is recomputed with: another registration at the same address has another.
+    pub salt: String,
     /// Until when the answer is recomputed.
     pub until: Timestamp,
 }
@@ -64,8 +66,8 @@ pub enum Command {
         key: Option<(Digest, Option<Ttl>)>,
         /// What the agent says of itself.
         said: Said,
-        /// The request's digest and window, if it may be repeated.
-        idempotency: Option<(String, Ttl)>,
+        /// Digest, salt and window of the request, if it may be repeated.
+        idempotency: Option<(String, String, Ttl)>,
     },
     /// How does it stand?
     Look,
@@ -73,8 +75,8 @@ pub enum Command {
     Issue {
         /// What the token is asked for with.
         proof: Proof,
-        /// Places to remember.
-        block: Option<Block>,
+        /// Places to remember, and how long tokens at them may live.
+        block: Option<(Block, Ttl)>,
     },
     /// One access token has ended.
     RevokeToken {
@@ -117,6 +119,8 @@ pub enum Proof {
 pub enum Outcome {
     /// This is how it stands.
     Standing(Standing),
+    /// It was opened by this request, with this salt.
+    Opened(Standing, String),
     /// A token may be issued, for this API key if it was asked for with one.
     Issue(Standing, Option<CredentialStamp>),
     /// There is no such registration, or it has expired.
@@ -134,8 +138,9 @@ impl Machine for Registration {
     type Outcome = Outcome;
 
     fn step(state: Option<Self>, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
+        let opened = state.is_none();
         let mut registration = match (state, command) {
-            (Some(known), Command::Recall { request } | Command::Open { idempotency: Some((request, _)), .. }) => {
+            (Some(known), Command::Recall { request } | Command::Open { idempotency: Some((request, ..)), .. }) => {
                 return (Next::Keep, known.recall(&request, now));
             }
             (Some(_), Command::Open { .. }) => return (Next::Keep, Outcome::Conflict),
@@ -145,14 +150,18 @@ impl Machine for Registration {
             (Some(known), Command::Issue { proof, block }) => return known.issue(&proof, block, now),
             (Some(mut known), command) => {
                 known.forget(now);
-                known.change(command);
+                known.change(command, now);
                 known
             }
         };
         registration.forget(now);
         let expires = registration.standing.expires;
         let standing = registration.standing.clone();
-        (Next::Put(registration, expires), Outcome::Standing(standing))
+        let outcome = match &registration.idempotency {
+            Some(known) if opened => Outcome::Opened(standing, known.salt.clone()),
+            _ => Outcome::Standing(standing),
+        };
+        (Next::Put(registration, expires), outcome)
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {
@@ -173,7 +182,7 @@ impl Machine for Registration {
 }
 
 impl Registration {
-    fn open(ttl: Ttl, key: Option<(Digest, Option<Ttl>)>, said: Said, idempotency: Option<(String, Ttl)>, now: Timestamp) -> Self {
+    fn open(ttl: Ttl, key: Option<(Digest, Option<Ttl>)>, said: Said, idempotency: Option<(String, String, Ttl)>, now: Timestamp) -> Self {
         let expires = now.plus(ttl);
         let credential = |(digest, ttl): (Digest, Option<Ttl>)| Credential {
             id: 0,
@@ -185,6 +194,7 @@ impl Registration {
         let standing = Standing {
             generation: 0,
             epoch: 0,
+            tokens_after: 0,
             created: now,
             expires,
             ended: false,
@@ -192,16 +202,18 @@ impl Registration {
             credentials: key.map(credential).into_iter().collect(),
             revoked: Vec::new(),
         };
-        let idempotency = idempotency.map(|(request, ttl)| Idempotency { request, until: now.plus(ttl) });
+        let idempotency = idempotency.map(|(request, salt, ttl)| Idempotency { request, salt, until: now.plus(ttl) });
         Self { standing, idempotency, said, blocks: Vec::new(), marks: Vec::new() }
     }
 
     fn recall(self, request: &str, now: Timestamp) -> Outcome {
-        let repeated = self.idempotency.is_some_and(|known| known.request == request && now < known.until);
-        if repeated { Outcome::Standing(self.standing) } else { Outcome::Conflict }
+        match self.idempotency {
+            Some(known) if known.request == request && now < known.until => Outcome::Opened(self.standing, known.salt),
+            _ => Outcome::Conflict,
+        }
     }
 
-    fn issue(mut self, proof: &Proof, block: Option<Block>, now: Timestamp) -> (Next<Self>, Outcome) {
+    fn issue(mut self, proof: &Proof, block: Option<(Block, Ttl)>, now: Timestamp) -> (Next<Self>, Outcome) {
         let credential = match proof {
             Proof::Assertion { generation } if self.standing.counts(*generation, now) => None,
             Proof::Assertion { .. } => return (Next::Keep, Outcome::Refused),
@@ -211,21 +223,33 @@ impl Registration {
             },
         };
         let outcome = Outcome::Issue(self.standing.clone(), credential);
-        let Some(block) = block else { return (Next::Keep, outcome) };
+        let Some((block, ttl)) = block else { return (Next::Keep, outcome) };
         self.forget(now);
-        self.blocks.push((block, now.plus(LONGEST_TOKEN)));
+        let until = now.plus(ttl).plus(BLOCK_USE);
+        match self.blocks.last_mut() {
+            // Neighbours are one block: a busy registration's record stays small.
+            Some((last, last_until)) if last.list == block.list && last.start.saturating_add(last.len) == block.start => {
+                last.len = last.len.saturating_add(block.len);
+                *last_until = until.max(*last_until);
+            }
+            _ => self.blocks.push((block, until)),
+        }
         let expires = self.standing.expires;
         (Next::Put(self, expires), outcome)
     }
 
-    fn change(&mut self, command: Command) {
+    fn change(&mut self, command: Command, now: Timestamp) {
         match command {
-            Command::RevokeToken { token, .. } if self.standing.has_revoked(&token.jti) => {}
+            Command::RevokeToken { token, .. } if self.standing.revoked.iter().any(|known| known.jti == token.jti) => {}
             Command::RevokeToken { token, place } if self.standing.revoked.len() < MOST_REVOKED => {
                 self.marks.extend(place);
                 self.standing.revoked.push(token);
             }
-            Command::RevokeToken { .. } => self.next_generation(),
+            Command::RevokeToken { .. } => {
+                self.standing.tokens_after = now.seconds();
+                self.standing.revoked.clear();
+                self.mark_all();
+            }
             Command::RevokeCredential { id } => {
                 let known = self.standing.credentials.iter_mut().find(|credential| credential.id == id && !credential.ended);
                 if let Some(credential) = known {
@@ -294,12 +318,12 @@ mod tests {
 
         fn open(&mut self, request: &str) -> Outcome {
             let key = Some((Master::derive(b"x").digest("api_key", "key"), None));
-            let idempotency = Some((request.to_owned(), Ttl::from_seconds(600)));
+            let idempotency = Some((request.to_owned(), "salt".to_owned(), Ttl::from_seconds(600)));
             self.run(Command::Open { ttl: DAY, key, said: Said::default(), idempotency })
         }
 
         fn issue(&mut self, block: Block) -> Outcome {
-            self.run(Command::Issue { proof: Proof::Assertion { generation: 0 }, block: Some(block) })
+            self.run(Command::Issue { proof: Proof::Assertion { generation: 0 }, block: Some((block, Ttl::from_seconds(900))) })
         }
 
         fn standing(&mut self) -> Standing {
@@ -330,8 +354,8 @@ mod tests {
         assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Unknown));
         cell.open("a");
         cell.now = cell.now.plus(Ttl::from_seconds(599));
-        assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Standing(_)));
-        assert!(matches!(cell.open("a"), Outcome::Standing(_)), "two at once: the second finds the first");
+        assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Opened(_, salt) if salt == "salt"));
+        assert!(matches!(cell.open("a"), Outcome::Opened(..)), "two at once: the second finds the first");
         assert!(matches!(cell.run(Command::Recall { request: "b".into() }), Outcome::Conflict));
         cell.now = cell.now.plus(Ttl::from_seconds(1));
         assert!(matches!(cell.run(Command::Recall { request: "a".into() }), Outcome::Conflict), "its window is over");
@@ -342,6 +366,7 @@ mod tests {
         let mut cell = Cell::new();
         cell.open("a");
         cell.issue(place(1));
+        cell.issue(place(2));
         cell.issue(Block { list: 4, start: 0, len: 8 });
         cell.run(Command::End { generation: 1 });
         assert!(!cell.standing().ended, "an assertion of another generation");
@@ -367,23 +392,25 @@ mod tests {
         for _ in 0..2 {
             cell.run(Command::RevokeToken { token: RevokedToken { jti: "one".into(), until }, place: Some(place(7)) });
         }
-        assert!(cell.standing().has_revoked("one") && !cell.standing().has_revoked("two"));
+        assert!(cell.standing().has_revoked("one", cell.now.seconds()) && !cell.standing().has_revoked("two", cell.now.seconds()));
         assert_eq!(cell.standing().revoked.len(), 1);
         assert_eq!(cell.standing().generation, 0);
         cell.now = until;
         cell.issue(place(9));
-        assert!(!cell.standing().has_revoked("one"), "forgotten once it has expired");
+        assert!(!cell.standing().has_revoked("one", cell.now.seconds()), "forgotten once it has expired");
     }
 
     #[test]
-    fn very_many_revoked_tokens_end_the_generation() {
+    fn very_many_revoked_tokens_end_all_tokens_so_far_and_nothing_else() {
         let mut cell = Cell::new();
         cell.open("a");
         let until = cell.now.plus(Ttl::from_seconds(900));
         for index in 0..=MOST_REVOKED {
             cell.run(Command::RevokeToken { token: RevokedToken { jti: index.to_string(), until }, place: None });
         }
-        assert_eq!((cell.standing().generation, cell.standing().revoked.len()), (1, 0));
+        let standing = cell.standing();
+        assert_eq!((standing.generation, standing.revoked.len()), (0, 0));
+        assert!(standing.has_revoked("any", cell.now.seconds()) && !standing.has_revoked("any", cell.now.seconds() + 1));
     }
 
     #[test]
@@ -393,7 +420,7 @@ mod tests {
         let before = serde_json::to_string(&cell.record).unwrap();
         let wrong = vec![Master::derive(b"x").digest("api_key", "other")];
         for proof in [Proof::Assertion { generation: 1 }, Proof::ApiKey { digests: wrong }, Proof::ApiKey { digests: vec![] }] {
-            assert!(matches!(cell.run(Command::Issue { proof, block: Some(place(1)) }), Outcome::Refused));
+            assert!(matches!(cell.run(Command::Issue { proof, block: Some((place(1), DAY)) }), Outcome::Refused));
         }
         assert_eq!(serde_json::to_string(&cell.record).unwrap(), before);
         let right = vec![Master::derive(b"y").digest("api_key", "key"), Master::derive(b"x").digest("api_key", "key")];

@@ -13,6 +13,9 @@ pub struct Standing {
     pub generation: u32,
     /// Raised when all places in status lists are marked: places taken before must not be used any more.
     pub epoch: u32,
+    /// Access tokens issued up to then (seconds since the epoch) are revoked.
+    #[serde(default)]
+    pub tokens_after: i64,
     /// When it was registered.
     pub created: Timestamp,
     /// An unclaimed registration dies then.
@@ -48,10 +51,10 @@ impl Standing {
         self.credentials.iter().any(same)
     }
 
-    /// Whether this access token was revoked by itself.
+    /// Whether this access token, issued at `issued_at` (seconds since the epoch), was revoked.
     #[must_use]
-    pub fn has_revoked(&self, jti: &str) -> bool {
-        self.revoked.iter().any(|token| token.jti == jti)
+    pub fn has_revoked(&self, jti: &str, issued_at: i64) -> bool {
+        issued_at <= self.tokens_after || self.revoked.iter().any(|token| token.jti == jti)
     }
 }
 

@@ -74,10 +74,14 @@ impl Authorization {
     }
 }
 
+/// A character of `b64token` (RFC 6750, section 2.1).
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+}
+
 /// RFC 6750, section 2.1: `b64token`.
 fn bearer(token: &str) -> Result<Authorization, InvalidAuthorization> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(legal) {
+    if token.is_empty() || !token.bytes().all(is_token_byte) {
         return Err(InvalidAuthorization::Bearer);
     }
     Ok(Authorization::Bearer(token.to_owned()))

@@ -67,6 +67,9 @@ const HEADER_MISMATCH: i32 = -32020;
 
 /// Reads a message.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, (Value, Fault)> {
+    if std::str::from_utf8(body).is_err() {
+        return Err((Value::Null, Fault::bad(-32700, "Parse error")));
+    }
     let value: Value = serde_json::from_slice(body).map_err(|_| (Value::Null, Fault::bad(-32700, "Parse error")))?;
     let invalid = || (Value::Null, Fault::bad(-32600, "Invalid Request: one JSON-RPC 2.0 request or notification"));
     let Value::Object(mut message) = value else { return Err(invalid()) };
@@ -78,7 +81,10 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, (Value, 
         Some(_) => return Err((message.remove("id").unwrap_or_default(), Fault::bad(-32602, "Invalid params: an object is expected"))),
     };
     let id = match message.remove("id") {
-        None => return Ok(Message::Notification),
+        None => {
+            let known = header(headers, "mcp-protocol-version").is_none_or(|version| versions().contains(&version.as_str()));
+            return if known { Ok(Message::Notification) } else { Err((Value::Null, Fault::bad(-32022, "Unsupported protocol version"))) };
+        }
         Some(id @ (Value::String(_) | Value::Number(_))) => id,
         Some(_) => return Err(invalid()),
     };

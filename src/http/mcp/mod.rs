@@ -40,7 +40,7 @@ pub(super) async fn mcp<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, 
             "supportedVersions": versions(), "capabilities": { "tools": {} }, "instructions": INSTRUCTIONS,
             "ttlMs": LIST_TTL_MS, "cacheScope": "public",
         })),
-        ("initialize", Era::Legacy) => Ok(initialize(&call)),
+        ("initialize", Era::Legacy) => Ok(initialize(&call, &cx.config.service.name)),
         ("ping", Era::Legacy) => Ok(json!({})),
         ("tools/list", _) => Ok(json!({ "tools": tools::list(), "ttlMs": LIST_TTL_MS, "cacheScope": "public" })),
         ("tools/call", _) => tools::call(&call, caller, cx)?,
@@ -54,10 +54,10 @@ pub(super) async fn mcp<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, 
 
 const INSTRUCTIONS: &str = "The gate of this API. whoami says who you are and what you may do.";
 
-fn initialize(call: &Call) -> Value {
+fn initialize(call: &Call, title: &str) -> Value {
     let asked = call.params.get("protocolVersion").and_then(Value::as_str);
     let version = LEGACY.into_iter().find(|version| Some(*version) == asked).unwrap_or(LEGACY[0]);
-    json!({ "protocolVersion": version, "capabilities": { "tools": {} }, "serverInfo": server_info("Postern"), "instructions": INSTRUCTIONS })
+    json!({ "protocolVersion": version, "capabilities": { "tools": {} }, "serverInfo": server_info(title), "instructions": INSTRUCTIONS })
 }
 
 fn versions() -> Vec<&'static str> {

@@ -79,7 +79,7 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
       cf: false,
       log: new Log(LogLevel.NONE),
       handleStructuredLogs: ({ level, message }) => logs.push({ level, message }),
-      ...(persist ? { kvPersist: join(folder, "kv"), durableObjectsPersist: join(folder, "do"), cachePersist: join(folder, "cache"), defaultPersistRoot: folder } : {}),
+      ...(persist ? { resourcePersistencePath: folder } : {}),
       workers: [first, ...others, ...extra],
     });
   let mf = new Miniflare(options());
