@@ -92,25 +92,32 @@ async fn ask<P: Ports>(request: Option<String>, cx: &Cx<'_, P>) -> Result<Taken,
             cx.ports.run::<Budget>(&DEPLOYMENT.to_owned(), Command::Return(Permits { count: surplus, ..permits })).await?;
         }
         let Taken::PermitNeeded { want } = taken else { return Ok(taken) };
+        // Of a small limit nothing may lie idle.
+        let want = want.min(cx.config.limits.per_deployment / 200).max(1);
         take.permits = Some(draw(&network, want, cx).await?);
     }
     Err(StoreError("permits were gone before they could be used".to_owned()).into())
 }
 
+/// From this limit on it is handed out through shares: below, one object can well see every registration, and none lies idle.
+const SHARED: u32 = 1000;
+
 /// Permits from the share that the network belongs to, which gets more of the whole when it has none.
 async fn draw<P: Ports>(network: &str, want: u32, cx: &Cx<'_, P>) -> Result<Permits, Lost> {
     let limit = cx.config.limits.per_deployment;
-    // A small limit has one share; a large one is leased in blocks of which little lies idle.
-    let shares = (limit / 64).clamp(1, SHARES);
-    let share = format!("share-{}", crc32fast::hash(network.as_bytes()) % shares);
+    let lease = async |want: u32| {
+        let leased = cx.ports.run::<Budget>(&DEPLOYMENT.to_owned(), Command::Lease { want, limit }).await?;
+        if leased.count > 0 { Ok(leased) } else { Err(Lost::Exhausted(leased)) }
+    };
+    if limit < SHARED {
+        return lease(want).await;
+    }
+    let share = format!("share-{}", crc32fast::hash(network.as_bytes()) % SHARES);
     let drawn = cx.ports.run::<Budget>(&share, Command::Draw { want, leased: None }).await?;
     if drawn.count > 0 {
         return Ok(drawn);
     }
-    let block = (limit / 16 / shares).max(1);
-    let leased = cx.ports.run::<Budget>(&DEPLOYMENT.to_owned(), Command::Lease { want: block, limit }).await?;
-    if leased.count == 0 {
-        return Err(Lost::Exhausted(leased));
-    }
+    // A sixteenth of the whole is under way at most, whatever its size.
+    let leased = lease((limit / 16 / SHARES).max(1)).await?;
     Ok(cx.ports.run::<Budget>(&share, Command::Draw { want, leased: Some(leased) }).await?)
 }

@@ -18,7 +18,7 @@ pub struct Budget {
 
 /// The one that has all of it.
 pub const DEPLOYMENT: &str = "deployment";
-/// There are at most so many shares.
+/// A large limit has so many shares.
 pub const SHARES: u32 = 16;
 
 /// What can be asked of it.

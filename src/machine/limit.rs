@@ -114,8 +114,12 @@ impl Machine for Limit {
                 None => Taken::PermitNeeded { want: 1 },
             }
         };
-        let changed = matches!(outcome, Taken::Yes { .. }) || command.permits.is_some();
-        (if changed { Next::Put(limit, now.plus(WINDOW)) } else { Next::Keep }, (outcome, surplus))
+        match (&outcome, command.permits) {
+            // Who may not register has no use for permits.
+            (Taken::No { .. }, Some(leased)) => (Next::Keep, (outcome, leased.count)),
+            (Taken::Yes { .. }, _) | (_, Some(_)) => (Next::Put(limit, now.plus(WINDOW)), (outcome, surplus)),
+            _ => (Next::Keep, (outcome, surplus)),
+        }
     }
 }
 

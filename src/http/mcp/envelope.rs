@@ -81,10 +81,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, (Value, 
         Some(_) => return Err((message.remove("id").unwrap_or_default(), Fault::bad(-32602, "Invalid params: an object is expected"))),
     };
     let id = match message.remove("id") {
-        None => {
-            let known = header(headers, "mcp-protocol-version").is_none_or(|version| versions().contains(&version.as_str()));
-            return if known { Ok(Message::Notification) } else { Err((Value::Null, Fault::bad(-32022, "Unsupported protocol version"))) };
-        }
+        None => return notification(headers, &method, &params).map(|()| Message::Notification).map_err(|fault| (Value::Null, fault)),
         Some(id @ (Value::String(_) | Value::Number(_))) => id,
         Some(_) => return Err(invalid()),
     };
@@ -92,6 +89,18 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, (Value, 
         Ok(era) => Ok(Message::Call(Call { id, method, params, era })),
         Err(fault) => Err((id, fault)),
     }
+}
+
+/// A notification may come without metadata; what it says must agree all the same.
+fn notification(headers: &HeaderMap, method: &str, params: &Map<String, Value>) -> Result<(), Fault> {
+    let version = header(headers, "mcp-protocol-version");
+    if let Some(unknown) = version.as_deref().filter(|version| !versions().contains(version)) {
+        return Err(Fault::version(unknown));
+    }
+    let meta = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion")).and_then(Value::as_str);
+    let agrees =
+        meta.is_none_or(|meta| version.as_deref() == Some(meta)) && header(headers, "mcp-method").is_none_or(|named| named == method);
+    if agrees { Ok(()) } else { Err(Fault::bad(HEADER_MISMATCH, "The headers and the notification differ")) }
 }
 
 /// A message with protocol metadata, or a header of the modern era, follows the modern rules.

@@ -94,8 +94,10 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
     async second() {
       return (await mf.unsafeGetDirectURL("postern-2")).href.replace(/\/$/, "");
     },
-    /** Ends workerd and starts it anew over the same storage. */
-    async restart() {
+    /** Ends workerd and starts it anew over the same storage, with these variables on top; null takes one away. */
+    async restart(vars = {}) {
+      Object.assign(bindings, vars);
+      for (const [name, value] of Object.entries(bindings)) if (value === null) delete bindings[name];
       await mf.dispose();
       mf = new Miniflare(options());
       await mf.ready;

@@ -1,0 +1,28 @@
+// What lies on the disk, read without asking the worker.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+const files = ({ folder }) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+
+/** All bytes of all files: databases, their logs, values of KV, caches. */
+export const bytes = (postern) => Buffer.concat(files(postern).map((file) => readFileSync(file)));
+
+/** The records that objects hold, by the objects' ids; objects without a record are not in it. */
+export function records(postern) {
+  const found = new Map();
+  for (const file of files(postern).filter((file) => /[0-9a-f]{64}\.sqlite$/.test(file))) {
+    const database = new DatabaseSync(file, { readOnly: true });
+    try {
+      const [table] = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'record'").all();
+      const [row] = table ? database.prepare("SELECT body FROM record").all() : [];
+      if (row) found.set(/([0-9a-f]{64})\.sqlite$/.exec(file)[1], JSON.parse(row.body));
+    } finally {
+      database.close();
+    }
+  }
+  return found;
+}
+
+/** The same, of one kind. */
+export const recordsOf = (postern, kind) => [...records(postern).values()].filter((record) => record.kind === kind);
