@@ -7,9 +7,13 @@ import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Programs from node_modules come first, node itself included: the tools want a newer one than the machine may have. */
+/**
+ * Programs from node_modules come first, node itself included: the tools want a newer one than the machine may have. What wrangler
+ * writes down stays in the clone.
+ */
 export function environment(extra = {}) {
-  const env = { ...process.env, PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH, WRANGLER_SEND_METRICS: "false", ...extra };
+  const PATH = join(root, "node_modules", ".bin") + delimiter + process.env.PATH;
+  const env = { ...process.env, PATH, WRANGLER_SEND_METRICS: "false", XDG_CONFIG_HOME: join(root, ".wrangler", "config"), ...extra };
   delete env.CARGO;
   return env;
 }
