@@ -87,8 +87,8 @@ pub struct Memory {
     pub places: RefCell<Bounded<RegistrationId, Places>>,
     /// Places for registrations to come.
     pub leases: RefCell<Vec<Block>>,
-    /// Documents that change with the configuration only.
-    pub(crate) documents: RefCell<BTreeMap<String, Rc<Prepared>>>,
+    /// Documents, ready to be sent.
+    pub(crate) documents: RefCell<Bounded<String, Rc<Prepared>>>,
     /// Status lists as published, and when they were fetched.
     pub lists: RefCell<Bounded<u32, (Timestamp, Rc<str>)>>,
 }
@@ -102,7 +102,7 @@ impl Default for Memory {
             tokens: RefCell::new(Bounded::new(4096)),
             places: RefCell::new(Bounded::new(4096)),
             leases: RefCell::new(Vec::new()),
-            documents: RefCell::new(BTreeMap::new()),
+            documents: RefCell::new(Bounded::new(64)),
             lists: RefCell::new(Bounded::new(64)),
         }
     }

@@ -11,6 +11,11 @@ use crate::http::{LONGEST_BODY, TooLong};
 /// At most [`LONGEST_BODY`] bytes; a longer body is refused by its `Content-Length`, or cancelled when it shows.
 pub(super) async fn read(request: &Request) -> Result<Bytes, TooLong> {
     let length = request.headers().get("content-length").ok().flatten().and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length <= LONGEST_BODY) {
+        // The platform holds a body to its length.
+        let Ok(buffer) = request.array_buffer() else { return Ok(Bytes::new()) };
+        return Ok(JsFuture::from(buffer).await.map(|buffer| Uint8Array::new(&buffer).to_vec().into()).unwrap_or_default());
+    }
     let Some(stream) = request.body() else { return Ok(Bytes::new()) };
     let Ok(reader) = stream.get_reader().dyn_into::<ReadableStreamDefaultReader>() else { return Ok(Bytes::new()) };
     let mut body = Vec::new();

@@ -29,16 +29,16 @@ const RETRY: Ttl = Ttl::from_seconds(5);
 /// Effects of one wake; what is left is done at the next, at once.
 const ROUNDS: usize = 16;
 
-/// Calls a generic function for the machine of that name.
+/// Awaits a generic function for the machine of that name.
 macro_rules! dispatch {
-    ($kind:expr, $self:ident.$function:ident($($argument:expr),*) $(.$await:ident)?) => {
+    ($kind:expr, $self:ident.$function:ident($($argument:expr),*)) => {
         match $kind {
-            Registration::KIND => $self.$function::<Registration>($($argument),*)$(.$await)?,
-            Limit::KIND => $self.$function::<Limit>($($argument),*)$(.$await)?,
-            Budget::KIND => $self.$function::<Budget>($($argument),*)$(.$await)?,
-            KeyRing::KIND => $self.$function::<KeyRing>($($argument),*)$(.$await)?,
-            StatusIndex::KIND => $self.$function::<StatusIndex>($($argument),*)$(.$await)?,
-            StatusList::KIND => $self.$function::<StatusList>($($argument),*)$(.$await)?,
+            Registration::KIND => Box::pin($self.$function::<Registration>($($argument),*)).await,
+            Limit::KIND => Box::pin($self.$function::<Limit>($($argument),*)).await,
+            Budget::KIND => Box::pin($self.$function::<Budget>($($argument),*)).await,
+            KeyRing::KIND => Box::pin($self.$function::<KeyRing>($($argument),*)).await,
+            StatusIndex::KIND => Box::pin($self.$function::<StatusIndex>($($argument),*)).await,
+            StatusList::KIND => Box::pin($self.$function::<StatusList>($($argument),*)).await,
             other => Err(worker::Error::RustError(format!("no machine of the kind {other}"))),
         }
     };
@@ -74,7 +74,7 @@ impl DurableObject for Cell {
         let path = request.path();
         let kind = path.trim_start_matches('/');
         let command = request.text().await?;
-        let answer = dispatch!(kind, self.answer(&command).await);
+        let answer = dispatch!(kind, self.answer(&command));
         match answer {
             Ok(outcome) => Response::ok(outcome),
             Err(error) => {
@@ -88,7 +88,7 @@ impl DurableObject for Cell {
         self.alarm.set(None);
         if let Some(body) = self.read()? {
             let Kind { kind } = serde_json::from_str(&body)?;
-            if let Err(error) = dispatch!(kind.as_str(), self.wake().await) {
+            if let Err(error) = dispatch!(kind.as_str(), self.wake()) {
                 log::warn("wake_failed", &format!("{kind}: {error}"));
                 self.ring(now().plus(RETRY)).await?;
             }

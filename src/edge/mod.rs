@@ -8,8 +8,9 @@ mod log;
 mod platform;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use wasm_bindgen::JsCast;
 use worker::web_sys;
-use worker::{Context, Env, Headers, ResponseBuilder, event};
+use worker::{Context, Env, event};
 
 use crate::cx::Cx;
 use crate::entropy::{Entropy, Platform as Chance};
@@ -48,7 +49,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
         }
     };
     log::request(&id, &request.method(), &response, started.until(now()).millis());
-    Ok(write(response, &id))
+    write(response, &id)
 }
 
 fn now() -> Timestamp {
@@ -87,9 +88,10 @@ fn path(url: &str) -> &str {
 }
 
 fn headers(request: &web_sys::Request) -> HeaderMap {
+    let given = request.headers();
     let mut headers = HeaderMap::new();
     for name in HEADERS {
-        if let Some(value) = header(request, name) {
+        if let Ok(Some(value)) = given.get(name) {
             // A value that is no header is there all the same, and wrong.
             let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("?"));
             headers.insert(HeaderName::from_static(name), value);
@@ -98,16 +100,18 @@ fn headers(request: &web_sys::Request) -> HeaderMap {
     headers
 }
 
-fn write(response: Response<bytes::Bytes>, id: &str) -> web_sys::Response {
+/// Status and headers cross as one string: each call across the border costs more than reading it on the other side.
+fn write(response: Response<bytes::Bytes>, id: &str) -> worker::Result<web_sys::Response> {
     let (parts, body) = response.into_parts();
-    let headers = Headers::new();
-    for (name, value) in &parts.headers {
-        if let Ok(value) = value.to_str() {
-            let _ = headers.append(name.as_str(), value);
-        }
-    }
-    let _ = headers.set("x-request-id", id);
-    let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
-    let response = if body.is_empty() { builder.empty() } else { builder.fixed(body.to_vec()) };
-    response.into()
+    let mut headers: serde_json::Map<String, serde_json::Value> =
+        parts.headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.into()))).collect();
+    headers.insert("x-request-id".to_owned(), id.into());
+    let init = serde_json::json!({ "status": parts.status.as_u16(), "headers": headers }).to_string();
+    let init: web_sys::ResponseInit = js_sys::JSON::parse(&init)?.unchecked_into();
+    let response = if body.is_empty() {
+        web_sys::Response::new_with_opt_str_and_init(None, &init)
+    } else {
+        web_sys::Response::new_with_opt_js_u8_array_and_init(Some(&js_sys::Uint8Array::from(&body[..])), &init)
+    };
+    Ok(response?)
 }

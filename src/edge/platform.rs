@@ -5,8 +5,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use wasm_bindgen::JsValue;
-use worker::{Delay, Env, Method, Request, RequestInit};
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{RequestInit, Response};
+use worker::{Delay, Env};
 
 use super::{crypto, log};
 use crate::jose::jwk::PublicJwk;
@@ -32,18 +36,38 @@ impl Platform {
     }
 
     async fn ask(&self, kind: &str, id: &str, command: &str) -> Result<String, StoreError> {
-        let lost = |error: worker::Error| StoreError(format!("{kind}: {error}"));
-        let stub = self.env.durable_object(CELL).and_then(|cells| cells.get_by_name(&format!("{kind}/{id}"))).map_err(lost)?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(JsValue::from_str(command)));
-        let request = Request::new_with_init(&format!("https://cell/{kind}"), &init).map_err(lost)?;
-        let mut response = in_time(stub.fetch_with_request(request))
-            .await
-            .ok_or_else(|| StoreError(format!("{kind}: no answer in time")))?
-            .map_err(lost)?;
-        let text = response.text().await.map_err(lost)?;
-        if response.status_code() == 200 { Ok(text) } else { Err(StoreError(format!("{kind}: {text}"))) }
+        let lost = |error: JsValue| StoreError(format!("{kind}: {}", CryptoError::from(error).0));
+        let cells: Namespace = Reflect::get(&self.env, &JsValue::from_str(CELL)).map_err(lost)?.unchecked_into();
+        let stub = cells.get_by_name(&format!("{kind}/{id}")).map_err(lost)?;
+        let init = RequestInit::new();
+        init.set_method("POST");
+        init.set_body(&JsValue::from_str(command));
+        let asked = stub.fetch(&format!("https://cell/{kind}"), &init).map_err(lost)?;
+        let answer = async {
+            let response: Response = JsFuture::from(asked).await?.unchecked_into();
+            let text = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
+            Ok((response.status(), text))
+        };
+        match in_time(answer).await.ok_or_else(|| StoreError(format!("{kind}: no answer in time")))?.map_err(lost)? {
+            (200, text) => Ok(text),
+            (_, text) => Err(StoreError(format!("{kind}: {text}"))),
+        }
     }
+}
+
+// The crate's own stub reads an answer through a stream; this reads its text, which costs half.
+#[wasm_bindgen]
+extern "C" {
+    /// A Durable Object namespace.
+    type Namespace;
+    /// One object of it.
+    type Stub;
+
+    #[wasm_bindgen(method, catch, js_name = getByName)]
+    fn get_by_name(this: &Namespace, name: &str) -> Result<Stub, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Stub, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
 impl Cells for Platform {

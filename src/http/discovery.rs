@@ -104,6 +104,12 @@ pub(super) async fn jwks<P: Ports>(cx: &Cx<'_, P>) -> Result<Vec<u8>, Refused> {
     Ok(serde_json::to_vec(&json!({ "keys": keys })).unwrap_or_default())
 }
 
+/// Names the JWKS as it is now.
+pub(super) async fn jwks_name<P: Ports>(cx: &Cx<'_, P>) -> Result<String, Refused> {
+    let set = keys::current(cx).await?;
+    Ok(format!("jwks {} {}", set.version, set.published(cx.now).count()))
+}
+
 fn ours<'a, P>(path: &str, cx: &Cx<'a, P>) -> Option<&'a Resource> {
     let uri = cx.config.own(path);
     cx.config.resources.iter().find(|resource| resource.uri == uri)

@@ -108,9 +108,9 @@ impl<'p> Document<'p> {
         })
     }
 
-    /// Whether it stays the same as long as the configuration does.
+    /// Whether it stays the same under the same name.
     const fn is_fixed(self) -> bool {
-        !matches!(self, Self::Jwks | Self::SecurityTxt)
+        !matches!(self, Self::SecurityTxt)
     }
 }
 
@@ -126,8 +126,12 @@ impl Prepared {
 
 /// Sends a document, or 304 to whoever has it (RFC 9110, section 13.1.2).
 pub(super) async fn serve<P: Ports>(document: Document<'_>, headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let key = format!("{document:?}");
-    let kept = cx.memory.documents.borrow().get(&key).cloned();
+    let key = match document {
+        // Which keys are shown changes with the set and with time.
+        Document::Jwks => discovery::jwks_name(cx).await?,
+        _ => format!("{document:?}"),
+    };
+    let kept = cx.memory.documents.borrow().find(&key);
     let prepared = match kept {
         Some(prepared) => prepared,
         None => {

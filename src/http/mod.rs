@@ -173,21 +173,22 @@ async fn serve<P: Ports>(
         }
         return Err(Refused::new(ErrorCode::MethodNotAllowed, "wrong method").header(ALLOW, allow(route)));
     }
+    // Boxed, so that a request carries the state of its own endpoint and not of the largest.
     match route {
-        Route::Document(document) => document::serve(document, headers, cx).await,
-        Route::StatusList(list) => status_list::serve(list, cx).await,
+        Route::Document(document) => Box::pin(document::serve(document, headers, cx)).await,
+        Route::StatusList(list) => Box::pin(status_list::serve(list, cx)).await,
         Route::Health => Ok(health::health()),
-        Route::Ready => Ok(health::ready(cx).await),
-        Route::Identity => register::identity(headers, body, cx).await,
-        Route::RegisterV01 => register::v01(headers, body, cx).await,
-        Route::Token => token::token(headers, body, cx).await,
-        Route::Introspect => introspect::introspect(headers, body, cx).await,
-        Route::Revoke => revoke::revoke(headers, body, cx).await,
-        Route::Me => me::me(headers, cx).await,
-        Route::Mcp => mcp::mcp(headers, body, cx).await,
-        Route::OperatorKeys => operator::keys(headers, cx).await,
-        Route::RotateKeys => operator::rotate(headers, cx).await,
-        Route::RevokeKey => operator::revoke(headers, body, cx).await,
+        Route::Ready => Ok(Box::pin(health::ready(cx)).await),
+        Route::Identity => Box::pin(register::identity(headers, body, cx)).await,
+        Route::RegisterV01 => Box::pin(register::v01(headers, body, cx)).await,
+        Route::Token => Box::pin(token::token(headers, body, cx)).await,
+        Route::Introspect => Box::pin(introspect::introspect(headers, body, cx)).await,
+        Route::Revoke => Box::pin(revoke::revoke(headers, body, cx)).await,
+        Route::Me => Box::pin(me::me(headers, cx)).await,
+        Route::Mcp => Box::pin(mcp::mcp(headers, body, cx)).await,
+        Route::OperatorKeys => Box::pin(operator::keys(headers, cx)).await,
+        Route::RotateKeys => Box::pin(operator::rotate(headers, cx)).await,
+        Route::RevokeKey => Box::pin(operator::revoke(headers, body, cx)).await,
         Route::Unknown => Err(Refused::new(ErrorCode::NotFound, "no such path")),
     }
 }
