@@ -1,0 +1,107 @@
+// Postern's release build, with real Durable Objects and KV.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../scripts/lib.mjs";
+import { collect } from "../load.mjs";
+import { bearer, form, get, json, times } from "../requests.mjs";
+import { bundle, serve } from "../workerd.mjs";
+
+const RESOURCE_SERVER_KEY = "a-resource-server-key-for-the-benchmark";
+const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const METADATA = "/.well-known/oauth-authorization-server";
+/** Agents that ask for tokens, or come with one that nobody has seen. */
+const AGENTS = 256;
+/** Agents that come again within LIVENESS_TTL, so that few of them are asked about. */
+const REGULARS = 32;
+/** More requests a second than this a pool of tokens is not prepared for; when it is used up, the measurement ends early. */
+const FASTEST = 3000;
+
+const modules = ["index.js", "index_bg.wasm"].map((name) => [name, readFileSync(join(root, "build", name))]);
+
+const bindings = (port) => ({
+  ISSUER: `http://localhost:${port}`,
+  DEV: "1",
+  POSTERN_SECRET: "a-secret-of-the-benchmark-only-0123456789abcdef",
+  RESOURCE_SERVER_KEYS: `api:${createHash("sha256").update(RESOURCE_SERVER_KEY).digest("hex")}`,
+  REGISTRATIONS_PER_HOUR: "10000000",
+  // Credentials of the preparation serve to the end of a long run.
+  ACCESS_TOKEN_TTL: "86400",
+  ASSERTION_TTL: "86400",
+});
+
+/**
+ * Where registrations come from: half IPv4, half IPv6; of a /24 or /48, twenty addresses or /64s register, while 63 other networks
+ * do the same, each at another point of its twenty. Each network is one rate limiter.
+ */
+let arrivals = 0;
+function address() {
+  const PER_NETWORK = 20;
+  const AT_ONCE = 64;
+  const lane = arrivals % AT_ONCE;
+  const turn = Math.floor(arrivals / AT_ONCE) + (lane % PER_NETWORK);
+  const network = lane + AT_ONCE * Math.floor(turn / PER_NETWORK);
+  const host = turn % PER_NETWORK;
+  const half = Math.floor(network / 2);
+  arrivals += 1;
+  return network % 2 ? `2001:db8:${half.toString(16)}:${host.toString(16)}::1` : `10.${(half >> 8) & 255}.${half & 255}.${host + 1}`;
+}
+const from = () => ({ "CF-Connecting-IP": address() });
+
+const identity = () => json("/agent/identity", { type: "anonymous" }, from());
+const apiKey = () => json("/agent/auth", { type: "anonymous", requested_credential_type: "api_key" }, from());
+const byAssertion = (assertion) => form("/oauth2/token", { grant_type: JWT_BEARER, assertion });
+const byKey = (client_secret) => form("/oauth2/token", { grant_type: "client_credentials", client_secret });
+const me = (token) => get("/api/v1/auth/me", bearer(token));
+const introspect = (token) => form("/oauth2/introspect", { client_id: "api", client_secret: RESOURCE_SERVER_KEY, token });
+
+const variant = (measures, vars = {}) => ({
+  id: "postern",
+  name: "Postern",
+  bundle: bundle(modules),
+  start: (place) => serve({ modules, kv: "KV", bindings: { ...bindings(place.port), ...vars }, cell: { binding: "CELL", className: "Cell" } }, { ...place, path: METADATA }),
+  measures,
+});
+
+export const postern = variant(async ({ port }) => {
+  const assertions = await collect(port, times(AGENTS, identity), "identity_assertion");
+  const keys = await collect(port, times(AGENTS, apiKey), "credential");
+  const tokens = await collect(port, keys.slice(0, REGULARS).map(byKey), "access_token");
+  return {
+    discovery: { requests: [get(METADATA)], expect: "token_endpoint" },
+    jwks: { requests: [get("/.well-known/jwks.json")], expect: "ES256" },
+    "token-assertion": { requests: assertions.map(byAssertion), expect: "access_token" },
+    "token-key": { requests: keys.map(byKey), expect: "access_token" },
+    "introspect-seen": { requests: tokens.map(introspect), expect: '"active":true' },
+    "bearer-seen": { requests: tokens.map(me), expect: "registration_id" },
+  };
+});
+
+/** For tokens seen the first time: nothing is known of their agents either, for what is known is good for no time at all. */
+export const posternStrangers = {
+  ...variant(
+    async ({ port }, seconds) => {
+      const keys = await collect(port, times(AGENTS, apiKey), "credential");
+      const fresh = () => collect(port, times(seconds * FASTEST, (index) => byKey(keys[index % AGENTS])), "access_token");
+      return {
+        "introspect-first": { prepare: async () => (await fresh()).map(introspect), once: true, expect: '"active":true' },
+        "bearer-first": { prepare: async () => (await fresh()).map(me), once: true, expect: "registration_id" },
+      };
+    },
+    { LIVENESS_TTL: "0" },
+  ),
+  part: "strangers",
+};
+
+/**
+ * Registrations leave thousands of Durable Objects behind, which the runtime puts away ten seconds later, while something else is
+ * measured. So they have a process of their own.
+ */
+export const posternArrivals = {
+  ...variant(async ({ port }, seconds) => {
+    // Until the compiler has done its best, registrations cost twice as much; and few of them fit in the warm-up.
+    await collect(port, times(1000, identity), "registration_id");
+    return { register: { prepare: () => times(seconds * FASTEST, identity), once: true, expect: "identity_assertion" } };
+  }),
+  part: "arrivals",
+};
