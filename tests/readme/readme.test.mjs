@@ -31,7 +31,7 @@ before(async () => {
   const ready = new Promise((resolve, reject) => {
     const read = (data) => {
       output += data;
-      if (output.includes("Worth opening")) resolve();
+      if (/Worth opening:\n(.*\n){3}/.test(output)) resolve();
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);
