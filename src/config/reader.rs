@@ -101,9 +101,7 @@ impl Reader<'_> {
         }
         Some(text)
     }
-}
 
-impl Reader<'_> {
     /// A secret that comes as a Bearer token, and so can only have the characters of one (RFC 6750, section 2.1).
     fn bearer_secret(&mut self, name: &str) -> Option<String> {
         let text = self.long_secret(name)?;

@@ -132,7 +132,7 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let route = Route::of(path);
-    let surface = if path.starts_with("/api/v1") { Surface::Problem } else { route.surface() };
+    let surface = if path == "/api/v1" || path.starts_with("/api/v1/") { Surface::Problem } else { route.surface() };
     let head = parts.method == Method::HEAD;
     let method = if head { "GET" } else { parts.method.as_str() };
     let answer = if method == "OPTIONS" && route != Route::Unknown {

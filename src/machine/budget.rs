@@ -63,16 +63,14 @@ impl Machine for Budget {
     fn step(state: Option<Self>, command: Command, now: Timestamp) -> (Next<Self>, Permits) {
         let mut budget = state.unwrap_or(Self { began: now, leased: 0, share: None });
         let until = budget.began.plus(WINDOW);
-        if let Command::Draw { want, leased } = command {
-            return budget.draw(want, leased, now);
-        }
         let count = match command {
             Command::Lease { want, limit } => want.min(limit.saturating_sub(budget.leased)),
             Command::Return(permits) if permits.until == until => {
                 budget.leased = budget.leased.saturating_sub(permits.count);
                 return (Next::Put(budget, until), Permits { count: 0, until });
             }
-            Command::Return(_) | Command::Draw { .. } => 0,
+            Command::Return(_) => 0,
+            Command::Draw { want, leased } => return budget.draw(want, leased, now),
         };
         budget.leased = budget.leased.saturating_add(count);
         let next = if count == 0 { Next::Keep } else { Next::Put(budget, until) };

@@ -78,13 +78,12 @@ describe("the README", () => {
   test("the operator's commands work", async () => {
     const env = { OPERATOR_KEY: operatorKey() };
     const command = blocks("").find((block) => block.includes("/operator/keys/rotate"));
-    const list = JSON.parse(await bash("curl -sf https://YOUR-HOST/operator/keys -H \"Authorization: Bearer $OPERATOR_KEY\"", env).catch(() => "{}"));
     await token();
     const [rotate, revoke] = command.split(/\n(?=curl)/);
     const rotated = JSON.parse(await bash(rotate, env));
     const next = rotated.keys.find((key) => key.state === "next").kid;
     const revoked = JSON.parse(await bash(revoke.replace("…", next), env));
-    assert.ok(!revoked.keys.some((key) => key.kid === next), JSON.stringify(list));
+    assert.ok(!revoked.keys.some((key) => key.kid === next), JSON.stringify(revoked));
   });
 
   test("introspection by the API works", async () => {

@@ -97,7 +97,7 @@ fn notification(headers: &HeaderMap, method: &str, params: &Map<String, Value>) 
     if let Some(unknown) = version.as_deref().filter(|version| !versions().contains(version)) {
         return Err(Fault::version(unknown));
     }
-    let meta = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion")).and_then(Value::as_str);
+    let meta = meta(params, "protocolVersion").and_then(Value::as_str);
     let agrees =
         meta.is_none_or(|meta| version.as_deref() == Some(meta)) && header(headers, "mcp-method").is_none_or(|named| named == method);
     if agrees { Ok(()) } else { Err(Fault::bad(HEADER_MISMATCH, "The headers and the notification differ")) }
@@ -106,8 +106,7 @@ fn notification(headers: &HeaderMap, method: &str, params: &Map<String, Value>) 
 /// A message with protocol metadata, or a header of the modern era, follows the modern rules.
 fn era(headers: &HeaderMap, method: &str, params: &Map<String, Value>) -> Result<Era, Fault> {
     let header = header(headers, "mcp-protocol-version");
-    let meta = |name: &str| params.get("_meta").and_then(|meta| meta.get(format!("io.modelcontextprotocol/{name}")));
-    let Some(version) = meta("protocolVersion").and_then(Value::as_str) else {
+    let Some(version) = meta(params, "protocolVersion").and_then(Value::as_str) else {
         return match header.as_deref() {
             Some(MODERN) => Err(Fault::bad(-32602, "Invalid params: _meta lacks io.modelcontextprotocol/protocolVersion")),
             None => Ok(Era::Legacy),
@@ -121,7 +120,7 @@ fn era(headers: &HeaderMap, method: &str, params: &Map<String, Value>) -> Result
     if version != MODERN {
         return Err(Fault::version(version));
     }
-    if !meta("clientCapabilities").is_some_and(Value::is_object) {
+    if !meta(params, "clientCapabilities").is_some_and(Value::is_object) {
         return Err(Fault::bad(-32602, "Invalid params: _meta lacks io.modelcontextprotocol/clientCapabilities"));
     }
     if self::header(headers, "mcp-method").as_deref() != Some(method) {
@@ -136,6 +135,11 @@ fn era(headers: &HeaderMap, method: &str, params: &Map<String, Value>) -> Result
         return Err(Fault::bad(HEADER_MISMATCH, "Mcp-Name and the body differ"));
     }
     Ok(Era::Modern)
+}
+
+/// A field of the protocol's own metadata.
+fn meta<'a>(params: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    params.get("_meta")?.get(format!("io.modelcontextprotocol/{name}"))
 }
 
 /// A header's value; what ASCII cannot hold comes as `=?base64?…?=`.
