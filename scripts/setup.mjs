@@ -1,5 +1,6 @@
-// Sets up what is missing: npm packages, the wasm32 target, worker-build, wasm-bindgen, and for the tests cargo-deny. What is there
-// is left alone. Nothing is written outside the clone but package caches and the rustup target.
+// Sets up what is missing: npm packages, the wasm32 target, worker-build, wasm-bindgen, and for the tests cargo-deny and a browser. What
+// is there is left alone. Nothing is written outside the clone but package caches, the rustup target, and Debian's Chromium where there
+// is none and root asks.
 import { copyFileSync, existsSync, readFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { root, run, step, fail, output } from "./lib.mjs";
@@ -45,6 +46,16 @@ async function pythonPackages() {
   }).catch((error) => fail(`The tests need Python 3 with venv and pip: ${error.message}`));
 }
 
+/** Chromium for the tests of the pages: where CHROMIUM says, or where Debian puts it. */
+async function browser() {
+  const program = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  if (existsSync(program)) return;
+  const install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium";
+  const debian = process.env.CHROMIUM === undefined && process.getuid?.() === 0 && (await output("apt-get", ["--version"])) !== null;
+  if (debian) await step("Installing Chromium for the tests", () => run("sh", ["-c", install], { quiet: true })).catch(() => {});
+  if (!existsSync(program)) fail("The tests of the pages need Chromium: install it, or set CHROMIUM to where it is.");
+}
+
 export async function setup({ tests = false } = {}) {
   for (const [program, help] of [["cargo", "install Rust from https://rustup.rs"], ["rustc", "install Rust from https://rustup.rs"], ["npm", "install Node.js 20 or newer"]]) {
     if ((await output(program, ["--version"])) === null) fail(`${program} is missing: ${help}.`);
@@ -67,6 +78,7 @@ export async function setup({ tests = false } = {}) {
     wasmBindgen: await cargoInstall("wasm-bindgen-cli", "wasm-bindgen", locked("wasm-bindgen"), ["--no-default-features", "--bin", "wasm-bindgen"]),
   };
   if (tests) await pythonPackages();
+  if (tests) await browser();
   if (tests) tools.cargoDeny = await cargoInstall("cargo-deny", "cargo-deny", CARGO_DENY, ["--locked"]);
   return tools;
 }

@@ -26,6 +26,27 @@ pub fn encode(bytes: &[u8]) -> String {
     digits.into_iter().map(char::from).collect()
 }
 
+/// Undoes [`encode`]; `None` for other characters, another length, or a number that is too large.
+#[must_use]
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != width(N) {
+        return None;
+    }
+    let mut bytes = [0_u8; N];
+    for digit in text.bytes() {
+        let mut carry = u32::try_from(ALPHABET.iter().position(|known| *known == digit)?).ok()?;
+        for byte in bytes.iter_mut().rev() {
+            let value = u32::from(*byte) * 62 + carry;
+            *byte = u8::try_from(value % 256).ok()?;
+            carry = value / 256;
+        }
+        if carry > 0 {
+            return None;
+        }
+    }
+    Some(bytes)
+}
+
 /// Whether `text` is `digits` digits of base 62.
 #[must_use]
 pub fn is_base62(text: &str, digits: usize) -> bool {
@@ -45,5 +66,10 @@ mod tests {
         }
         assert_eq!(encode(&[255; 4]), "4gfFC3");
         assert_eq!(encode(&[0, 0, 0, 61]), "00000z");
+        assert_eq!(decode("4gfFC3"), Some([255_u8; 4]));
+        assert_eq!(decode::<4>("4gfFC4"), None, "one more than fits");
+        assert_eq!(decode::<4>("4gfFC"), None);
+        assert_eq!(decode::<4>("4gf-C3"), None);
+        assert_eq!(decode(&encode(&[7; 32])), Some([7_u8; 32]));
     }
 }

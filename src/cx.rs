@@ -20,4 +20,6 @@ pub struct Cx<'a, P> {
     pub entropy: &'a dyn Entropy,
     /// Where the request comes from, if the platform knows.
     pub origin: Option<Origin>,
+    /// All three legs of development stand: a loopback http issuer, `DEV=1`, and a loopback host in the request.
+    pub development: bool,
 }

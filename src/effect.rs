@@ -2,7 +2,7 @@
 
 use crate::cx::Cx;
 use crate::keys::{self, KeysError};
-use crate::machine::Effect;
+use crate::machine::{Effect, Settle};
 use crate::status;
 use crate::store::Ports;
 use crate::time::Ttl;
@@ -11,10 +11,10 @@ use crate::time::Ttl;
 ///
 /// # Errors
 /// It could not be done now; it stays due.
-pub async fn perform<C, P: Ports>(effect: Effect<C>, cx: &Cx<'_, P>) -> Result<C, KeysError> {
+pub async fn perform<P: Ports>(effect: Effect<String>, cx: &Cx<'_, P>) -> Result<String, KeysError> {
     match effect {
         Effect::Step(command) => Ok(command),
-        Effect::GenerateKey(then) => Ok(then(keys::candidate(cx).await?)),
+        Effect::GenerateKey(Settle(then)) => Ok(then(keys::candidate(cx).await?)),
         Effect::Publish { name, value, then } => {
             cx.ports.publish(name, &value, None).await?;
             Ok(then)

@@ -11,7 +11,8 @@ const DISPOSABLE: &str = include_str!("../data/disposable-domains.txt");
 /// RFC 5321, section 4.5.3.1.3, less the angle brackets.
 const LONGEST: usize = 254;
 
-/// A wellformed address, the domain in lower-case ASCII.
+/// A wellformed address in ASCII: the domain in lower case, by IDNA if need be. Letters beyond ASCII in the local part are refused: some of
+/// them fold into ASCII ones, and then mail to one person would be proof for another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     text: String,
@@ -25,7 +26,10 @@ impl Address {
         let text = text.trim_matches(' ');
         let address = EmailAddress::from_str(text).ok()?;
         let (local, domain) = (address.local_part(), address.domain());
-        if text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"(),;:\\".contains(c)) || !domain.contains('.') {
+        if !local.is_ascii()
+            || text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"(),;:\\".contains(c))
+            || !domain.contains('.')
+        {
             return None;
         }
         let Ok(Host::Domain(domain)) = Host::parse(domain) else { return None };
@@ -46,6 +50,18 @@ impl Address {
                 None => return false,
             }
         }
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What two spellings of one address have in common: all in lower case. Tags after a plus sign make another address.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        self.text.to_ascii_lowercase()
     }
 
     /// As text.
@@ -78,8 +94,11 @@ fn listed(domain: &str) -> bool {
 /// Text that an agent says of itself: without controls and direction marks, at most 200 characters.
 #[must_use]
 pub fn cleaned(text: &str) -> String {
-    let hidden =
-        |c: &char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let hidden = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
     text.chars().filter(|c| !hidden(c)).take(200).collect::<String>().trim().to_owned()
 }
 
@@ -106,6 +125,8 @@ mod tests {
             "ada@[127.0.0.1]",
             "ada@exa_mple..com",
             "+15551234567",
+            "\u{212a}ate@example.com",
+            "jos\u{e9}@example.com",
             &long,
         ] {
             assert_eq!(parsed(wrong), None, "{wrong}");

@@ -10,73 +10,96 @@ use crate::base62;
 /// 128 bits behind every identifier and in the address of every secret.
 pub const ID_BYTES: usize = 16;
 
-/// `reg_` and 22 digits of base 62: one agent's registration, also its `client_id` and `sub`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RegistrationId(String);
-
 /// The text is not an identifier of that kind.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an identifier of the form {0}")]
+#[error("not an identifier of the form {0} and 22 letters or digits")]
 pub struct InvalidId(&'static str);
 
-impl RegistrationId {
-    const PREFIX: &'static str = "reg_";
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
 
-    /// The identifier of these 128 bits.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
-        Self::from_digits(&base62::encode(&bytes))
-    }
+        impl $name {
+            /// The identifier of these 128 bits.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+                Self::from_digits(&base62::encode(&bytes))
+            }
 
-    /// The identifier of the digits that a secret's address carries.
-    #[must_use]
-    pub fn from_digits(digits: &str) -> Self {
-        Self(format!("{}{digits}", Self::PREFIX))
-    }
+            /// The identifier of the digits that a secret's address carries.
+            #[must_use]
+            pub fn from_digits(digits: &str) -> Self {
+                Self(format!("{}{digits}", $prefix))
+            }
 
-    /// Its digits alone, as a secret's address carries them.
-    #[must_use]
-    pub fn digits(&self) -> &str {
-        self.0.strip_prefix(Self::PREFIX).unwrap_or_default()
-    }
+            /// Its digits alone, as a secret's address carries them.
+            #[must_use]
+            pub fn digits(&self) -> &str {
+                self.0.strip_prefix($prefix).unwrap_or_default()
+            }
 
-    /// As it goes over the wire.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RegistrationId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl FromStr for RegistrationId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        match text.strip_prefix(Self::PREFIX) {
-            Some(digits) if base62::is_base62(digits, base62::width(ID_BYTES)) => Ok(Self(text.to_owned())),
-            _ => Err(InvalidId("reg_ and 22 letters or digits")),
+            /// As it goes over the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
         }
-    }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                match text.strip_prefix($prefix) {
+                    Some(digits) if base62::is_base62(digits, base62::width(ID_BYTES)) => Ok(Self(text.to_owned())),
+                    _ => Err(InvalidId($prefix)),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    };
 }
 
-impl TryFrom<String> for RegistrationId {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        text.parse()
-    }
+id! {
+    /// `reg_` and 22 digits of base 62: one agent's registration, also its `client_id` and `sub`.
+    RegistrationId, "reg_"
 }
-
-impl From<RegistrationId> for String {
-    fn from(id: RegistrationId) -> Self {
-        id.0
-    }
+id! {
+    /// `acc_` and 22 digits: one person.
+    AccountId, "acc_"
+}
+id! {
+    /// `cla_` and 22 digits: one attempt to claim a registration.
+    AttemptId, "cla_"
+}
+id! {
+    /// `ses_` and 22 digits: one browser of one person.
+    SessionId, "ses_"
+}
+id! {
+    /// `lgn_` and 22 digits: one sign-in by mail that is under way.
+    LoginId, "lgn_"
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cx::Cx;
 use crate::jose::jws;
+use crate::lean;
 use crate::machine::keyring::{Candidate, Command, KeyRing, KeySet, Outcome, PUBLISHED, RING};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::store::{CryptoError, Ports, SigningKey, StoreError};
@@ -56,7 +57,7 @@ pub async fn current<P: Ports>(cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> 
         None
     });
     // A copy older than what is known here would bring a revoked key back to life.
-    let published = published.and_then(|text| serde_json::from_str::<KeySet>(&text).ok()).filter(|set| set.version >= newest);
+    let published = published.and_then(|text| lean::read::<KeySet>(&text).ok()).filter(|set| set.version >= newest);
     let set = match published {
         Some(set) => set,
         None => from_ring(cx).await?,

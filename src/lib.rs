@@ -9,7 +9,8 @@
 //!
 //! [`edge`](crate) exists on wasm32 alone and is all that knows the platform. [`http`] is the route table and one
 //! file per endpoint family. [`grant`] turns a token request into tokens. [`machine`] holds everything that changes,
-//! as pure functions of (state, command, now). [`oauth`] and [`jose`] are wire vocabulary.
+//! as pure functions of (state, command, now). [`oauth`] and [`jose`] are wire vocabulary. [`account`] is what people
+//! list and query, in SQL; [`people`] finds them; [`provider`] judges what others say about them, and [`vouch`] what follows.
 //!
 //! # A token request, from door to door
 //!
@@ -22,7 +23,19 @@
 //!    present key and returns it.
 //! 5. Errors of all kinds are [`oauth::error::Refusal`]s: a precise reason for the log line that `edge` writes, a
 //!    standard code with fixed words for the wire.
+//!
+//! # A claim, from the link to the token
+//!
+//! 1. The agent starts an attempt (`http::claim`): the registration's cell takes digests of the page's token and of the code,
+//!    and everything of an attempt before is gone ([`machine::registration::claim`]).
+//! 2. The person opens the page (`http::people::claim`), which changes nothing, signs in (`http::people::login`), and answers. The cell
+//!    judges who may: whoever has proven the address, or the account that a provider's word was matched to.
+//! 3. Approved, the registration is of a new generation: nothing of before works. It tells the owner's [`account`], at once and
+//!    through its outbox.
+//! 4. The agent polls or completes ([`grant::claim`]): what it gets is made once, sealed for the holder of the claim token, and
+//!    repeated byte for byte until it is used.
 
+pub mod account;
 pub mod base62;
 pub mod config;
 pub mod cx;
@@ -34,16 +47,24 @@ pub mod http;
 pub mod id;
 pub mod jose;
 pub mod keys;
+pub mod lean;
 pub mod machine;
+pub mod mail;
 pub mod master;
 pub mod memory;
 pub mod network;
 pub mod oauth;
+pub mod people;
+pub mod post;
+pub mod provider;
+pub mod refresh;
 pub mod secret;
 pub mod status;
 pub mod store;
 pub mod time;
 pub mod verify;
+pub mod vouch;
+pub mod webauthn;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;

@@ -13,6 +13,8 @@ pub struct Master {
     stamp: [u8; 32],
     wrapping: [u8; 32],
     idempotency: [u8; 32],
+    names: [u8; 32],
+    derived: [u8; 32],
 }
 
 impl Master {
@@ -28,7 +30,15 @@ impl Master {
         };
         let mut version = hex(&key(b"version"));
         version.truncate(8);
-        Self { version, pepper: key(b"pepper"), stamp: key(b"stamp"), wrapping: key(b"wrapping"), idempotency: key(b"idempotency") }
+        Self {
+            version,
+            pepper: key(b"pepper"),
+            stamp: key(b"stamp"),
+            wrapping: key(b"wrapping"),
+            idempotency: key(b"idempotency"),
+            names: key(b"names"),
+            derived: key(b"derived"),
+        }
     }
 
     /// What a stored secret keeps instead of itself.
@@ -52,6 +62,22 @@ impl Master {
         let mut all = vec![label.as_bytes()];
         all.extend_from_slice(parts);
         mac(&self.idempotency, &all)
+    }
+
+    /// The name of a look-up of `kind`: what it is looked up by cannot be read from it.
+    #[must_use]
+    pub fn name(&self, kind: &str, parts: &[&str]) -> String {
+        let mut all = vec![kind.as_bytes()];
+        all.extend(parts.iter().map(|part| part.as_bytes()));
+        hex(&mac(&self.names, &all)).chars().take(40).collect()
+    }
+
+    /// 256 bits for a use named by `label`: refresh tokens, tokens of forms, identifiers that can be found again.
+    #[must_use]
+    pub fn derive_bytes(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut all = vec![label.as_bytes()];
+        all.extend_from_slice(parts);
+        mac(&self.derived, &all)
     }
 
     /// The AES-256 key that wraps private keys.
@@ -109,7 +135,7 @@ mod tests {
     #[test]
     fn each_use_has_a_key_of_its_own() {
         let master = Master::derive(b"a secret of the deployment");
-        let keys = [master.pepper, master.stamp, master.wrapping, master.idempotency];
+        let keys = [master.pepper, master.stamp, master.wrapping, master.idempotency, master.names, master.derived];
         for (index, key) in keys.iter().enumerate() {
             assert!(keys.iter().skip(index + 1).all(|other| other != key));
         }

@@ -6,12 +6,16 @@ use std::rc::Rc;
 
 use jwt_compact::Claims;
 
-use crate::http::Prepared;
+use crate::config::trust::MOST_PROVIDERS;
+use crate::http::{Prepared, logo};
 use crate::id::RegistrationId;
 use crate::jose::claims::AccessToken;
 use crate::machine::keyring::KeySet;
 use crate::machine::standing::Standing;
 use crate::machine::status_index::Block;
+use crate::provider::client::ClientMetadata;
+use crate::provider::fetch::Kept;
+use crate::provider::jwks::KeySet as ProviderKeys;
 use crate::time::Timestamp;
 
 /// A map that forgets: when it is full, the older half goes.
@@ -89,8 +93,14 @@ pub struct Memory {
     pub leases: RefCell<Vec<Block>>,
     /// Documents, ready to be sent.
     pub(crate) documents: RefCell<Bounded<String, Rc<Prepared>>>,
+    /// Logos by address.
+    pub(crate) logos: RefCell<Bounded<String, logo::Kept>>,
     /// Status lists as published, and when they were fetched.
     pub lists: RefCell<Bounded<u32, (Timestamp, Rc<str>)>>,
+    /// Key sets of trusted providers by address: room for all, so that none pushes another out.
+    pub key_sets: RefCell<Bounded<String, Kept<ProviderKeys>>>,
+    /// Metadata of clients of trusted providers by address.
+    pub clients: RefCell<Bounded<String, Kept<ClientMetadata>>>,
 }
 
 impl Default for Memory {
@@ -103,7 +113,10 @@ impl Default for Memory {
             places: RefCell::new(Bounded::new(4096)),
             leases: RefCell::new(Vec::new()),
             documents: RefCell::new(Bounded::new(64)),
+            logos: RefCell::new(Bounded::new(16)),
             lists: RefCell::new(Bounded::new(64)),
+            key_sets: RefCell::new(Bounded::new(2 * (MOST_PROVIDERS + 1))),
+            clients: RefCell::new(Bounded::new(128)),
         }
     }
 }

@@ -9,7 +9,9 @@ use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::base62;
@@ -28,6 +30,54 @@ pub enum ApiKey {}
 
 impl Purpose for ApiKey {
     const NAME: &'static str = "api_key";
+}
+
+/// Claims a registration: the agent's half of the ceremony.
+#[derive(Debug)]
+pub enum ClaimToken {}
+
+impl Purpose for ClaimToken {
+    const NAME: &'static str = "claim_token";
+}
+
+/// The same in auth.md v0.1: worthless at the newer paths, as theirs is at the older.
+#[derive(Debug)]
+pub enum ClaimTokenV01 {}
+
+impl Purpose for ClaimTokenV01 {
+    const NAME: &'static str = "claim_token_v01";
+}
+
+/// Opens the page of one attempt: the person's half.
+#[derive(Debug)]
+pub enum ClaimAttemptToken {}
+
+impl Purpose for ClaimAttemptToken {
+    const NAME: &'static str = "claim_attempt_token";
+}
+
+/// A browser in which a person has signed in.
+#[derive(Debug)]
+pub enum SessionSecret {}
+
+impl Purpose for SessionSecret {
+    const NAME: &'static str = "session";
+}
+
+/// A sign-in that is under way: held by the page that asked for it.
+#[derive(Debug)]
+pub enum LoginSecret {}
+
+impl Purpose for LoginSecret {
+    const NAME: &'static str = "login";
+}
+
+/// The link in a sign-in mail.
+#[derive(Debug)]
+pub enum LoginLink {}
+
+impl Purpose for LoginLink {
+    const NAME: &'static str = "login_link";
 }
 
 /// A secret on its way to its owner: it can be revealed once and not otherwise looked at.
@@ -64,6 +114,7 @@ impl<P: Purpose> Secret<P> {
 /// A secret that somebody presented: genuine in form and stamp, not yet compared with its record.
 pub struct Presented<P> {
     digits: String,
+    key: String,
     digests: Vec<Digest>,
     purpose: PhantomData<P>,
 }
@@ -85,13 +136,29 @@ impl<P: Purpose> Presented<P> {
             return None;
         }
         let stamped = masters.all().any(|master| base62::encode(&master.stamp(P::NAME, digits)).as_bytes().ct_eq(stamp.as_bytes()).into());
-        stamped.then(|| Self { digits: digits.to_owned(), digests: masters.digests(P::NAME, key), purpose: PhantomData })
+        stamped.then(|| Self {
+            digits: digits.to_owned(),
+            key: key.to_owned(),
+            digests: masters.digests(P::NAME, key),
+            purpose: PhantomData,
+        })
     }
 
     /// The digits of the record that it names.
     #[must_use]
     pub fn digits(&self) -> &str {
         &self.digits
+    }
+
+    /// The 43 digits of its key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// A key that only who holds this secret can compute: what is sealed with it cannot be opened with what is stored.
+    #[must_use]
+    pub fn sealing_key(&self) -> [u8; 32] {
+        sealing_key::<P>(&self.key)
     }
 
     /// The digests that it may be stored under.
@@ -124,6 +191,14 @@ impl Digest {
     pub fn same(&self, other: &Self) -> bool {
         self.version == other.version && bool::from(self.mac.as_bytes().ct_eq(other.mac.as_bytes()))
     }
+}
+
+/// HKDF-SHA-256 over the 256 bits of a key.
+fn sealing_key<P: Purpose>(key: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    // 32 bytes are far below the limit of 255 blocks, the only way that this can fail.
+    let _ = Hkdf::<Sha256>::new(Some(b"postern/1/seal"), key.as_bytes()).expand(P::NAME.as_bytes(), &mut out);
+    out
 }
 
 fn checksum(text: &str) -> String {

@@ -1,8 +1,15 @@
 //! The ports: what the core needs of a platform. `edge` binds them to Workers, the native tests to memory.
 #![expect(async_fn_in_trait, reason = "the runtime is single-threaded: futures need not be Send")]
 
-use crate::jose::jwk::PublicJwk;
+use bytes::Bytes;
+use url::Url;
+
+use crate::account;
+use crate::config::Mail;
+use crate::id::AccountId;
+use crate::jose::jwk::{Algorithm, PublicJwk};
 use crate::machine::Machine;
+use crate::mail::Message;
 use crate::time::Ttl;
 
 /// A store did not answer, or not as it should.
@@ -75,6 +82,70 @@ pub trait Signer {
     /// # Errors
     /// The crypto failed; a wrong signature is `Ok(false)`.
     async fn verify(&self, key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError>;
+
+    /// The same with a key of somebody else's, as its JWK has it (public members alone).
+    ///
+    /// # Errors
+    /// The crypto failed; a wrong signature is `Ok(false)`, and so is one of a key that cannot be used with `algorithm`.
+    async fn verify_with(&self, algorithm: Algorithm, jwk: &serde_json::Value, input: &[u8], signature: &[u8])
+    -> Result<bool, CryptoError>;
+
+    /// Seals `plain` with AES-256-GCM; the nonce comes first.
+    ///
+    /// # Errors
+    /// The crypto failed.
+    async fn seal(&self, key: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, CryptoError>;
+
+    /// Opens what [`Signer::seal`] has sealed; `None` if it was sealed with another key.
+    ///
+    /// # Errors
+    /// The crypto failed.
+    async fn open(&self, key: &[u8; 32], sealed: &[u8]) -> Result<Option<Vec<u8>>, CryptoError>;
+}
+
+/// People: one object each, with tables.
+pub trait Accounts {
+    /// Runs `command` on the account `id`, atomically; the object's own clock says what `now` is.
+    ///
+    /// # Errors
+    /// The object did not answer. The command may have been carried out or not.
+    async fn account(&self, id: &AccountId, command: account::Command) -> Result<account::Outcome, StoreError>;
+}
+
+/// A document from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// HTTP status: never followed if it redirects.
+    pub status: u16,
+    /// `Content-Type`, as it came.
+    pub content_type: String,
+    /// `max-age` of `Cache-Control`, if there is one.
+    pub max_age: Option<Ttl>,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// What is outside cannot be reached, or not in time, or is too large; or the mail was not taken.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("outbound: {0}")]
+pub struct OutboundError(pub String);
+
+/// The world outside. Which addresses may be asked is decided before (`provider::guard`).
+pub trait Outbound {
+    /// Gets `url`: follows no redirect, sends no credential, reads at most `most` bytes, waits at most `patience`.
+    ///
+    /// # Errors
+    /// No answer, or none in time, or one that is too long.
+    async fn fetch(&self, url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError>;
+
+    /// Lets other requests go on for a while: for what one of them is fetching already.
+    async fn pause(&self, length: Ttl);
+
+    /// Hands a message to whoever delivers mail for this deployment; never to [`Mailer::Outbox`](crate::config::Mailer::Outbox).
+    ///
+    /// # Errors
+    /// It was not taken.
+    async fn send(&self, message: &Message, mail: &Mail) -> Result<(), OutboundError>;
 }
 
 /// The log: one structured line an event.
@@ -84,6 +155,6 @@ pub trait Log {
 }
 
 /// Everything that a request needs of the platform.
-pub trait Ports: Cells + Directory + Signer + Log {}
+pub trait Ports: Cells + Accounts + Directory + Signer + Outbound + Log {}
 
-impl<T: Cells + Directory + Signer + Log> Ports for T {}
+impl<T: Cells + Accounts + Directory + Signer + Outbound + Log> Ports for T {}

@@ -105,6 +105,12 @@ impl Ttl {
         self.0
     }
 
+    /// In seconds, rounded down, so that whoever counts on that much has no less.
+    #[must_use]
+    pub const fn whole_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// In seconds, rounded up, so that whoever waits that long has waited long enough.
     #[must_use]
     pub const fn seconds(self) -> u64 {

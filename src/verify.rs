@@ -28,6 +28,17 @@ pub struct Active {
     pub kind: Kind,
 }
 
+impl Active {
+    /// The API key that it is, or was issued for.
+    #[must_use]
+    pub fn stamp(&self) -> Option<CredentialStamp> {
+        match &self.kind {
+            Kind::AccessToken(claims) => claims.custom.credential,
+            Kind::ApiKey(stamp) => Some(*stamp),
+        }
+    }
+}
+
 /// What somebody presented.
 pub enum Kind {
     /// An access token.
@@ -87,8 +98,10 @@ pub async fn bearer<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Active,
     }
     let claims = access_token(presented, cx).await?;
     let registration = claims.custom.registration.clone();
-    let standing = standing(&registration, cx).await?;
     let token = &claims.custom;
+    // What is genuine and newer than what is remembered shows that something happened meanwhile: a claim, or a new key.
+    let behind = |known: &Standing| token.generation > known.generation || token.credential.is_some_and(|stamp| !known.knows(stamp));
+    let standing = standing(&registration, behind, cx).await?;
     let live = standing.counts(token.generation, cx.now)
         && !standing.has_revoked(&token.jti, claims.issued_at.map_or(0, |at| at.timestamp()))
         && token.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now));
@@ -97,7 +110,8 @@ pub async fn bearer<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Active,
 
 async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Active, Inactive> {
     let registration = RegistrationId::from_digits(key.digits());
-    let standing = standing(&registration, cx).await?;
+    let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
+    let standing = standing(&registration, unknown, cx).await?;
     match standing.api_key(|digest| key.matches(digest), cx.now) {
         Some(stamp) => Ok(Active { registration, standing, kind: Kind::ApiKey(stamp) }),
         None => Err(Inactive::Revoked(registration)),
@@ -152,11 +166,16 @@ async fn verify<T: serde::de::DeserializeOwned, P: Ports>(
     Ok((kid, untrusted.verify(typ, &key.jwk, cx.ports).await?))
 }
 
-/// How a registration stands, asked at most once per `LIVENESS_TTL` and isolate.
-async fn standing<P: Ports>(registration: &RegistrationId, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
+/// How a registration stands, asked at most once per `LIVENESS_TTL` and isolate, and anew if what is remembered is `behind`.
+async fn standing<P: Ports>(
+    registration: &RegistrationId,
+    behind: impl Fn(&Standing) -> bool,
+    cx: &Cx<'_, P>,
+) -> Result<Rc<Standing>, Inactive> {
     let known = cx.memory.standings.borrow().find(registration);
     if let Some((at, standing)) = known
         && cx.now < at.plus(cx.config.ttls.liveness)
+        && !standing.as_deref().is_some_and(behind)
     {
         return standing.ok_or_else(|| Inactive::Gone(registration.clone()));
     }

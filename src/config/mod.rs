@@ -3,9 +3,11 @@
 pub mod reader;
 pub mod resource;
 pub mod settings;
+pub mod trust;
 
 use std::collections::BTreeMap;
 
+use crate::machine::registration::claim::Paths;
 use crate::master::Masters;
 use crate::network::{Cidr, Origin};
 use crate::oauth::scope::{GrantedScope, Scope};
@@ -13,6 +15,7 @@ use crate::time::Ttl;
 
 pub use reader::Faults;
 pub use resource::Resource;
+pub use trust::Provider;
 
 /// Everything that an operator can decide.
 pub struct Config {
@@ -32,6 +35,18 @@ pub struct Config {
     pub post_claim_scopes: GrantedScope,
     /// Registration without any identity is on.
     pub anonymous: bool,
+    /// Registration on behalf of a person is on: somebody delivers mail.
+    pub service_auth: bool,
+    /// Registration with a provider's word is on: somebody is trusted.
+    pub identity_assertion: bool,
+    /// How a person confirms a claim.
+    pub claim_paths: Paths,
+    /// What scopes allow, in words for people.
+    pub scope_descriptions: BTreeMap<String, String>,
+    /// Colours of the pages.
+    pub theme: Theme,
+    /// Who delivers mail; without it there are no people, and so no claims.
+    pub mail: Option<Mail>,
     /// Which dialects of auth.md are spoken.
     pub dialects: Dialects,
     /// What API keys begin with.
@@ -48,8 +63,60 @@ pub struct Config {
     pub operator_key: Option<[u8; 32]>,
     /// Names and SHA-256 of the keys of resource servers.
     pub resource_server_keys: Vec<(String, [u8; 32])>,
+    /// Who may vouch for agents.
+    pub providers: Vec<Provider>,
     /// `DEV=1` with a loopback issuer.
     pub development: bool,
+}
+
+/// How mail is delivered.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The sender.
+    pub from: String,
+    /// Who takes it.
+    pub through: Mailer,
+    /// Mails an hour to one address.
+    pub per_address: u32,
+    /// Mails an hour that one address of the network may cause.
+    pub per_network: u32,
+    /// Mails an hour of the deployment.
+    pub per_deployment: u32,
+}
+
+/// Who takes mail.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Mailer {
+    /// Development: kept, and shown at `/dev/outbox`.
+    Outbox,
+    /// Cloudflare's `send_email` binding.
+    Binding,
+    /// An HTTP provider with Resend's API.
+    Http {
+        /// Where.
+        url: String,
+        /// Its key.
+        key: String,
+    },
+}
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Outbox => "Outbox",
+            Self::Binding => "Binding",
+            Self::Http { .. } => "Http",
+        })
+    }
+}
+
+/// Colours of the pages, `#rrggbb`.
+#[derive(Clone, Debug, Default)]
+pub struct Theme {
+    /// Buttons and links.
+    pub color: Option<String>,
+    /// The same in dark mode.
+    pub color_dark: Option<String>,
 }
 
 /// What people are told about the service.
@@ -90,12 +157,18 @@ pub struct Ttls {
     pub liveness: Ttl,
     /// Time between signing keys.
     pub key_rotation: Ttl,
+    /// The longest life of a person's session.
+    pub session: Ttl,
+    /// Its longest pause.
+    pub session_idle: Ttl,
 }
 
 /// Registrations an hour.
 pub struct Limits {
     /// Of one IPv4 address or IPv6 /64.
     pub per_network: u32,
+    /// The same, with a provider's or a person's name.
+    pub vouched_per_network: u32,
     /// Of the deployment.
     pub per_deployment: u32,
     /// Of shared egress networks.
@@ -135,10 +208,21 @@ impl Config {
         if claimed { &self.post_claim_scopes } else { &self.pre_claim_scopes }
     }
 
-    /// Registrations an hour of the address that a request comes from.
+    /// What an agent does not say how to confirm is confirmed in these ways.
     #[must_use]
-    pub fn registrations_per_hour(&self, origin: &Origin) -> u32 {
+    pub fn ambiguous_paths(&self) -> Paths {
+        match (self.claim_paths, self.dialects) {
+            (Paths::Both, Dialects { v07: true, authkit: false, .. }) => Paths::Typed,
+            (Paths::Both, Dialects { v07: false, authkit: true, .. }) => Paths::Relay,
+            (paths, _) => paths,
+        }
+    }
+
+    /// Registrations an hour of the address that a request comes from; `vouched` with a provider's or a person's name.
+    #[must_use]
+    pub fn registrations_per_hour(&self, origin: &Origin, vouched: bool) -> u32 {
         let found = self.limits.overrides.iter().find(|(network, _)| network.contains(origin));
-        found.map_or(self.limits.per_network, |(_, per_hour)| *per_hour)
+        let usual = if vouched { self.limits.vouched_per_network } else { self.limits.per_network };
+        found.map_or(usual, |(_, per_hour)| (*per_hour).max(if vouched { usual } else { 0 }))
     }
 }

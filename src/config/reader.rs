@@ -9,7 +9,8 @@ use url::{Host, Url};
 
 use super::resource::Written;
 use super::settings::SETTINGS;
-use super::{Config, Dialects, Limits, Resource, Service, Ttls};
+use super::{Config, Dialects, Limits, Mail, Mailer, Resource, Service, Theme, Ttls, trust};
+use crate::machine::registration::claim::Paths;
 use crate::master::{Master, Masters};
 use crate::network::Cidr;
 use crate::oauth::authorization::is_token_byte;
@@ -94,6 +95,15 @@ impl Reader<'_> {
         Some(text)
     }
 
+    fn color(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let good = text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if !good {
+            self.faults.push(format!("{name}: must be a colour such as #7a3e12"));
+        }
+        Some(text)
+    }
+
     fn long_secret(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         if text.len() < 32 {
@@ -118,10 +128,16 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
     let faults = unknown.map(|name| format!("{name}: there is no such setting")).collect();
     let mut reader = Reader { variables, faults };
 
-    let development = reader.words("DEV", &["1", "0"]).contains(&"1");
+    let development = reader.read("DEV", false, |text| match text {
+        "1" => Ok(true),
+        "0" | "" => Ok(false),
+        _ => Err("must be 1 or 0".to_owned()),
+    });
     let issuer = reader.read("ISSUER", String::new(), |text| issuer(text, development));
     let supported = reader.scope("SCOPES_SUPPORTED");
     let resources = resources(&mut reader, &issuer, &supported);
+    let (providers, faults) = trust::read(reader.json("TRUSTED_PROVIDERS"), &issuer, development);
+    reader.faults.extend(faults.into_iter().map(|fault| format!("TRUSTED_PROVIDERS: {fault}")));
     let dialects = reader.words("AUTH_MD_DIALECTS", &["0.7", "authkit", "0.1", "none"]);
     let api_key_ttl = reader.number("API_KEY_TTL", 0, 10 * 365 * 86400);
     let secret = reader.long_secret("POSTERN_SECRET").unwrap_or_else(|| {
@@ -129,6 +145,8 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
         String::new()
     });
     let previous = reader.long_secret("POSTERN_SECRET_PREVIOUS");
+    let types = reader.words("IDENTITY_TYPES", &["anonymous", "service_auth", "identity_assertion", "none"]);
+    let mail = mail(&mut reader, development);
 
     let config = Config {
         service: Service {
@@ -143,7 +161,20 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
         pre_claim_scopes: reader.scope_within("PRE_CLAIM_SCOPES", &supported).entitle(),
         post_claim_scopes: reader.scope_within("POST_CLAIM_SCOPES", &supported).entitle(),
         scopes_supported: supported,
-        anonymous: reader.words("IDENTITY_TYPES", &["anonymous", "none"]).contains(&"anonymous"),
+        anonymous: types.contains(&"anonymous"),
+        service_auth: types.contains(&"service_auth") && mail.is_some(),
+        identity_assertion: types.contains(&"identity_assertion") && !providers.is_empty(),
+        claim_paths: reader.read("CLAIM_CODE", Paths::Both, |text| match text {
+            "both" => Ok(Paths::Both),
+            "typed" => Ok(Paths::Typed),
+            "relay" => Ok(Paths::Relay),
+            _ => Err("must be typed, relay or both".to_owned()),
+        }),
+        scope_descriptions: reader.read("SCOPE_DESCRIPTIONS", BTreeMap::new(), |text| {
+            serde_json::from_str(text).map_err(|error| format!("is not the JSON object it should be: {error}"))
+        }),
+        theme: Theme { color: reader.color("THEME_COLOR"), color_dark: reader.color("THEME_COLOR_DARK") },
+        mail,
         dialects: Dialects { v07: dialects.contains(&"0.7"), authkit: dialects.contains(&"authkit"), v01: dialects.contains(&"0.1") },
         api_key_prefix: reader.read("API_KEY_PREFIX", String::new(), prefix),
         ttls: Ttls {
@@ -153,9 +184,12 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             api_key: (api_key_ttl > 0).then(|| Ttl::from_seconds(api_key_ttl)),
             liveness: reader.seconds("LIVENESS_TTL", 0, 60),
             key_rotation: reader.seconds("KEY_ROTATION", 3600, 365 * 86400),
+            session: reader.seconds("SESSION_TTL", 300, 30 * 86400),
+            session_idle: reader.seconds("SESSION_IDLE_TTL", 300, 30 * 86400),
         },
         limits: Limits {
             per_network: whole(reader.number("REGISTRATIONS_PER_NETWORK_PER_HOUR", 1, 100_000)),
+            vouched_per_network: whole(reader.number("VOUCHED_REGISTRATIONS_PER_NETWORK_PER_HOUR", 1, 100_000)),
             per_deployment: whole(reader.number("REGISTRATIONS_PER_HOUR", 1, 10_000_000)),
             overrides: overrides(&mut reader),
         },
@@ -164,9 +198,34 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
         operator_key: reader.bearer_secret("OPERATOR_KEY").map(|key| sha256(&key)),
         resource_server_keys: reader
             .read("RESOURCE_SERVER_KEYS", Vec::new(), |text| text.split_whitespace().map(resource_server).collect()),
+        providers,
         development,
     };
     if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
+}
+
+/// In development mail is kept, whatever else is set.
+fn mail(reader: &mut Reader<'_>, development: bool) -> Option<Mail> {
+    let adapter = reader.words("MAIL", &["none", "cloudflare", "http"]).first().copied().unwrap_or("none").to_owned();
+    let (from, key) = (reader.text("MAIL_FROM"), reader.text("MAIL_API_KEY"));
+    let url = reader.url("MAIL_API_URL", &["https"]);
+    let limits = ["MAILS_PER_ADDRESS_PER_HOUR", "MAILS_PER_NETWORK_PER_HOUR", "MAILS_PER_HOUR"];
+    let [per_address, per_network, per_deployment] = limits.map(|name| whole(reader.number(name, 1, 10_000_000)));
+    let through = match (adapter.as_str(), url, key) {
+        _ if development => Mailer::Outbox,
+        ("cloudflare", ..) => Mailer::Binding,
+        ("http", Some(url), Some(key)) => Mailer::Http { url, key },
+        ("http", ..) => {
+            reader.faults.push("MAIL_API_KEY: must be set for MAIL=http".to_owned());
+            return None;
+        }
+        _ => return None,
+    };
+    let sender = from.as_deref().map(|from| from.rsplit_once('<').map_or(from, |(_, address)| address.trim_end_matches('>')));
+    if through != Mailer::Outbox && sender.is_none_or(|sender| crate::email::Address::parse(sender).is_none()) {
+        reader.faults.push("MAIL_FROM: must be an address, with or without a name before it".to_owned());
+    }
+    Some(Mail { from: from.unwrap_or_default(), through, per_address, per_network, per_deployment })
 }
 
 /// An https origin, or in development an http one on loopback.
@@ -300,8 +359,18 @@ mod tests {
             ("NO_SUCH", "1"),
             ("RESOURCES", "{}"),
             ("PRE_CLAIM_SCOPES", "root"),
+            ("TRUSTED_PROVIDERS", r#"[{"issuer":"http://a.example.com","name":"A"}]"#),
         ]);
-        for name in ["ISSUER", "POSTERN_SECRET", "ACCESS_TOKEN_TTL", "AUTH_MD_DIALECTS", "NO_SUCH", "RESOURCES", "PRE_CLAIM_SCOPES"] {
+        for name in [
+            "ISSUER",
+            "POSTERN_SECRET",
+            "ACCESS_TOKEN_TTL",
+            "AUTH_MD_DIALECTS",
+            "NO_SUCH",
+            "RESOURCES",
+            "PRE_CLAIM_SCOPES",
+            "TRUSTED_PROVIDERS",
+        ] {
             assert!(found.iter().any(|fault| fault.starts_with(&format!("{name}: "))), "{name} in {found:?}");
         }
         assert!(!found.join("").contains("hunter2"));
@@ -349,6 +418,8 @@ mod tests {
         assert_eq!(config.resource_server_keys, vec![("api".to_owned(), [0xab; 32])]);
         for (name, wrong) in [
             ("RESOURCES", r#"[{"uri":"api"}]"#),
+            ("TRUSTED_PROVIDERS", "{}"),
+            ("TRUSTED_PROVIDERS", r#"[{"issuer":"https://auth.example.com","name":"us"}]"#),
             ("RESOURCES", r#"[{"uri":"https://a","extra":1}]"#),
             ("RESOURCES", r#"[{"uri":"https://a","scopes":["x"]}]"#),
             ("RESOURCES", r#"[{"uri":"https://auth.example.com/mcp"}]"#),
@@ -368,7 +439,7 @@ mod tests {
     #[test]
     fn shared_networks_have_limits_of_their_own() {
         let config = parse(&[("REGISTRATION_LIMIT_OVERRIDES", r#"[{"network":"160.79.104.0/23","per_hour":500}]"#)]).unwrap();
-        let limit = |address| config.registrations_per_hour(&crate::network::Origin::parse(address).unwrap());
+        let limit = |address| config.registrations_per_hour(&crate::network::Origin::parse(address).unwrap(), false);
         assert_eq!((limit("160.79.105.1"), limit("160.79.106.1")), (500, 5));
     }
 }

@@ -15,34 +15,13 @@ use super::{log, now};
 use crate::cx::Cx;
 use crate::effect;
 use crate::entropy::Platform as Chance;
-use crate::machine::budget::Budget;
-use crate::machine::keyring::KeyRing;
-use crate::machine::limit::Limit;
-use crate::machine::registration::Registration;
-use crate::machine::status_index::StatusIndex;
-use crate::machine::status_list::StatusList;
-use crate::machine::{Change, Machine, Record, advance};
+use crate::machine::registry::{self, Entry, Wake, Written};
 use crate::time::{Timestamp, Ttl};
 
 /// After an effect has failed it is tried again so much later.
 const RETRY: Ttl = Ttl::from_seconds(5);
 /// Effects of one wake; what is left is done at the next, at once.
 const ROUNDS: usize = 16;
-
-/// Awaits a generic function for the machine of that name.
-macro_rules! dispatch {
-    ($kind:expr, $self:ident.$function:ident($($argument:expr),*)) => {
-        match $kind {
-            Registration::KIND => Box::pin($self.$function::<Registration>($($argument),*)).await,
-            Limit::KIND => Box::pin($self.$function::<Limit>($($argument),*)).await,
-            Budget::KIND => Box::pin($self.$function::<Budget>($($argument),*)).await,
-            KeyRing::KIND => Box::pin($self.$function::<KeyRing>($($argument),*)).await,
-            StatusIndex::KIND => Box::pin($self.$function::<StatusIndex>($($argument),*)).await,
-            StatusList::KIND => Box::pin($self.$function::<StatusList>($($argument),*)).await,
-            other => Err(worker::Error::RustError(format!("no machine of the kind {other}"))),
-        }
-    };
-}
 
 /// One record of any kind.
 #[durable_object(alarm)]
@@ -74,8 +53,7 @@ impl DurableObject for Cell {
         let path = request.path();
         let kind = path.trim_start_matches('/');
         let command = request.text().await?;
-        let answer = dispatch!(kind, self.answer(&command));
-        match answer {
+        match self.step(kind, &command).await {
             Ok(outcome) => Response::ok(outcome),
             Err(error) => {
                 log::warn("cell_failed", &format!("{kind}: {error}"));
@@ -88,7 +66,7 @@ impl DurableObject for Cell {
         self.alarm.set(None);
         if let Some(body) = self.read()? {
             let Kind { kind } = serde_json::from_str(&body)?;
-            if let Err(error) = dispatch!(kind.as_str(), self.wake()) {
+            if let Err(error) = self.wake(&kind).await {
                 log::warn("wake_failed", &format!("{kind}: {error}"));
                 self.ring(now().plus(RETRY)).await?;
             }
@@ -98,55 +76,42 @@ impl DurableObject for Cell {
 }
 
 impl Cell {
-    async fn answer<M: Machine>(&self, command: &str) -> Result<String> {
-        let outcome = self.step::<M>(serde_json::from_str(command)?).await?;
-        Ok(serde_json::to_string(&outcome)?)
-    }
-
     /// Reads, decides, writes; only then waits for the alarm to be set.
-    async fn step<M: Machine>(&self, command: M::Command) -> Result<M::Outcome> {
-        let (change, outcome) = advance::<M>(self.load()?, command, now());
-        match change {
-            Change::None => {}
-            Change::Write(record) => {
-                self.write(&serde_json::to_string(&record)?)?;
-                if let Some(at) = record.alarm() {
+    async fn step(&self, kind: &str, command: &str) -> Result<String> {
+        let (written, outcome) = (machine(kind)?.step)(self.read()?.as_deref(), command, now())?;
+        match written {
+            Written::Nothing => {}
+            Written::Record(record, alarm) => {
+                self.write(&record)?;
+                if let Some(at) = alarm {
                     self.ring(at).await?;
                 }
             }
-            Change::Erase => self.erase().await?,
+            Written::Erase => self.erase().await?,
         }
         Ok(outcome)
     }
 
     /// Frees an expired record; else does what is due, and sets the alarm for what is not.
-    async fn wake<M: Machine>(&self) -> Result<()> {
+    async fn wake(&self, kind: &str) -> Result<()> {
         for _ in 0..ROUNDS {
-            let Some(record) = self.load::<M>()? else { return Ok(()) };
-            if record.expires <= now() {
-                return self.erase().await;
-            }
-            let effects = record.state.due(now());
-            if effects.is_empty() {
-                return match record.alarm() {
-                    Some(at) => self.ring(at).await,
-                    None => Ok(()),
-                };
-            }
+            let Some(record) = self.read()? else { return Ok(()) };
+            let effects = match (machine(kind)?.wake)(&record, now())? {
+                Wake::Free => return self.erase().await,
+                Wake::Sleep(Some(at)) => return self.ring(at).await,
+                Wake::Sleep(None) => return Ok(()),
+                Wake::Effects(effects) => effects,
+            };
             let isolate = Isolate::of(&self.env);
             let Ok(config) = &isolate.config else { return Err(worker::Error::RustError("the deployment is misconfigured".to_owned())) };
             let ports = Platform::new(self.env.clone());
-            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None };
+            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None, development: false };
             for effect in effects {
                 let command = effect::perform(effect, &cx).await.map_err(|error| worker::Error::RustError(error.to_string()))?;
-                self.step::<M>(command).await?;
+                self.step(kind, &command).await?;
             }
         }
         self.ring(now()).await
-    }
-
-    fn load<M: Machine>(&self) -> Result<Option<Record<M>>> {
-        Ok(self.read()?.map(|body| serde_json::from_str(&body)).transpose()?)
     }
 
     fn read(&self) -> Result<Option<String>> {
@@ -194,4 +159,8 @@ impl Cell {
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await
     }
+}
+
+fn machine(kind: &str) -> Result<Entry> {
+    registry::find(kind).ok_or_else(|| worker::Error::RustError(format!("no machine of the kind {kind}")))
 }

@@ -1,20 +1,22 @@
-//! ES256 by WebCrypto. Keys are imported once per isolate and cannot be exported from there.
+//! Signatures by WebCrypto: ours are ES256. Keys are imported once per isolate and cannot be exported from there.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use js_sys::{Array, ArrayBuffer, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, ArrayBuffer, JSON, Object, Promise, Reflect, Uint8Array};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
 use crate::entropy::{self, Platform as Chance};
-use crate::jose::jwk::PublicJwk;
+use crate::jose::jwk::{Algorithm, PublicJwk};
 use crate::store::{CryptoError, SigningKey};
 
-/// More keys than a ring ever holds.
+/// More keys than a ring ever holds; of others, so many are kept at once.
 const MOST_KEYS: usize = 64;
 /// AES-GCM: 96 bits.
 const NONCE: usize = 12;
@@ -22,6 +24,7 @@ const NONCE: usize = 12;
 thread_local! {
     static PRIVATE: RefCell<BTreeMap<String, CryptoKey>> = const { RefCell::new(BTreeMap::new()) };
     static PUBLIC: RefCell<BTreeMap<String, CryptoKey>> = const { RefCell::new(BTreeMap::new()) };
+    static FOREIGN: RefCell<BTreeMap<String, CryptoKey>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 impl From<JsValue> for CryptoError {
@@ -77,6 +80,42 @@ pub(super) async fn verify(key: &PublicJwk, input: &[u8], signature: &[u8]) -> R
     Ok(done(answer).await?.is_truthy())
 }
 
+/// Checks a signature of somebody else's key. A key that the platform does not take checks nothing: that is not our fault.
+pub(super) async fn verify_with(algorithm: Algorithm, jwk: &Value, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    let jwk = public(algorithm, jwk).to_string();
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{algorithm:?}{jwk}")));
+    let known = FOREIGN.with_borrow(|keys| keys.get(&digest).cloned());
+    let key = match known {
+        Some(key) => key,
+        None => {
+            let data: Object = JSON::parse(&jwk)?.unchecked_into();
+            let imported = subtle()?.import_key_with_object("jwk", &data, &foreign_import(algorithm)?, false, &usages(&["verify"]));
+            let Ok(key) = done(imported).await else { return Ok(false) };
+            let key: CryptoKey = key.unchecked_into();
+            remember(&FOREIGN, &digest, &key);
+            key
+        }
+    };
+    let answer = subtle()?.verify_with_object_and_u8_array_and_u8_array(&foreign_verify(algorithm)?, &key, signature, input);
+    Ok(done(answer).await?.is_truthy())
+}
+
+/// Nonce and AES-256-GCM ciphertext.
+pub(super) async fn seal(key: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let nonce: [u8; NONCE] = entropy::random(&Chance).map_err(|error| CryptoError(error.to_string()))?;
+    let key = wrapping_key(key, "encrypt").await?;
+    let sealed = bytes(&done(subtle()?.encrypt_with_object_and_u8_array(&aes_gcm(&nonce, "")?, &key, plain)).await?);
+    Ok([&nonce[..], &sealed].concat())
+}
+
+/// The plain text, unless the key is another.
+pub(super) async fn open(key: &[u8; 32], sealed: &[u8]) -> Result<Option<Vec<u8>>, CryptoError> {
+    let Some((nonce, sealed)) = sealed.split_at_checked(NONCE) else { return Ok(None) };
+    let key = wrapping_key(key, "decrypt").await?;
+    let opened = done(subtle()?.decrypt_with_object_and_u8_array(&aes_gcm(nonce, "")?, &key, sealed)).await;
+    Ok(opened.ok().map(|plain| bytes(&plain)))
+}
+
 /// Opens a wrapped key with whichever wrapping key fits.
 async fn unwrap(key: &SigningKey<'_>) -> Result<CryptoKey, CryptoError> {
     let wrapped = URL_SAFE_NO_PAD.decode(key.wrapped).map_err(|error| CryptoError(error.to_string()))?;
@@ -128,26 +167,56 @@ fn usages(names: &[&str]) -> JsValue {
 }
 
 fn algorithm(name: &str) -> Result<Object, CryptoError> {
-    let object = Object::new();
-    Reflect::set(&object, &JsValue::from_str("name"), &JsValue::from_str(name))?;
+    with(Object::new(), "name", &name.into())
+}
+
+fn with(object: Object, name: &str, value: &JsValue) -> Result<Object, CryptoError> {
+    Reflect::set(&object, &JsValue::from_str(name), value)?;
     Ok(object)
+}
+
+/// The members of a JWK that belong to a public key of that algorithm.
+fn public(algorithm: Algorithm, jwk: &Value) -> Value {
+    let members: &[&str] = match algorithm {
+        Algorithm::Es256 | Algorithm::Es384 => &["kty", "crv", "x", "y"],
+        Algorithm::Rs256 | Algorithm::Ps256 => &["kty", "n", "e"],
+        Algorithm::EdDsa => &["kty", "crv", "x"],
+    };
+    members.iter().filter_map(|name| Some(((*name).to_owned(), jwk.get(name)?.clone()))).collect::<Map<_, _>>().into()
+}
+
+/// How WebCrypto calls the algorithm when it imports a key.
+fn foreign_import(of: Algorithm) -> Result<Object, CryptoError> {
+    match of {
+        Algorithm::Es256 => ecdsa(),
+        Algorithm::Es384 => with(algorithm("ECDSA")?, "namedCurve", &"P-384".into()),
+        Algorithm::Rs256 => with(algorithm("RSASSA-PKCS1-v1_5")?, "hash", &"SHA-256".into()),
+        Algorithm::Ps256 => with(algorithm("RSA-PSS")?, "hash", &"SHA-256".into()),
+        Algorithm::EdDsa => algorithm("Ed25519"),
+    }
+}
+
+/// How WebCrypto calls it when it verifies.
+fn foreign_verify(of: Algorithm) -> Result<Object, CryptoError> {
+    match of {
+        Algorithm::Es256 => es256(),
+        Algorithm::Es384 => with(algorithm("ECDSA")?, "hash", &"SHA-384".into()),
+        Algorithm::Rs256 => algorithm("RSASSA-PKCS1-v1_5"),
+        // RFC 7518, section 3.5: the salt is as long as the digest.
+        Algorithm::Ps256 => with(algorithm("RSA-PSS")?, "saltLength", &32.into()),
+        Algorithm::EdDsa => algorithm("Ed25519"),
+    }
 }
 
 fn ecdsa() -> Result<Object, CryptoError> {
-    let object = algorithm("ECDSA")?;
-    Reflect::set(&object, &JsValue::from_str("namedCurve"), &JsValue::from_str("P-256"))?;
-    Ok(object)
+    with(algorithm("ECDSA")?, "namedCurve", &"P-256".into())
 }
 
 fn es256() -> Result<Object, CryptoError> {
-    let object = algorithm("ECDSA")?;
-    Reflect::set(&object, &JsValue::from_str("hash"), &JsValue::from_str("SHA-256"))?;
-    Ok(object)
+    with(algorithm("ECDSA")?, "hash", &"SHA-256".into())
 }
 
 fn aes_gcm(nonce: &[u8], kid: &str) -> Result<Object, CryptoError> {
-    let object = algorithm("AES-GCM")?;
-    Reflect::set(&object, &JsValue::from_str("iv"), &Uint8Array::from(nonce))?;
-    Reflect::set(&object, &JsValue::from_str("additionalData"), &Uint8Array::from(kid.as_bytes()))?;
-    Ok(object)
+    let object = with(algorithm("AES-GCM")?, "iv", &Uint8Array::from(nonce))?;
+    with(object, "additionalData", &Uint8Array::from(kid.as_bytes()))
 }

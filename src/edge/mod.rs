@@ -1,10 +1,13 @@
 //! The thin edge: binds the core to Cloudflare Workers. All that names `worker` is in here.
 
+mod account;
 mod body;
 mod cell;
 mod crypto;
 mod isolate;
 mod log;
+mod mail;
+mod outbound;
 mod platform;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
@@ -14,7 +17,7 @@ use worker::{Context, Env, event};
 
 use crate::cx::Cx;
 use crate::entropy::{Entropy, Platform as Chance};
-use crate::http::{TooLong, handle, takes_body};
+use crate::http::{TooLong, handle, takes_body, takes_cookies, takes_query};
 use crate::network::Origin;
 use crate::time::Timestamp;
 use isolate::Isolate;
@@ -23,6 +26,9 @@ use platform::Platform;
 /// The headers that the core looks at; nothing else crosses into it.
 const HEADERS: [&str; 8] =
     ["authorization", "content-type", "idempotency-key", "if-none-match", "origin", "mcp-protocol-version", "mcp-method", "mcp-name"];
+
+/// What a person's browser says of itself, for the paths that pages are at.
+const BROWSER: [&str; 4] = ["cookie", "sec-fetch-site", "user-agent", "x-csrf"];
 
 /// Every request to the deployment.
 #[event(fetch)]
@@ -34,7 +40,8 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
         Ok(config) => {
             let ports = Platform::new(env);
             let origin = header(&request, "cf-connecting-ip").and_then(|address| Origin::parse(&address));
-            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin };
+            let development = config.development && is_loopback(&request.url());
+            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin, development };
             handle(read(&request).await, &cx).await
         }
         Err(faults) => {
@@ -69,28 +76,34 @@ fn header(request: &web_sys::Request, name: &str) -> Option<String> {
 
 async fn read(request: &web_sys::Request) -> Request<Result<bytes::Bytes, TooLong>> {
     let url = request.url();
-    let path = path(&url);
+    let target = target(&url);
+    let path = target.split('?').next().unwrap_or("/");
     let method = request.method();
     let body = if takes_body(&method, path) { body::read(request).await } else { Ok(bytes::Bytes::new()) };
     let mut read = Request::new(body);
     // What no request can be is none that we know: both end in 404 or 405.
     *read.method_mut() = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
-    *read.uri_mut() = path.parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
-    *read.headers_mut() = headers(request);
+    *read.uri_mut() = (if takes_query(path) { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
+    *read.headers_mut() = headers(request, if takes_cookies(path) { &BROWSER } else { &[] });
     read
 }
 
-/// The path of an absolute URL, as the client wrote it, without the query.
-fn path(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
-    path.split(['?', '#']).next().unwrap_or("/")
+/// The host of the request is this machine: one leg of development, which this can only close.
+fn is_loopback(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| crate::config::reader::is_loopback(&url))
 }
 
-fn headers(request: &web_sys::Request) -> HeaderMap {
+/// Path and query of an absolute URL, as the client wrote them.
+fn target(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let target = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+    target.split('#').next().unwrap_or("/")
+}
+
+fn headers(request: &web_sys::Request, more: &[&'static str]) -> HeaderMap {
     let given = request.headers();
     let mut headers = HeaderMap::new();
-    for name in HEADERS {
+    for name in HEADERS.iter().chain(more) {
         if let Ok(Some(value)) = given.get(name) {
             // A value that is no header is there all the same, and wrong.
             let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("?"));
@@ -103,9 +116,9 @@ fn headers(request: &web_sys::Request) -> HeaderMap {
 /// Status and headers cross as one string: each call across the border costs more than reading it on the other side.
 fn write(response: Response<bytes::Bytes>, id: &str) -> worker::Result<web_sys::Response> {
     let (parts, body) = response.into_parts();
-    let mut headers: serde_json::Map<String, serde_json::Value> =
-        parts.headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.into()))).collect();
-    headers.insert("x-request-id".to_owned(), id.into());
+    let mut headers: Vec<(&str, &str)> =
+        parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    headers.push(("x-request-id", id));
     let init = serde_json::json!({ "status": parts.status.as_u16(), "headers": headers }).to_string();
     let init: web_sys::ResponseInit = js_sys::JSON::parse(&init)?.unchecked_into();
     let response = if body.is_empty() {

@@ -6,20 +6,30 @@ use std::task::Poll;
 use std::time::Duration;
 
 use js_sys::{Promise, Reflect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{RequestInit, Response};
 use worker::{Delay, Env};
 
-use super::{crypto, log};
-use crate::jose::jwk::PublicJwk;
+use super::{crypto, log, outbound};
+use crate::account;
+use crate::config::Mail;
+use crate::id::AccountId;
+use crate::jose::jwk::{Algorithm, PublicJwk};
+use crate::lean;
 use crate::machine::Machine;
-use crate::store::{Cells, CryptoError, Directory, Log, Signer, SigningKey, StoreError};
+use crate::mail::Message;
+use crate::store::{Accounts, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
 use crate::time::Ttl;
 
-/// Name of the Durable Object binding.
+/// Name of the binding of records.
 const CELL: &str = "CELL";
+/// Name of the binding of accounts.
+const ACCOUNT: &str = "ACCOUNT";
 /// Name of the KV binding.
 const KV: &str = "KV";
 /// An object that does not answer by then has panicked, or its place is lost.
@@ -35,10 +45,18 @@ impl Platform {
         Self { env }
     }
 
+    async fn call<O: DeserializeOwned>(&self, kind: &str, id: &str, command: &impl Serialize) -> Result<O, StoreError> {
+        let wrong = |error: serde_json::Error| StoreError(format!("{kind}: {error}"));
+        let command = serde_json::to_string(command).map_err(wrong)?;
+        lean::read(&self.ask(kind, id, &command).await?).map_err(wrong)
+    }
+
+    /// Accounts have objects of their own, named by their id; all others share a class.
     async fn ask(&self, kind: &str, id: &str, command: &str) -> Result<String, StoreError> {
         let lost = |error: JsValue| StoreError(format!("{kind}: {}", CryptoError::from(error).0));
-        let cells: Namespace = Reflect::get(&self.env, &JsValue::from_str(CELL)).map_err(lost)?.unchecked_into();
-        let stub = cells.get_by_name(&format!("{kind}/{id}")).map_err(lost)?;
+        let (binding, name) = if kind == account::KIND { (ACCOUNT, id.to_owned()) } else { (CELL, format!("{kind}/{id}")) };
+        let objects: Namespace = Reflect::get(&self.env, &JsValue::from_str(binding)).map_err(lost)?.unchecked_into();
+        let stub = objects.get_by_name(&name).map_err(lost)?;
         let init = RequestInit::new();
         init.set_method("POST");
         init.set_body(&JsValue::from_str(command));
@@ -48,7 +66,7 @@ impl Platform {
             let text = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
             Ok((response.status(), text))
         };
-        match in_time(answer).await.ok_or_else(|| StoreError(format!("{kind}: no answer in time")))?.map_err(lost)? {
+        match in_time(PATIENCE, answer).await.ok_or_else(|| StoreError(format!("{kind}: no answer in time")))?.map_err(lost)? {
             (200, text) => Ok(text),
             (_, text) => Err(StoreError(format!("{kind}: {text}"))),
         }
@@ -72,9 +90,7 @@ extern "C" {
 
 impl Cells for Platform {
     async fn run<M: Machine>(&self, id: &M::Id, command: M::Command) -> Result<M::Outcome, StoreError> {
-        let wrong = |error: serde_json::Error| StoreError(format!("{}: {error}", M::KIND));
-        let command = serde_json::to_string(&command).map_err(wrong)?;
-        serde_json::from_str(&self.ask(M::KIND, &id.to_string(), &command).await?).map_err(wrong)
+        self.call(M::KIND, &id.to_string(), &command).await
     }
 
     async fn tell(&self, kind: &str, id: &str, command: serde_json::Value) -> Result<(), StoreError> {
@@ -112,6 +128,44 @@ impl Signer for Platform {
     async fn verify(&self, key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
         crypto::verify(key, input, signature).await
     }
+
+    async fn verify_with(
+        &self,
+        algorithm: Algorithm,
+        jwk: &serde_json::Value,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, CryptoError> {
+        crypto::verify_with(algorithm, jwk, input, signature).await
+    }
+
+    async fn seal(&self, key: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        crypto::seal(key, plain).await
+    }
+
+    async fn open(&self, key: &[u8; 32], sealed: &[u8]) -> Result<Option<Vec<u8>>, CryptoError> {
+        crypto::open(key, sealed).await
+    }
+}
+
+impl Accounts for Platform {
+    async fn account(&self, id: &AccountId, command: account::Command) -> Result<account::Outcome, StoreError> {
+        self.call(account::KIND, id.as_str(), &command).await
+    }
+}
+
+impl Outbound for Platform {
+    async fn fetch(&self, url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
+        outbound::fetch(url, most, patience).await
+    }
+
+    async fn pause(&self, length: Ttl) {
+        Delay::from(Duration::from_millis(length.millis())).await;
+    }
+
+    async fn send(&self, message: &Message, mail: &Mail) -> Result<(), OutboundError> {
+        super::mail::send(&self.env, message, mail).await
+    }
 }
 
 impl Log for Platform {
@@ -120,10 +174,10 @@ impl Log for Platform {
     }
 }
 
-/// What `future` ends in, unless it takes longer than [`PATIENCE`].
-async fn in_time<F: Future>(future: F) -> Option<F::Output> {
+/// What `future` ends in, unless it takes longer than `patience`.
+pub(super) async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut delay = pin!(Delay::from(PATIENCE));
+    let mut delay = pin!(Delay::from(patience));
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => delay.as_mut().poll(context).map(|()| None),

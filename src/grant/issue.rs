@@ -9,7 +9,7 @@ use crate::config::Resource;
 use crate::cx::Cx;
 use crate::entropy::random;
 use crate::id::RegistrationId;
-use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, lasting};
+use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting};
 use crate::keys;
 use crate::machine::standing::Standing;
 use crate::oauth::scope::Scope;
@@ -26,6 +26,14 @@ pub struct TokenResponse {
     scope: String,
 }
 
+impl TokenResponse {
+    /// The token alone.
+    #[must_use]
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+}
+
 impl Authorized {
     /// Narrows what the agent is entitled to at `resource` to what it asks for.
     pub(super) fn within<P>(
@@ -35,7 +43,7 @@ impl Authorized {
         asked: Option<Scope>,
         cx: &Cx<'_, P>,
     ) -> Result<Self, Denied> {
-        let ceiling = cx.config.entitled(standing.claimed).intersect(&resource.scopes.entitle());
+        let ceiling = cx.config.entitled(standing.is_full(credential)).intersect(&resource.scopes.entitle());
         if ceiling.as_scope().is_empty() {
             return Err(Denied::NoScope);
         }
@@ -81,7 +89,7 @@ pub async fn issue<P: Ports>(authorized: Authorized, cx: &Cx<'_, P>) -> Result<T
     Ok(TokenResponse { access_token, token_type: "Bearer", expires_in: issued_at.until(expires).seconds(), scope })
 }
 
-/// Signs the identity assertion of a registration; it lives no longer than that.
+/// Signs the identity assertion of a registration, dated `issued_at`; it lives no longer than the registration.
 ///
 /// # Errors
 /// Keys or randomness are out of reach.
@@ -89,10 +97,25 @@ pub async fn identity_assertion<P: Ports>(
     registration: &RegistrationId,
     standing: &Standing,
     jti: [u8; 16],
+    issued_at: Timestamp,
     cx: &Cx<'_, P>,
 ) -> Result<(String, Timestamp), Denied> {
-    // Dated by the registration, so that a repeated answer says the same.
-    let issued_at = standing.created.whole_seconds();
+    identity_assertion_within(registration, standing, Within::default(), jti, issued_at, cx).await
+}
+
+/// The same, for no more than a provider's word allows.
+///
+/// # Errors
+/// As [`identity_assertion`].
+pub async fn identity_assertion_within<P: Ports>(
+    registration: &RegistrationId,
+    standing: &Standing,
+    within: Within,
+    jti: [u8; 16],
+    issued_at: Timestamp,
+    cx: &Cx<'_, P>,
+) -> Result<(String, Timestamp), Denied> {
+    let issued_at = issued_at.whole_seconds();
     let expires = issued_at.plus(cx.config.ttls.assertion).min(standing.expires.whole_seconds());
     let claims = IdentityAssertion {
         iss: cx.config.issuer.clone(),
@@ -100,6 +123,7 @@ pub async fn identity_assertion<P: Ports>(
         sub: registration.clone(),
         jti: URL_SAFE_NO_PAD.encode(jti),
         generation: standing.generation,
+        within,
     };
     let assertion = keys::sign(IDENTITY_ASSERTION, &lasting(claims, issued_at, expires), cx).await?;
     Ok((assertion, expires))

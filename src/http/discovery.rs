@@ -3,12 +3,17 @@
 use serde_json::{Value, json};
 
 use super::refuse::Refused;
+use super::register::ID_JAG;
 use crate::config::Resource;
 use crate::cx::Cx;
-use crate::grant::GRANT_TYPES;
+use crate::grant::grant_types;
 use crate::keys;
 use crate::oauth::scope::Scope;
+use crate::provider::event;
 use crate::store::Ports;
+
+/// MCP's Enterprise-Managed Authorization.
+const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 
 /// Our own resources: one service, which accepts tokens for either.
 pub(super) const OWN: [&str; 2] = ["/mcp", "/api/v1"];
@@ -44,7 +49,7 @@ pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Valu
         "jwks_uri": config.own("/.well-known/jwks.json"),
         "scopes_supported": list(&config.scopes_supported),
         "response_types_supported": [],
-        "grant_types_supported": GRANT_TYPES,
+        "grant_types_supported": grant_types(config),
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
@@ -54,6 +59,9 @@ pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Valu
         "bearer_methods_supported": ["header"],
         "agent_auth": agent_auth(cx),
     });
+    if config.identity_assertion {
+        add(&mut document, "authorization_grant_profiles_supported", json!([ID_JAG_PROFILE]));
+    }
     optional(&mut document, "service_documentation", config.service.documentation.as_deref());
     Some(document)
 }
@@ -61,12 +69,33 @@ pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Valu
 fn agent_auth<P>(cx: &Cx<'_, P>) -> Value {
     let (config, dialects) = (cx.config, cx.config.dialects);
     let newer = dialects.v07 || dialects.authkit;
-    let types: &[&str] = if config.anonymous && (newer || dialects.v01) { &["anonymous"] } else { &[] };
+    let any = newer || dialects.v01;
+    let on = [("anonymous", config.anonymous), ("identity_assertion", vouched(cx)), ("service_auth", config.service_auth)];
+    let types: Vec<&str> = on.into_iter().filter(|(_, on)| *on && any).map(|(typ, _)| typ).collect();
     let mut block = json!({ "skill": config.own("/auth.md"), "identity_types_supported": types });
-    let identity = newer.then(|| config.own("/agent/identity"));
-    optional(&mut block, "identity_endpoint", identity.as_deref());
+    let claims = config.mail.is_some();
+    if newer {
+        optional(&mut block, "identity_endpoint", Some(&config.own("/agent/identity")));
+        let claim = claims.then(|| config.own("/agent/identity/claim"));
+        optional(&mut block, "claim_endpoint", claim.as_deref());
+    }
+    if config.identity_assertion {
+        optional(&mut block, "events_endpoint", Some(&config.own("/agent/event/notify")));
+        add(&mut block, "events_supported", json!(event::REVOKED));
+    }
+    if vouched(cx) && any {
+        let types = [(ID_JAG, config.identity_assertion), ("verified_email", dialects.v01 && config.service_auth)];
+        let types: Vec<&str> = types.into_iter().filter(|(_, on)| *on).map(|(typ, _)| typ).collect();
+        let credentials: &[&str] = if dialects.v01 { &["access_token", "api_key"] } else { &["access_token"] };
+        let assertion = json!({ "assertion_types_supported": types, "credential_types_supported": credentials });
+        add(&mut block, "identity_assertion", assertion);
+    }
     if dialects.v01 {
         optional(&mut block, "register_uri", Some(&config.own("/agent/auth")));
+        let claim = claims.then(|| config.own("/agent/auth/claim"));
+        optional(&mut block, "claim_uri", claim.as_deref());
+        let revocation = config.identity_assertion.then(|| config.own("/agent/auth/revoke"));
+        optional(&mut block, "revocation_uri", revocation.as_deref());
         if config.anonymous {
             add(&mut block, "anonymous", json!({ "credential_types_supported": ["api_key"] }));
         }
@@ -75,6 +104,11 @@ fn agent_auth<P>(cx: &Cx<'_, P>) -> Value {
     let versions: Vec<&str> = versions.into_iter().filter(|(_, on)| *on).map(|(version, _)| version).collect();
     add(&mut block, "spec_versions_supported", json!(versions));
     block
+}
+
+/// Whether an assertion of any type can be registered with; in auth.md v0.1 an address is one too.
+fn vouched<P>(cx: &Cx<'_, P>) -> bool {
+    cx.config.identity_assertion || (cx.config.dialects.v01 && cx.config.service_auth)
 }
 
 /// `/.well-known/agent-configuration` in AgentAuth's words, as far as it works.
@@ -87,7 +121,7 @@ pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
         "token_revocation_endpoint": config.own("/oauth2/revoke"),
         "jwks_uri": config.own("/.well-known/jwks.json"),
         "scopes_supported": list(&config.scopes_supported),
-        "grant_types_supported": GRANT_TYPES,
+        "grant_types_supported": grant_types(config),
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "token_endpoint_content_types_supported": ["application/x-www-form-urlencoded"],
         "token_signing_alg_values_supported": ["ES256"],

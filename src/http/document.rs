@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::refuse::Refused;
 use super::{discovery, home, prose, reply};
+use crate::config::Theme;
 use crate::cx::Cx;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
@@ -20,6 +21,7 @@ use crate::store::Ports;
 pub(super) enum Document<'p> {
     Home,
     Style,
+    Script,
     Icon,
     AuthMd,
     Llms,
@@ -52,6 +54,7 @@ impl<'p> Document<'p> {
         match path {
             "/" => return Some(Self::Home),
             "/style.css" => return Some(Self::Style),
+            "/passkey.js" => return Some(Self::Script),
             "/icon.svg" | "/favicon.ico" => return Some(Self::Icon),
             "/auth.md" => return Some(Self::AuthMd),
             "/llms.txt" => return Some(Self::Llms),
@@ -78,6 +81,7 @@ impl<'p> Document<'p> {
         match self {
             Self::Home => "home",
             Self::Style => "style",
+            Self::Script => "script",
             Self::Icon => "icon",
             Self::AuthMd => "auth_md",
             Self::Llms => "llms_txt",
@@ -95,7 +99,8 @@ impl<'p> Document<'p> {
         let json = |value: serde_json::Value| Prepared::new(reply::JSON, MINUTES, serde_json::to_vec(&value).unwrap_or_default());
         Ok(match self {
             Self::Home => Prepared::new("text/html; charset=utf-8", MINUTES, home::page(cx)?),
-            Self::Style => Prepared::new("text/css; charset=utf-8", "public, max-age=3600", &include_bytes!("../../static/style.css")[..]),
+            Self::Style => Prepared::new("text/css; charset=utf-8", MINUTES, themed(&cx.config.theme)),
+            Self::Script => Prepared::new("text/javascript; charset=utf-8", MINUTES, &include_bytes!("../../static/passkey.js")[..]),
             Self::Icon => Prepared::new("image/svg+xml", "public, max-age=86400", &include_bytes!("../../static/icon.svg")[..]),
             Self::AuthMd => Prepared::new("text/markdown; charset=utf-8", MINUTES, prose::auth_md(cx)?),
             Self::Llms => Prepared::new("text/plain; charset=utf-8", MINUTES, prose::llms(cx)?),
@@ -122,6 +127,42 @@ impl Prepared {
         let etag = HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\""));
         Self { content_type, body, cache, etag }
     }
+}
+
+/// The style sheet, with the operator's colours at its end.
+fn themed(theme: &Theme) -> String {
+    let rule = |color: &str, paper: &str| {
+        // Black or white on it, whichever can be read; and where it cannot be read on the page itself, links have the colour of the text.
+        let on = if contrast(color, "#000000") > contrast(color, "#ffffff") { "#000000" } else { "#ffffff" };
+        let link = if contrast(color, paper) < READABLE { "var(--ink)" } else { color };
+        format!(":root {{ --accent: {color}; --on-accent: {on}; --link: {link}; }}\n")
+    };
+    let mut style = include_str!("../../static/style.css").to_owned();
+    if let Some(color) = &theme.color {
+        style.push_str(&rule(color, PAPER.0));
+    }
+    if let Some(color) = theme.color_dark.as_ref().or(theme.color.as_ref()) {
+        style.push_str(&format!("@media (prefers-color-scheme: dark) {{ {} }}\n", rule(color, PAPER.1).trim()));
+    }
+    style
+}
+
+/// The colour of the page, light and dark, as the style sheet has it.
+const PAPER: (&str, &str) = ("#fbfaf7", "#16171a");
+/// Text needs so much contrast (WCAG 2.2, success criterion 1.4.3).
+const READABLE: f64 = 4.5;
+
+/// The contrast of two colours `#rrggbb`, 1 to 21 (WCAG 2.2, contrast ratio).
+fn contrast(one: &str, other: &str) -> f64 {
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+fn luminance(color: &str) -> f64 {
+    let part =
+        |at: usize| color.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).map_or(0.0, |value| f64::from(value) / 255.0);
+    let linear = |value: f64| if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
+    0.2126 * linear(part(1)) + 0.7152 * linear(part(3)) + 0.0722 * linear(part(5))
 }
 
 /// Sends a document, or 304 to whoever has it (RFC 9110, section 13.1.2).
@@ -173,6 +214,17 @@ fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_colour_of_the_operator_s_can_be_read() {
+        assert!((contrast("#000000", "#ffffff") - 21.0).abs() < 0.01 && (contrast("#777777", "#777777") - 1.0).abs() < 0.01);
+        let style = |light: &str, dark: Option<&str>| themed(&Theme { color: Some(light.to_owned()), color_dark: dark.map(str::to_owned) });
+        assert!(style("#ffcc00", None).contains("--accent: #ffcc00; --on-accent: #000000; --link: var(--ink);"));
+        assert!(style("#7a3e12", Some("#e8a36b")).contains("--accent: #7a3e12; --on-accent: #ffffff; --link: #7a3e12;"));
+        assert!(style("#7a3e12", Some("#e8a36b")).contains("dark) { :root { --accent: #e8a36b;"));
+        let sheet = include_str!("../../static/style.css");
+        assert!(sheet.contains(PAPER.0) && sheet.contains(PAPER.1));
+    }
 
     #[test]
     fn every_form_of_a_well_known_path() {

@@ -38,7 +38,7 @@ pub(super) async fn caller<P: Ports>(headers: &HeaderMap, path: &'static str, cx
         ErrorCode::InvalidToken => invalid(&error.to_string(), path, cx),
         _ => Refused::from(error),
     })?;
-    let entitled = cx.config.entitled(active.standing.claimed);
+    let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
     let scope = match &active.kind {
         Kind::AccessToken(claims) => {
             let for_us = OWN.iter().any(|own| claims.custom.aud == cx.config.own(own));

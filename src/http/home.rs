@@ -15,6 +15,7 @@ struct Home<'a> {
     documentation: Option<&'a str>,
     newer: bool,
     v01: bool,
+    people: bool,
     development: bool,
     endpoints: Vec<&'static (&'static str, &'static str, &'static str)>,
 }
@@ -37,6 +38,8 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
     ("GET", "/auth.md", "The way in, in words for agents"),
     ("POST", "/agent/identity", "Register, and get an assertion (auth.md)"),
     ("POST", "/agent/auth", "Register, and get an API key (auth.md v0.1)"),
+    ("POST", "/agent/identity/claim", "Ask your person to take the registration over"),
+    ("GET", "/account", "For people: your agents, and taking it back"),
     ("POST", "/oauth2/token", "Exchange assertion or key for an access token"),
     ("POST", "/oauth2/introspect", "Ask whether a token counts (RFC 7662)"),
     ("POST", "/oauth2/revoke", "End a token or key (RFC 7009)"),
@@ -48,11 +51,15 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
 /// Renders the page.
 pub(super) fn page<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
     let config = cx.config;
-    let newer = config.anonymous && (config.dialects.v07 || config.dialects.authkit);
+    let dialects = config.dialects.v07 || config.dialects.authkit;
+    let newer = config.anonymous && dialects;
     let v01 = config.anonymous && config.dialects.v01;
+    let people = config.mail.is_some();
     let works = |path: &str| match path {
-        "/agent/identity" => newer,
+        "/agent/identity" => dialects && (config.anonymous || config.service_auth || config.identity_assertion),
         "/agent/auth" => v01,
+        "/agent/identity/claim" => dialects && people,
+        "/account" => people,
         _ => true,
     };
     let page = Home {
@@ -62,6 +69,7 @@ pub(super) fn page<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
         documentation: config.service.documentation.as_deref(),
         newer,
         v01,
+        people,
         development: config.development,
         endpoints: ENDPOINTS.iter().filter(|(_, path, _)| works(path)).collect(),
     };

@@ -65,7 +65,7 @@ impl Asker {
 
 /// RFC 7662, section 2.2.
 fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
-    let entitled = cx.config.entitled(active.standing.claimed);
+    let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
     let seconds = |date: Option<chrono::DateTime<chrono::Utc>>| date.map(|date| date.timestamp());
     match &active.kind {
         Kind::AccessToken(claims) => json!({

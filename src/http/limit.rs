@@ -44,8 +44,8 @@ impl Allowance {
 
 /// Takes one registration of the caller's network and of the deployment. A lost limiter lets it pass: what it
 /// guards is volume, not rights. A request that may be repeated is counted once, however many copies come at once.
-pub(super) async fn take<P: Ports>(request: Option<String>, cx: &Cx<'_, P>) -> Result<Option<Allowance>, Refused> {
-    match ask(request, cx).await {
+pub(super) async fn take<P: Ports>(request: Option<String>, vouched: bool, cx: &Cx<'_, P>) -> Result<Option<Allowance>, Refused> {
+    match ask(request, vouched, cx).await {
         Ok(Taken::Yes { limit, remaining, reset }) => Ok(Some(Allowance { limit, remaining, reset })),
         Ok(Taken::No { limit, reset }) => Err(Allowance { limit, remaining: 0, reset }.refuse("the network's limit")),
         Ok(Taken::PermitNeeded { .. }) => Ok(None),
@@ -75,15 +75,17 @@ impl From<StoreError> for Lost {
     }
 }
 
-async fn ask<P: Ports>(request: Option<String>, cx: &Cx<'_, P>) -> Result<Taken, Lost> {
+async fn ask<P: Ports>(request: Option<String>, vouched: bool, cx: &Cx<'_, P>) -> Result<Taken, Lost> {
     let (network, narrow, per_narrow, per_whole) = match &cx.origin {
         Some(origin) => {
-            let most = cx.config.registrations_per_hour(origin);
+            let most = cx.config.registrations_per_hour(origin, vouched);
             (origin.network.clone(), Some(origin.narrow.clone()), most, most.saturating_mul(10))
         }
         // The platform does not know the address: only the deployment's limit counts.
         None => ("unknown".to_owned(), None, u32::MAX, u32::MAX),
     };
+    // Each kind has windows of its own: anonymous ones must not use up those of agents that somebody vouches for.
+    let network = if vouched { format!("vouched/{network}") } else { network };
     let mut take = Take { narrow, per_narrow, per_whole, permits: None, request };
     // In the rare case that others use up what was drawn, ask again.
     for _ in 0..3 {

@@ -31,7 +31,7 @@ pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
     let audience = audience.or_else(|| cx.config.default_resource().map(|resource| resource.uri.clone()));
     json!({
         "registration_id": active.registration,
-        "registration_type": "anonymous",
+        "registration_type": active.standing.kind.as_str(),
         "status": if active.standing.claimed { "claimed" } else { "unclaimed" },
         "claimed": active.standing.claimed,
         "scopes": caller.scope.as_scope().iter().collect::<Vec<_>>(),

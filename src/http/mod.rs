@@ -1,21 +1,29 @@
 //! The front door: the route table, and one file per family of endpoints.
 
+mod browser;
+mod ceremony;
+mod claim;
 mod discovery;
 mod document;
+mod events;
 mod guard;
 mod health;
 mod home;
 mod introspect;
 mod json;
 mod limit;
+pub(crate) mod logo;
 mod mcp;
 mod me;
 mod operator;
+pub mod page;
+mod people;
 mod prose;
 mod refuse;
 mod register;
 pub mod reply;
 mod revoke;
+mod route;
 mod status_list;
 mod token;
 
@@ -26,105 +34,33 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use crate::cx::Cx;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
-use document::Document;
-pub(crate) use document::Prepared;
-use refuse::{Refused, Surface};
 
+pub(crate) use document::Prepared;
+use people::Asked;
+use refuse::{Refused, Surface};
+use route::{Page, Route};
+
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The longest body that is read.
 pub const LONGEST_BODY: usize = 64 * 1024;
-
-/// Everything that can be asked of a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'p> {
-    Document(Document<'p>),
-    StatusList(u32),
-    Health,
-    Ready,
-    Identity,
-    RegisterV01,
-    Token,
-    Introspect,
-    Revoke,
-    Me,
-    Mcp,
-    OperatorKeys,
-    RotateKeys,
-    RevokeKey,
-    Unknown,
-}
-
-impl<'p> Route<'p> {
-    /// The table of contents of the product.
-    fn of(path: &'p str) -> Self {
-        match path {
-            "/health" => Self::Health,
-            "/ready" => Self::Ready,
-            "/agent/identity" => Self::Identity,
-            "/agent/auth" | "/api/agent/auth" => Self::RegisterV01,
-            "/oauth2/token" | "/oauth/token" | "/token" => Self::Token,
-            "/oauth2/introspect" => Self::Introspect,
-            "/oauth2/revoke" => Self::Revoke,
-            "/api/v1" | "/api/v1/auth/me" => Self::Me,
-            "/mcp" => Self::Mcp,
-            "/operator/keys" => Self::OperatorKeys,
-            "/operator/keys/rotate" => Self::RotateKeys,
-            "/operator/keys/revoke" => Self::RevokeKey,
-            _ => match (Document::of(path), status_list::number(path)) {
-                (Some(document), _) => Self::Document(document),
-                (None, Some(list)) => Self::StatusList(list),
-                (None, None) => Self::Unknown,
-            },
-        }
-    }
-
-    /// `Allow`, less `HEAD` and `OPTIONS`.
-    const fn method(self) -> &'static str {
-        match self {
-            Self::Document(_) | Self::StatusList(_) | Self::Health | Self::Ready | Self::Me | Self::OperatorKeys | Self::Unknown => "GET",
-            Self::Identity
-            | Self::RegisterV01
-            | Self::Token
-            | Self::Introspect
-            | Self::Revoke
-            | Self::Mcp
-            | Self::RotateKeys
-            | Self::RevokeKey => "POST",
-        }
-    }
-
-    const fn surface(self) -> Surface {
-        match self {
-            Self::Identity | Self::RegisterV01 => Surface::Agent,
-            Self::Me => Surface::Problem,
-            _ => Surface::OAuth,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Document(document) => document.name(),
-            Self::StatusList(_) => "status_list",
-            Self::Health => "health",
-            Self::Ready => "ready",
-            Self::Identity => "identity",
-            Self::RegisterV01 => "register_v01",
-            Self::Token => "token",
-            Self::Introspect => "introspect",
-            Self::Revoke => "revoke",
-            Self::Me => "me",
-            Self::Mcp => "mcp",
-            Self::OperatorKeys => "operator_keys",
-            Self::RotateKeys => "rotate_keys",
-            Self::RevokeKey => "revoke_key",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// Whether a request to `path` by `method` may bring a body: none other is read.
 #[must_use]
 pub fn takes_body(method: &str, path: &str) -> bool {
-    method == "POST" && Route::of(path).method() == "POST"
+    method == "POST" && Route::of(path).methods().allows("POST")
+}
+
+/// Whether the query of a request to `path` is looked at.
+#[must_use]
+pub fn takes_query(path: &str) -> bool {
+    matches!(Route::of(path), Route::Page(_))
+}
+
+/// Whether a browser's cookies, and what it says of itself, are looked at.
+#[must_use]
+pub fn takes_cookies(path: &str) -> bool {
+    matches!(Route::of(path), Route::Page(_) | Route::Complete | Route::ChallengeV01)
 }
 
 /// Answers a request. `Err` as the body means that it was longer than [`LONGEST_BODY`].
@@ -132,19 +68,24 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let route = Route::of(path);
-    let surface = if path == "/api/v1" || path.starts_with("/api/v1/") { Surface::Problem } else { route.surface() };
+    let surface = if path == "/api/v1" || path.starts_with("/api/v1/") { Surface::Problem } else { route.surface(&parts.headers) };
     let head = parts.method == Method::HEAD;
     let method = if head { "GET" } else { parts.method.as_str() };
     let answer = if method == "OPTIONS" && route != Route::Unknown {
         Ok(options(route))
     } else {
         match body {
-            Ok(body) => serve(route, method, &parts.headers, &body, cx).await,
+            Ok(body) => {
+                let query = parts.uri.query().unwrap_or_default();
+                serve(route, &Sent { method, headers: &parts.headers, query, body: &body }, cx).await
+            }
             Err(TooLong) => Err(Refused::new(ErrorCode::ContentTooLarge, "the body is too long")),
         }
     };
     let mut response = answer.unwrap_or_else(|refused| refused.render(surface, cx));
-    reply::open_to_browsers(response.headers_mut());
+    if !route.is_for_people(&parts.headers) {
+        reply::open_to_browsers(response.headers_mut());
+    }
     response.extensions_mut().insert(reply::RouteName(route.name()));
     if head {
         *response.body_mut() = Bytes::new();
@@ -156,22 +97,25 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
 #[derive(Clone, Copy, Debug)]
 pub struct TooLong;
 
-async fn serve<P: Ports>(
-    route: Route<'_>,
-    method: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-    cx: &Cx<'_, P>,
-) -> Result<Response<Bytes>, Refused> {
+/// What a client has sent.
+struct Sent<'r> {
+    method: &'r str,
+    headers: &'r HeaderMap,
+    query: &'r str,
+    body: &'r [u8],
+}
+
+async fn serve<P: Ports>(route: Route<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let Sent { method, headers, body, .. } = *sent;
     if route == Route::Unknown {
         return Err(Refused::new(ErrorCode::NotFound, "no such path"));
     }
-    if method != route.method() {
+    if !route.methods().allows(method) {
         if route == Route::Mcp {
             // Some clients look for the challenge with GET: it must come before 405.
             guard::caller(headers, "/mcp", cx).await?;
         }
-        return Err(Refused::new(ErrorCode::MethodNotAllowed, "wrong method").header(ALLOW, allow(route)));
+        return Err(Refused::new(ErrorCode::MethodNotAllowed, "wrong method").header(ALLOW, route.methods().header()));
     }
     // Boxed, so that a request carries the state of its own endpoint and not of the largest.
     match route {
@@ -181,6 +125,21 @@ async fn serve<P: Ports>(
         Route::Ready => Ok(Box::pin(health::ready(cx)).await),
         Route::Identity => Box::pin(register::identity(headers, body, cx)).await,
         Route::RegisterV01 => Box::pin(register::v01(headers, body, cx)).await,
+        Route::Claim => Box::pin(claim::start(headers, body, cx)).await,
+        Route::Complete if media_type(headers) == FORM => Box::pin(people::typed(Asked::form(headers, body)?, cx)).await,
+        Route::Complete => Box::pin(claim::complete(headers, body, cx)).await,
+        Route::ClaimV01 => Box::pin(claim::start_v01(headers, body, cx)).await,
+        Route::ChallengeV01 => Box::pin(claim::challenge(headers, body, cx)).await,
+        Route::CompleteV01 => Box::pin(claim::complete_v01(headers, body, cx)).await,
+        Route::Notify => Box::pin(events::notify(headers, body, cx)).await,
+        Route::RevokeV01 => Box::pin(events::revoke_v01(headers, body, cx)).await,
+        Route::Page(page) => Box::pin(person(page, sent, cx)).await,
+        Route::Logo(which) => Box::pin(logo::serve(which, cx)).await,
+        Route::Outbox => Box::pin(people::outbox(cx)).await,
+        Route::EndRegistration => Box::pin(operator::end_registration(headers, body, cx)).await,
+        Route::Suspend => Box::pin(operator::suspend(headers, body, true, cx)).await,
+        Route::Resume => Box::pin(operator::suspend(headers, body, false, cx)).await,
+        Route::Erase => Box::pin(operator::erase(headers, body, cx)).await,
         Route::Token => Box::pin(token::token(headers, body, cx)).await,
         Route::Introspect => Box::pin(introspect::introspect(headers, body, cx)).await,
         Route::Revoke => Box::pin(revoke::revoke(headers, body, cx)).await,
@@ -193,8 +152,34 @@ async fn serve<P: Ports>(
     }
 }
 
-fn allow(route: Route<'_>) -> &'static str {
-    if route.method() == "GET" { "GET, HEAD, OPTIONS" } else { "POST, OPTIONS" }
+/// The pages of people.
+async fn person<P: Ports>(page: Page, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let Sent { method, headers, query, body } = *sent;
+    match page {
+        Page::PasskeyOptions => return Box::pin(people::sign_in_options(headers, cx)).await,
+        Page::PasskeySignIn => return Box::pin(people::sign_in(headers, body, cx)).await,
+        Page::AddPasskeyOptions => return Box::pin(people::add_options(headers, cx)).await,
+        Page::AddPasskey => return Box::pin(people::add(headers, body, cx)).await,
+        _ => {}
+    }
+    let asked = if method == "GET" { Asked::query(headers, query)? } else { Asked::form(headers, body)? };
+    match page {
+        Page::Login if method == "GET" => Box::pin(people::login(asked, cx)).await,
+        Page::Login => Box::pin(people::send(asked, cx)).await,
+        Page::LoginCode => Box::pin(people::try_code(asked, cx)).await,
+        Page::LoginLink if method == "GET" => Box::pin(people::open_link(asked, cx)).await,
+        Page::LoginLink => Box::pin(people::follow(asked, cx)).await,
+        Page::Logout => Box::pin(people::logout(asked, cx)).await,
+        Page::Claim => Box::pin(people::claim(asked, cx)).await,
+        Page::ClaimCode => Box::pin(people::claim_code(asked, cx)).await,
+        Page::ClaimDeny => Box::pin(people::deny(asked, cx)).await,
+        Page::Account => Box::pin(people::account(asked, cx)).await,
+        Page::RevokeAgent => Box::pin(people::revoke_agent(asked, cx)).await,
+        Page::RevokeAllAgents => Box::pin(people::revoke_all_agents(asked, cx)).await,
+        Page::RemovePasskey => Box::pin(people::remove(asked, cx)).await,
+        Page::EndSession => Box::pin(people::end_session(asked, cx)).await,
+        _ => Box::pin(people::end_other_sessions(asked, cx)).await,
+    }
 }
 
 /// A preflight needs no credential and gets none.
@@ -202,8 +187,8 @@ fn options(route: Route<'_>) -> Response<Bytes> {
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     let fixed = [
-        ("allow", allow(route)),
-        ("access-control-allow-methods", allow(route)),
+        ("allow", route.methods().header()),
+        ("access-control-allow-methods", route.methods().header()),
         (
             "access-control-allow-headers",
             "Authorization, Content-Type, Accept, Idempotency-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
@@ -224,7 +209,7 @@ fn media_type(headers: &HeaderMap) -> String {
 
 /// The parameters of a form body.
 fn form(headers: &HeaderMap, body: &[u8]) -> Result<crate::oauth::params::Params, Refused> {
-    if media_type(headers) != "application/x-www-form-urlencoded" {
+    if media_type(headers) != FORM {
         return Err(
             Refused::new(ErrorCode::UnsupportedMediaType, "not a form").hint("Send Content-Type: application/x-www-form-urlencoded.")
         );

@@ -1,4 +1,4 @@
-//! `/operator/keys`: the signing keys, for whoever holds `OPERATOR_KEY`.
+//! `/operator/*`: signing keys, registrations and people, for whoever holds `OPERATOR_KEY`.
 
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
@@ -8,13 +8,18 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use super::refuse::Refused;
-use super::{json, reply};
+use super::{browser, json, people as people_of, reply};
+use crate::account;
 use crate::config::reader::sha256;
 use crate::cx::Cx;
+use crate::email::Address;
+use crate::id::{AccountId, RegistrationId};
 use crate::keys;
 use crate::machine::keyring::{Command, KeySet};
+use crate::machine::registration;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::ErrorCode;
+use crate::people::{self, Contact};
 use crate::store::Ports;
 use crate::time::Timestamp;
 
@@ -43,6 +48,89 @@ pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'
     let Revoke { kid } = json::object(headers, body)?;
     let replacement = keys::candidate(cx).await.map_err(keys::KeysError::from)?;
     change(Command::Revoke { kid, replacement }, cx).await
+}
+
+#[derive(Deserialize)]
+struct End {
+    registration_id: RegistrationId,
+}
+
+/// `POST /operator/registrations/revoke` with `{"registration_id": …}`: nothing of it counts any more.
+pub(super) async fn end_registration<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    operator(headers, cx)?;
+    let End { registration_id } = json::object(headers, body)?;
+    people_of::end(&registration_id, registration::Command::EndByOperator, cx).await?;
+    Ok(reply::json(StatusCode::OK, &json!({ "registration_id": registration_id, "status": "revoked" })))
+}
+
+#[derive(Deserialize)]
+struct Whom {
+    email: Option<String>,
+    account: Option<AccountId>,
+}
+
+impl Whom {
+    async fn find<P: Ports>(self, cx: &Cx<'_, P>) -> Result<AccountId, Refused> {
+        let unknown =
+            || Refused::new(ErrorCode::NotFound, "nobody has that address").hint("Send email or account of somebody who is here.");
+        if let Some(account) = self.account {
+            return Ok(account);
+        }
+        let email = self.email.as_deref().and_then(Address::parse).ok_or_else(unknown)?;
+        people::find(Contact::Email(&email.canonical()), cx).await?.ok_or_else(unknown)
+    }
+}
+
+/// `POST /operator/people/suspend` and `/operator/people/resume` with `{"email": …}`: the person's sessions end and their agents rest, or
+/// the agents go on.
+pub(super) async fn suspend<P: Ports>(
+    headers: &HeaderMap,
+    body: &[u8],
+    suspended: bool,
+    cx: &Cx<'_, P>,
+) -> Result<Response<Bytes>, Refused> {
+    operator(headers, cx)?;
+    let person = json::object::<Whom>(headers, body)?.find(cx).await?;
+    let command = if suspended { account::Command::Suspend } else { account::Command::Resume };
+    if cx.ports.account(&person, command).await? == account::Outcome::Nobody {
+        return Err(Refused::new(ErrorCode::NotFound, "no such person"));
+    }
+    let agents = people_of::agents_of(&person, cx).await?;
+    people_of::for_each(&agents, || registration::Command::Suspend { person: person.clone(), suspended }, cx).await?;
+    if suspended {
+        end_sessions(&person, cx).await?;
+    }
+    let status = if suspended { "suspended" } else { "active" };
+    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": status, "agents": agents.len() })))
+}
+
+/// `POST /operator/people/erase` with `{"email": …}`: the person is forgotten, and their agents end.
+pub(super) async fn erase<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    operator(headers, cx)?;
+    let person = json::object::<Whom>(headers, body)?.find(cx).await?;
+    let known = people::look(&person, cx).await?.ok_or_else(|| Refused::new(ErrorCode::NotFound, "no such person"))?;
+    // Barred first: nothing new comes to be theirs meanwhile.
+    cx.ports.account(&person, account::Command::Suspend).await?;
+    let agents = people_of::agents_of(&person, cx).await?;
+    people_of::for_each(&agents, || registration::Command::EndByOperator, cx).await?;
+    end_sessions(&person, cx).await?;
+    if let Some(email) = known.email.as_deref().and_then(Address::parse) {
+        people::unbind(Contact::Email(&email.canonical()), &person, cx).await?;
+    }
+    if let Some(phone) = &known.phone {
+        people::unbind(Contact::Phone(phone), &person, cx).await?;
+    }
+    cx.ports.account(&person, account::Command::Erase).await?;
+    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": "erased", "agents": agents.len() })))
+}
+
+async fn end_sessions<P: Ports>(person: &AccountId, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    if let account::Outcome::Sessions(sessions) = cx.ports.account(person, account::Command::Sessions).await? {
+        for session in sessions {
+            browser::end_session(person, &session.id, cx).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn change<P: Ports>(command: Command, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {

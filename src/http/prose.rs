@@ -4,7 +4,8 @@ use askama::Template;
 
 use super::refuse::Refused;
 use crate::cx::Cx;
-use crate::grant::{CLIENT_CREDENTIALS, JWT_BEARER};
+use crate::grant::{CLAIM, CLIENT_CREDENTIALS, JWT_BEARER};
+use crate::machine::registration::claim::Paths;
 use crate::oauth::error::ErrorCode;
 use crate::time::Ttl;
 
@@ -17,8 +18,14 @@ struct AuthMd<'a> {
     documentation: Option<&'a str>,
     read_scope: String,
     pre_claim: String,
+    post_claim: String,
     scopes: String,
     anonymous: bool,
+    service_auth: bool,
+    vouched: bool,
+    claims: bool,
+    typed: bool,
+    relay: bool,
     newer: bool,
     v01: bool,
     access_token: u64,
@@ -26,7 +33,9 @@ struct AuthMd<'a> {
     unclaimed: u64,
     prefix: &'a str,
     per_network: u32,
+    vouched_per_network: u32,
     jwt_bearer: &'static str,
+    claim_grant: &'static str,
     client_credentials: &'static str,
     errors: &'static [ErrorCode],
 }
@@ -54,8 +63,14 @@ pub(super) fn auth_md<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
         documentation: config.service.documentation.as_deref(),
         read_scope: config.read_scope.to_string(),
         pre_claim: config.pre_claim_scopes.to_string(),
+        post_claim: config.post_claim_scopes.to_string(),
         scopes: config.scopes_supported.to_string(),
         anonymous: config.anonymous,
+        service_auth: config.service_auth,
+        vouched: config.identity_assertion,
+        claims: config.mail.is_some(),
+        typed: config.dialects.v07 && config.claim_paths != Paths::Relay,
+        relay: config.dialects.authkit && config.claim_paths != Paths::Typed,
         newer: config.dialects.v07 || config.dialects.authkit,
         v01: config.dialects.v01,
         access_token: config.ttls.access_token.seconds(),
@@ -63,7 +78,9 @@ pub(super) fn auth_md<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
         unclaimed: config.ttls.unclaimed.seconds(),
         prefix: &config.api_key_prefix,
         per_network: config.limits.per_network,
+        vouched_per_network: config.limits.vouched_per_network,
         jwt_bearer: JWT_BEARER,
+        claim_grant: CLAIM,
         client_credentials: CLIENT_CREDENTIALS,
         errors: ErrorCode::ALL,
     };

@@ -5,6 +5,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderName, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::people;
 use super::reply::{self, JSON, PROBLEM, Reason};
 use crate::cx::Cx;
 use crate::oauth::error::{ErrorCode, Refusal};
@@ -17,6 +18,7 @@ pub struct Refused {
     reason: String,
     headers: Vec<(HeaderName, String)>,
     retry_after: Option<Ttl>,
+    more: Value,
 }
 
 /// Where an error is shown, which decides its shape.
@@ -28,18 +30,29 @@ pub enum Surface {
     Agent,
     /// RFC 9457, on `/api/v1`.
     Problem,
+    /// RFC 8935, section 2.3.
+    Event,
+    /// A page for people.
+    Page,
 }
 
 impl<E: Refusal> From<E> for Refused {
     fn from(error: E) -> Self {
-        Self { code: error.code(), hint: error.hint(), reason: error.to_string(), headers: Vec::new(), retry_after: None }
+        Self {
+            code: error.code(),
+            hint: error.hint(),
+            reason: error.to_string(),
+            headers: Vec::new(),
+            retry_after: error.retry_after(),
+            more: Value::Null,
+        }
     }
 }
 
 impl Refused {
     /// With the code's own hint.
     pub fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
-        Self { code, hint: code.hint(), reason: reason.into(), headers: Vec::new(), retry_after: None }
+        Self { code, hint: code.hint(), reason: reason.into(), headers: Vec::new(), retry_after: None, more: Value::Null }
     }
 
     /// Says what to do next in words of the case.
@@ -54,6 +67,19 @@ impl Refused {
     pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// With further members in the body.
+    #[must_use]
+    pub fn with(mut self, more: Value) -> Self {
+        self.more = more;
+        self
+    }
+
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
     }
 
     /// With a time to wait.
@@ -74,14 +100,23 @@ impl Refused {
             Surface::Agent => {
                 json!({ "error": error, "message": description, "error_description": description, "hint": self.hint, "error_uri": error_uri })
             }
+            Surface::Event => json!({ "err": error, "description": description }),
+            Surface::Page => Value::Null,
             Surface::Problem => {
                 json!({ "type": error_uri, "title": description, "status": status.as_u16(), "detail": self.hint, "error": error })
             }
         };
+        if let (Value::Object(more), Value::Object(fields)) = (self.more, &mut body) {
+            fields.extend(more);
+        }
         if let (Some(wait), Value::Object(fields)) = (wait, &mut body) {
             fields.insert("retry_after".to_owned(), wait.seconds().into());
         }
-        let mut response = reply::typed(status, if surface == Surface::Problem { PROBLEM } else { JSON }, &body);
+        let mut response = match surface {
+            Surface::Page => people::refusal(status, self.code, self.hint, cx),
+            Surface::Problem => reply::typed(status, PROBLEM, &body),
+            _ => reply::typed(status, JSON, &body),
+        };
         let headers = response.headers_mut();
         if let Some(wait) = wait {
             reply::retry_after(headers, wait.seconds());

@@ -15,6 +15,7 @@ use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::RevokedToken;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::refresh;
 use crate::status;
 use crate::store::Ports;
 use crate::time::Timestamp;
@@ -56,6 +57,9 @@ async fn target<P: Ports>(token: &str, cx: &Cx<'_, P>) -> Result<Option<(Registr
             return Ok(Some((active.registration, command)));
         }
         Err(error) => known(error)?,
+    }
+    if let Some(refresh) = refresh::Presented::parse(token, &cx.config.masters) {
+        return Ok(Some((refresh.registration(), Command::RevokeRefresh(refresh.command()))));
     }
     match verify::identity_assertion(token, cx).await {
         // The registration has no other credential: it ends with its assertion, as with a refresh token.

@@ -6,7 +6,7 @@ use http::{HeaderMap, Response, StatusCode};
 use super::refuse::Refused;
 use super::{form, reply};
 use crate::cx::Cx;
-use crate::grant::{self, Denied, TokenRequest};
+use crate::grant::{self, Denied, Granted, TokenRequest};
 use crate::oauth::authorization::Authorization;
 use crate::store::Ports;
 
@@ -14,8 +14,9 @@ use crate::store::Ports;
 pub(super) async fn token<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let params = form(headers, body)?;
     let authorization = Authorization::parse(headers).map_err(Denied::from)?;
-    let request = TokenRequest::parse(&params, authorization)?;
-    let authorized = grant::authorize(request, cx).await?;
-    let tokens = grant::issue(authorized, cx).await?;
-    Ok(reply::json(StatusCode::OK, &tokens))
+    let request = TokenRequest::parse(&params, authorization, cx.config)?;
+    match grant::authorize(request, cx).await? {
+        Granted::Token(authorized) => Ok(reply::json(StatusCode::OK, &grant::issue(authorized, cx).await?)),
+        Granted::Answer(body) => Ok(reply::private(StatusCode::OK, reply::JSON, body)),
+    }
 }

@@ -4,7 +4,7 @@ use jwt_compact::Claims;
 use serde::{Deserialize, Serialize};
 
 use crate::id::RegistrationId;
-use crate::oauth::scope::GrantedScope;
+use crate::oauth::scope::{GrantedScope, Scope};
 use crate::time::Timestamp;
 
 /// `typ` of access tokens (RFC 9068, section 2.1).
@@ -80,6 +80,28 @@ pub struct IdentityAssertion {
     pub jti: String,
     /// The generation of the registration that it belongs to.
     pub generation: u32,
+    /// No more than this may be asked for with it: what the provider's ID-JAG was restricted to.
+    #[serde(flatten)]
+    pub within: Within,
+}
+
+/// What a provider has restricted its word to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Within {
+    /// No more scope than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// For this resource alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+}
+
+impl Within {
+    /// Whether nothing is restricted.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A status list token (draft-ietf-oauth-status-list, section 5.1).

@@ -21,6 +21,46 @@ pub struct PublicJwk {
     pub key: JsonWebKey<'static>,
 }
 
+/// A signature algorithm (RFC 7518, section 3.1; RFC 8037; RFC 9864).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256; signatures are r and s, 64 bytes.
+    Es256,
+    /// ECDSA on P-384 with SHA-384; signatures are r and s, 96 bytes.
+    Es384,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
+    Ps256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The algorithm of that name in a header or a JWK. There is no other: neither `none` nor one with a shared secret.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "ES256" => Some(Self::Es256),
+            "ES384" => Some(Self::Es384),
+            "RS256" => Some(Self::Rs256),
+            "PS256" => Some(Self::Ps256),
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
+            _ => None,
+        }
+    }
+
+    /// Whether a signature can be so many bytes long.
+    #[must_use]
+    pub const fn fits_signature(self, length: usize) -> bool {
+        match self {
+            Self::Es256 | Self::EdDsa => length == 64,
+            Self::Es384 => length == 96,
+            Self::Rs256 | Self::Ps256 => 256 <= length && length <= 1024,
+        }
+    }
+}
+
 /// Not a public key on P-256.
 #[derive(Debug, thiserror::Error)]
 #[error("not an uncompressed point of P-256")]

@@ -6,7 +6,8 @@ use jwt_compact::{Claims, Header, UntrustedToken};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::jwk::PublicJwk;
+use super::foreign::ForeignKey;
+use super::jwk::{Algorithm, PublicJwk};
 use crate::store::{CryptoError, Signer, SigningKey};
 
 /// Longer tokens than this are not read: ours are about 1 KiB.
@@ -27,8 +28,13 @@ pub struct Verified<T> {
 /// `crit` (RFC 7515, section 4.1.11): we understand no extension, so any is refused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Critical {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     crit: Option<serde_json::Value>,
+}
+
+/// A member that is there, whatever its value: null is not absence.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(Some)
 }
 
 /// Why a token is not what it should be.
@@ -41,7 +47,7 @@ pub enum InvalidJws {
     #[error("the header has crit")]
     Critical,
     /// Another algorithm than the key's.
-    #[error("the algorithm is not ES256")]
+    #[error("the algorithm is not one of the key")]
     Algorithm,
     /// A token made for another purpose.
     #[error("the type is not {0}")]
@@ -88,6 +94,52 @@ impl<'a> Untrusted<'a> {
     #[must_use]
     pub fn unverified_key_id(&self) -> Option<&str> {
         self.token.header().key_id.as_deref()
+    }
+
+    /// The algorithm that the header claims, if it is one that keys of others may have.
+    #[must_use]
+    pub fn unverified_algorithm(&self) -> Option<Algorithm> {
+        Algorithm::parse(self.token.algorithm())
+    }
+
+    /// The claims as they came: to find out whose key to check them with, and for nothing else.
+    ///
+    /// # Errors
+    /// They are not what `T` is.
+    pub fn unverified_claims<T: DeserializeOwned>(&self) -> Result<T, InvalidJws> {
+        let payload = self.signed.split_once('.').map(|(_, payload)| payload).ok_or(InvalidJws::Malformed)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| InvalidJws::Malformed)?;
+        // The text of the error may quote a claim, and so stays here.
+        serde_json::from_slice(&payload).map_err(|_| InvalidJws::Claims("not of the form that is asked for".to_owned()))
+    }
+
+    /// Checks type, algorithm and signature with keys of somebody else, any of which may be the one, and reads the claims.
+    ///
+    /// # Errors
+    /// See [`InvalidJws`].
+    pub async fn verify_with<'k, T: DeserializeOwned>(
+        &self,
+        typ: &'static str,
+        keys: impl IntoIterator<Item = &'k ForeignKey>,
+        signer: &impl Signer,
+    ) -> Result<T, InvalidJws> {
+        if self.unverified_type() != typ {
+            return Err(InvalidJws::Type(typ));
+        }
+        let algorithm = self.unverified_algorithm().ok_or(InvalidJws::Algorithm)?;
+        let signature = self.token.signature_bytes();
+        if !algorithm.fits_signature(signature.len()) {
+            return Err(InvalidJws::Signature);
+        }
+        for key in keys {
+            if !key.fits(algorithm) {
+                return Err(InvalidJws::Algorithm);
+            }
+            if signer.verify_with(algorithm, key.jwk(), self.signed.as_bytes(), signature).await? {
+                return self.unverified_claims();
+            }
+        }
+        Err(InvalidJws::Signature)
     }
 
     /// Checks type, algorithm and signature, and reads the claims.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Machine, Next};
+use super::{Effect, Machine, Next, Settle};
 use crate::jose::jwk::PublicJwk;
 use crate::time::{Timestamp, Ttl};
 
@@ -164,7 +164,7 @@ impl Machine for KeyRing {
         if self.set.keys.iter().any(|key| key.verifies_until.is_some_and(|until| until <= now)) {
             effects.push(Effect::Step(Command::Retire));
         } else if self.rotates_at().is_some_and(|at| at <= now) {
-            effects.push(Effect::GenerateKey(|candidate| Command::Rotate { candidate }));
+            effects.push(Effect::GenerateKey(Settle(Box::new(|candidate| Command::Rotate { candidate }))));
         } else if self.published < self.set.version
             && let Ok(value) = serde_json::to_string(&self.set)
         {

@@ -1,13 +1,23 @@
 //! Everything that changes is a pure function of (state, command, now). One generic object runs it: reads,
 //! decides and writes without an await between, so whatever happens once happens once.
 
+pub mod address;
 pub mod budget;
+pub mod family;
 pub mod keyring;
 pub mod limit;
+pub mod link;
+pub mod login;
+pub mod once;
+pub mod outbox;
+pub mod quota;
 pub mod registration;
+pub mod registry;
+pub mod session;
 pub mod standing;
 pub mod status_index;
 pub mod status_list;
+pub mod waiting;
 
 use std::fmt::Display;
 
@@ -55,13 +65,22 @@ pub enum Next<M> {
     Delete,
 }
 
+/// The command that a new signing key ends in.
+pub struct Settle<C>(pub Box<dyn Fn(keyring::Candidate) -> C>);
+
+impl<C> std::fmt::Debug for Settle<C> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Settle")
+    }
+}
+
 /// Something to be done outside a record.
 #[derive(Debug)]
 pub enum Effect<C> {
     /// Nothing outside: only the command.
     Step(C),
     /// Make a signing key, and hand it over.
-    GenerateKey(fn(keyring::Candidate) -> C),
+    GenerateKey(Settle<C>),
     /// Publish a document for good.
     Publish {
         /// Its name in the directory.
@@ -93,6 +112,23 @@ pub enum Effect<C> {
         /// Settles it.
         then: C,
     },
+}
+
+impl<C: 'static> Effect<C> {
+    /// The same with another form of the commands.
+    ///
+    /// # Errors
+    /// Those of `form`.
+    pub fn map<E: 'static>(self, form: fn(C) -> Result<String, E>) -> Result<Effect<String>, E> {
+        Ok(match self {
+            Self::Step(command) => Effect::Step(form(command)?),
+            // A key that cannot be handed over leaves the effect due: the command is none that the record takes.
+            Self::GenerateKey(Settle(then)) => Effect::GenerateKey(Settle(Box::new(move |key| form(then(key)).unwrap_or_default()))),
+            Self::Publish { name, value, then } => Effect::Publish { name, value, then: form(then)? },
+            Self::PublishStatusList { list, bits, expires, then } => Effect::PublishStatusList { list, bits, expires, then: form(then)? },
+            Self::Tell { kind, id, command, then } => Effect::Tell { kind, id, command, then: form(then)? },
+        })
+    }
 }
 
 /// A state at rest.

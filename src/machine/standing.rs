@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jose::claims::CredentialStamp;
 use crate::secret::Digest;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 
 /// Everything that decides whether a credential or token counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,13 +28,54 @@ pub struct Standing {
     pub credentials: Vec<Credential>,
     /// Access tokens that were revoked one by one, until they expire.
     pub revoked: Vec<RevokedToken>,
+    /// What stood behind it when it was registered.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Its owner is barred.
+    #[serde(default)]
+    pub suspended: bool,
+    /// Its owner or the operator took it back: a provider's word alone does not bring it to life again.
+    #[serde(default)]
+    pub withdrawn: bool,
+}
+
+/// What stood behind a registration when it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Nothing but the agent's word.
+    #[default]
+    Anonymous,
+    /// The address of a person who is to be asked.
+    ServiceAuth,
+    /// A provider's assertion (ID-JAG).
+    IdentityAssertion,
+}
+
+impl Kind {
+    /// `registration_type` of auth.md.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::ServiceAuth => "service_auth",
+            Self::IdentityAssertion => "identity_assertion",
+        }
+    }
 }
 
 impl Standing {
     /// Whether what was issued in `generation` counts at `now`.
     #[must_use]
     pub fn counts(&self, generation: u32, now: Timestamp) -> bool {
-        !self.ended && self.generation == generation && now < self.expires
+        let entitled = self.claimed || self.kind == Kind::Anonymous;
+        entitled && !self.ended && !self.suspended && self.generation == generation && now < self.expires
+    }
+
+    /// Whether what comes with this API key, or without one, has the rights of a claimed agent.
+    #[must_use]
+    pub fn is_full(&self, stamp: Option<CredentialStamp>) -> bool {
+        let limited = |stamp: CredentialStamp| self.credentials.iter().any(|key| key.id == stamp.id && key.limited);
+        self.claimed && !stamp.is_some_and(limited)
     }
 
     /// The API key whose digest `matches`, if it counts at `now`.
@@ -42,6 +83,12 @@ impl Standing {
         let live = |key: &&Credential| !key.ended && now < key.expires && matches(&key.digest);
         let key = self.credentials.iter().find(live).filter(|_| self.counts(self.generation, now))?;
         Some(CredentialStamp { id: key.id, generation: key.generation })
+    }
+
+    /// Whether the API key has been heard of, as it was then.
+    #[must_use]
+    pub fn knows(&self, stamp: CredentialStamp) -> bool {
+        self.credentials.iter().any(|key| key.id == stamp.id && key.generation >= stamp.generation)
     }
 
     /// Whether what was issued for an API key counts at `now`.
@@ -71,6 +118,18 @@ pub struct Credential {
     pub expires: Timestamp,
     /// It was revoked.
     pub ended: bool,
+    /// Older than the claim: it keeps the rights that it had, and not for long.
+    #[serde(default)]
+    pub limited: bool,
+}
+
+impl Credential {
+    /// An API key that lives for `ttl`, or as long as its registration.
+    #[must_use]
+    pub fn new(id: u32, digest: Digest, ttl: Option<Ttl>, now: Timestamp) -> Self {
+        let expires = ttl.map_or(Timestamp::NEVER, |ttl| now.plus(ttl));
+        Self { id, generation: 0, digest, expires, ended: false, limited: false }
+    }
 }
 
 /// An access token that was revoked before it expired.

@@ -34,3 +34,16 @@ fn the_readme_has_every_setting_with_its_default() {
         assert!(readme.contains(&row), "the README lacks the row\n{row}");
     }
 }
+
+#[test]
+fn the_readme_s_trust_list_is_a_good_one() {
+    let (_, rest) = include_str!("../../README.md").split_once("```toml\n").unwrap();
+    let shown: toml::Table = rest.split("```").next().unwrap().parse().unwrap();
+    let mut variables = variables();
+    variables.insert("ISSUER".into(), "https://auth.example.com".into());
+    variables.insert("POSTERN_SECRET".into(), "0123456789abcdef0123456789abcdef".into());
+    variables.insert("TRUSTED_PROVIDERS".into(), shown["TRUSTED_PROVIDERS"].as_str().unwrap().into());
+    let config = Config::parse(&variables).unwrap();
+    assert_eq!((config.providers.len(), config.providers[0].name.as_str()), (1, "Example Agents"));
+    assert!(config.identity_assertion);
+}

@@ -7,7 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::person::{Person, page};
 use crate::world::{ISSUER, World};
+
+const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 
 fn check(name: &str, actual: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -86,7 +89,7 @@ fn answers() {
     }
 }
 
-/// What version 0.1.0 has at rest. Later versions must still read these files, so they are never written anew for an old version.
+/// What this version has at rest. Later versions must still read these files, so they are never written anew for an old version.
 #[test]
 fn records() {
     let world = World::new(&[]);
@@ -98,6 +101,7 @@ fn records() {
         .form("/oauth2/token", &[("grant_type", "client_credentials"), ("client_secret", &v01.text("credential"))])
         .text("access_token");
     world.form("/oauth2/revoke", &[("token", &token)]);
+    everything(&world);
     let shown = |world: &World| -> Value {
         let cells = world.platform.cells.borrow();
         // A list's bits are long; its form is what counts.
@@ -105,7 +109,7 @@ fn records() {
         cells.iter().map(|(name, text)| (name.clone(), short(text))).collect::<serde_json::Map<_, _>>().into()
     };
     let before = shown(&world);
-    check("records/0.1.0.json", &pretty(&before));
+    check("records/0.2.0.json", &pretty(&before));
     world.ring();
     assert!(world.platform.directory.borrow().contains_key("keyring"), "{ISSUER} has published its keys");
 }
@@ -113,23 +117,86 @@ fn records() {
 /// Commands and outcomes cross between versions while a deployment rolls out: the new must read the old.
 #[test]
 fn commands() {
-    use postern::machine::{Machine, budget, keyring, limit, registration, status_index, status_list};
+    use postern::machine::{
+        Machine, address, budget, keyring, limit, link, login, once, outbox, quota, registration, session, status_index, status_list,
+        waiting,
+    };
 
-    fn reads<M: Machine>(samples: &Value) {
-        for command in samples["commands"].as_array().unwrap() {
+    fn reads<M: Machine>(all: &Value) {
+        let list = |what: &str| all[M::KIND][what].as_array().cloned().unwrap_or_default();
+        for command in list("commands") {
             serde_json::from_value::<M::Command>(command.clone()).unwrap_or_else(|error| panic!("{} {command}: {error}", M::KIND));
         }
-        for outcome in samples["outcomes"].as_array().unwrap() {
+        for outcome in list("outcomes") {
             serde_json::from_value::<M::Outcome>(outcome.clone()).unwrap_or_else(|error| panic!("{} {outcome}: {error}", M::KIND));
         }
     }
-    let all: Value = serde_json::from_str(include_str!("../golden/commands/0.1.0.json")).unwrap();
-    reads::<registration::Registration>(&all["registration"]);
-    reads::<limit::Limit>(&all["limit"]);
-    reads::<budget::Budget>(&all["budget"]);
-    reads::<keyring::KeyRing>(&all["keyring"]);
-    reads::<status_index::StatusIndex>(&all["status_index"]);
-    reads::<status_list::StatusList>(&all["status_list"]);
+    for version in [include_str!("../golden/commands/0.1.0.json"), include_str!("../golden/commands/0.2.0.json")] {
+        let all: Value = serde_json::from_str(version).unwrap();
+        reads::<address::Address>(&all);
+        reads::<budget::Budget>(&all);
+        reads::<keyring::KeyRing>(&all);
+        reads::<limit::Limit>(&all);
+        reads::<link::Link>(&all);
+        reads::<login::Login>(&all);
+        reads::<once::Once>(&all);
+        reads::<outbox::Outbox>(&all);
+        reads::<quota::Quota>(&all);
+        reads::<registration::Registration>(&all);
+        reads::<session::Session>(&all);
+        reads::<status_index::StatusIndex>(&all);
+        reads::<status_list::StatusList>(&all);
+        reads::<waiting::Waiting>(&all);
+    }
+}
+
+/// What this version says to its records, and they answer. As with records, an older version's file is never written anew.
+#[test]
+fn commands_of_this_version() {
+    let world = World::new(&[]);
+    everything(&world);
+    let mut all: serde_json::Map<String, Value> = serde_json::Map::new();
+    for (name, forms) in world.platform.samples.borrow().iter() {
+        let (kind, what) = name.rsplit_once('/').unwrap();
+        // Which places a token gets depends on nothing that is pinned here.
+        let list: Vec<Value> = forms.values().cloned().collect();
+        all.entry(kind.to_owned()).or_insert_with(|| json!({}))[what] = list.into();
+    }
+    check("commands/0.2.0.json", &pretty(&all.into()));
+}
+
+/// A ceremony of each kind, by both ways, and what comes after it.
+fn everything(world: &World) {
+    let anonymous = world.json("/agent/identity", &json!({ "type": "anonymous", "agent": "claude-code" })).json();
+    world.form("/oauth2/token", &[("grant_type", CLAIM), ("claim_token", anonymous["claim_token"].as_str().unwrap())]);
+    let start = json!({ "type": "login_hint", "claim_token": anonymous["claim_token"], "login_hint": "ada@example.com" });
+    let started = world.json("/agent/identity/claim", &start).json();
+    let mut ada = Person::sign_in(world, "ada@example.com");
+    assert_eq!(ada.get(&page(started["claim_attempt"]["verification_uri"].as_str().unwrap())).status(), 200);
+    let code = started["claim_attempt"]["user_code"].as_str().unwrap();
+    assert_eq!(ada.post("/agent/identity/claim/complete", &[("user_code", code)]).status(), 200);
+    let got = world.form("/oauth2/token", &[("grant_type", CLAIM), ("claim_token", anonymous["claim_token"].as_str().unwrap())]);
+    assert_eq!(got.status(), 200, "{}", got.json());
+
+    let service = world.json("/agent/identity", &json!({ "type": "service_auth", "login_hint": "ada@example.com" })).json();
+    assert_eq!(ada.get(&page(service["claim"]["verification_uri"].as_str().unwrap())).status(), 200);
+    assert_eq!(ada.post("/claim/code", &[]).status(), 200);
+    let complete = json!({ "claim_token": service["claim"]["token"], "user_code": ada.code() });
+    let done = world.json("/agent/identity/claim/complete", &complete);
+    assert_eq!(done.status(), 200, "{}", done.json());
+    let refresh = json!({ "type": "refresh", "refresh_token": done.json()["identity"]["refresh_token"]["value"] });
+    assert_eq!(world.json("/agent/identity", &refresh).status(), 200);
+    world.ring();
+
+    let denied = world.json("/agent/identity", &json!({ "type": "service_auth", "login_hint": "ada@example.com" })).json();
+    ada.get(&page(denied["claim"]["verification_uri"].as_str().unwrap()));
+    assert_eq!(ada.post("/claim/deny", &[]).status(), 200);
+    assert_eq!(ada.get("/account").status(), 200);
+    let registration = service["registration_id"].as_str().unwrap();
+    assert_eq!(ada.post("/account/agents/revoke", &[("registration", registration)]).status(), 303);
+    ada.get("/account");
+    assert_eq!(ada.post("/logout", &[]).status(), 303);
+    world.ring();
 }
 
 /// What an older version left at rest is read, and works.

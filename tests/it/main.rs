@@ -8,10 +8,18 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+mod account;
 mod clock;
 mod deployment;
 mod fuzz;
 mod golden;
 mod history;
+mod letters;
+mod markup;
 mod native_tokens;
+mod pages;
+mod pages_account;
+mod person;
+mod provider;
+mod sqlite;
 mod world;

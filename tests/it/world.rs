@@ -10,28 +10,29 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Request, Response};
-use jwt_compact::Algorithm;
-use jwt_compact::alg::{Es256, SigningKey as _};
+use jwt_compact::alg::{Ed25519, Es256, SigningKey as _};
 use jwt_compact::jwk::JsonWebKey;
-use postern::config::Config;
+use jwt_compact::{Algorithm, AlgorithmSignature as _};
+use postern::account;
+use postern::config::{Config, Mail};
 use postern::cx::Cx;
 use postern::effect;
 use postern::entropy::{Entropy, EntropyError};
 use postern::http::{TooLong, handle};
-use postern::jose::jwk::PublicJwk;
-use postern::machine::budget::Budget;
-use postern::machine::keyring::KeyRing;
-use postern::machine::limit::Limit;
-use postern::machine::registration::Registration;
-use postern::machine::status_index::StatusIndex;
-use postern::machine::status_list::StatusList;
-use postern::machine::{Change, Machine, Record, advance};
+use postern::id::AccountId;
+use postern::jose::jwk::{Algorithm as KeyAlgorithm, PublicJwk};
+use postern::machine::Machine;
+use postern::machine::registry::{self, Wake, Written};
+use postern::mail::Message;
 use postern::memory::Memory;
 use postern::network::Origin;
-use postern::store::{Cells, CryptoError, Directory, Log, Signer, SigningKey, StoreError};
+use postern::store::{Accounts, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
 use postern::time::{Timestamp, Ttl};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::sqlite::Database;
 
 pub const ISSUER: &str = "https://auth.example.com";
 pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -42,8 +43,21 @@ pub struct Platform {
     counter: Cell<u64>,
     /// Records by kind and name, as JSON.
     pub cells: RefCell<BTreeMap<String, String>>,
+    /// Tables by account.
+    pub accounts: RefCell<BTreeMap<String, Database>>,
     pub directory: RefCell<BTreeMap<String, String>>,
     pub warnings: RefCell<Vec<String>>,
+    pub mails: RefCell<Vec<Message>>,
+    /// What is to be fetched, by URL; everything else cannot be reached.
+    pub outside: RefCell<BTreeMap<String, Fetched>>,
+    /// What was fetched, in order.
+    pub fetched: RefCell<Vec<String>>,
+    /// A fetch takes so many polls.
+    pub slowness: Cell<u32>,
+    /// Signatures that were checked with keys of others.
+    pub checked: Cell<u32>,
+    /// One command and one outcome of each form, by kind.
+    pub samples: RefCell<BTreeMap<String, BTreeMap<String, Value>>>,
     /// Kinds of cells that do not answer.
     pub lost: RefCell<Vec<&'static str>>,
 }
@@ -60,19 +74,34 @@ impl Entropy for Platform {
 }
 
 impl Platform {
-    fn step<M: Machine>(&self, name: &str, command: M::Command) -> M::Outcome {
-        let record = self.cells.borrow().get(name).map(|text| serde_json::from_str::<Record<M>>(text).unwrap());
-        let (change, outcome) = advance::<M>(record, command, self.now.get());
-        match change {
-            Change::None => {}
-            Change::Write(record) => {
-                self.cells.borrow_mut().insert(name.to_owned(), serde_json::to_string(&record).unwrap());
-            }
-            Change::Erase => {
-                self.cells.borrow_mut().remove(name);
-            }
+    /// Runs a command on a record, as the object does.
+    fn step(&self, name: &str, command: &str) -> String {
+        let machine = registry::find(name.split('/').next().unwrap()).unwrap();
+        let record = self.cells.borrow().get(name).cloned();
+        let (written, outcome) = (machine.step)(record.as_deref(), command, self.now.get()).unwrap();
+        match written {
+            Written::Nothing => {}
+            Written::Record(record, _) => drop(self.cells.borrow_mut().insert(name.to_owned(), record)),
+            Written::Erase => drop(self.cells.borrow_mut().remove(name)),
         }
         outcome
+    }
+
+    fn tables(&self, id: &str, command: &account::Command) -> Result<account::Outcome, StoreError> {
+        let mut accounts = self.accounts.borrow_mut();
+        let database = accounts.entry(id.to_owned()).or_default();
+        database.command(command, self.now.get()).map_err(|error| StoreError(error.to_string()))
+    }
+
+    /// Keeps the first of each form.
+    fn sample(&self, kind: &str, what: &str, value: &Value) {
+        let form = match value {
+            Value::Object(fields) if fields.len() == 1 => fields.keys().next().unwrap().clone(),
+            Value::String(name) => name.clone(),
+            _ => "one".to_owned(),
+        };
+        let mut samples = self.samples.borrow_mut();
+        samples.entry(format!("{kind}/{what}")).or_default().entry(form).or_insert_with(|| value.clone());
     }
 
     fn reachable(&self, kind: &str) -> Result<(), StoreError> {
@@ -84,15 +113,19 @@ impl Cells for Platform {
     async fn run<M: Machine>(&self, id: &M::Id, command: M::Command) -> Result<M::Outcome, StoreError> {
         self.reachable(M::KIND)?;
         // Commands and outcomes cross as JSON, as they do on the real runtime.
-        let command = serde_json::from_str(&serde_json::to_string(&command).unwrap()).unwrap();
-        let outcome = self.step::<M>(&format!("{}/{id}", M::KIND), command);
-        Ok(serde_json::from_str(&serde_json::to_string(&outcome).unwrap()).unwrap())
+        let command = serde_json::to_value(&command).unwrap();
+        self.sample(M::KIND, "commands", &command);
+        let outcome = self.step(&format!("{}/{id}", M::KIND), &command.to_string());
+        self.sample(M::KIND, "outcomes", &serde_json::from_str(&outcome).unwrap());
+        Ok(serde_json::from_str(&outcome).unwrap())
     }
 
     async fn tell(&self, kind: &str, id: &str, command: Value) -> Result<(), StoreError> {
         self.reachable("tell")?;
-        assert_eq!(kind, StatusList::KIND, "the only cell that is told anything");
-        self.step::<StatusList>(&format!("{kind}/{id}"), serde_json::from_value(command).unwrap());
+        if kind == account::KIND {
+            return self.tables(id, &serde_json::from_value(command).unwrap()).map(|_| ());
+        }
+        self.step(&format!("{kind}/{id}"), &command.to_string());
         Ok(())
     }
 }
@@ -132,6 +165,67 @@ impl Signer for Platform {
         let Ok(signature) = <Es256 as Algorithm>::Signature::try_from(signature) else { return Ok(false) };
         Ok(Es256.verify_signature(&signature, &public, input))
     }
+
+    async fn verify_with(&self, algorithm: KeyAlgorithm, jwk: &Value, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+        fn check<A: Algorithm>(algorithm: &A, jwk: &Value, input: &[u8], signature: &[u8]) -> Option<bool>
+        where
+            A::VerifyingKey: for<'a> TryFrom<&'a JsonWebKey<'a>>,
+        {
+            let jwk = serde_json::from_value(jwk.clone()).ok()?;
+            let key = A::VerifyingKey::try_from(&jwk).ok()?;
+            Some(algorithm.verify_signature(&A::Signature::try_from_slice(signature).ok()?, &key, input))
+        }
+        self.checked.set(self.checked.get() + 1);
+        // The other algorithms are for the real runtime.
+        let answer = match algorithm {
+            KeyAlgorithm::Es256 => check(&Es256, jwk, input, signature),
+            KeyAlgorithm::EdDsa => check(&Ed25519, jwk, input, signature),
+            _ => None,
+        };
+        Ok(answer.unwrap_or(false))
+    }
+
+    async fn seal(&self, key: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        // Enough for a world without an attacker: the real one is tested in workerd.
+        let check = Sha256::digest([&key[..], plain].concat());
+        Ok([&check[..], plain].concat())
+    }
+
+    async fn open(&self, key: &[u8; 32], sealed: &[u8]) -> Result<Option<Vec<u8>>, CryptoError> {
+        let Some((check, plain)) = sealed.split_at_checked(32) else { return Ok(None) };
+        Ok((check == &Sha256::digest([&key[..], plain].concat())[..]).then(|| plain.to_vec()))
+    }
+}
+
+impl Accounts for Platform {
+    async fn account(&self, id: &AccountId, command: account::Command) -> Result<account::Outcome, StoreError> {
+        self.reachable(account::KIND)?;
+        self.tables(id.as_str(), &command)
+    }
+}
+
+impl Outbound for Platform {
+    async fn fetch(&self, url: &Url, most: usize, _patience: Ttl) -> Result<Fetched, OutboundError> {
+        self.fetched.borrow_mut().push(url.to_string());
+        let mut left = self.slowness.get();
+        std::future::poll_fn(|_| {
+            left = left.saturating_sub(1);
+            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let found = self.outside.borrow().get(url.as_str()).cloned();
+        found.filter(|found| found.body.len() <= most).ok_or_else(|| OutboundError(format!("nothing, or too much, is at {url}")))
+    }
+
+    async fn pause(&self, _length: Ttl) {
+        let mut again = true;
+        std::future::poll_fn(|_| if std::mem::take(&mut again) { Poll::Pending } else { Poll::Ready(()) }).await;
+    }
+
+    async fn send(&self, message: &Message, _mail: &Mail) -> Result<(), OutboundError> {
+        self.mails.borrow_mut().push(message.clone());
+        Ok(())
+    }
 }
 
 impl Log for Platform {
@@ -153,6 +247,9 @@ impl World {
             ("ISSUER", ISSUER),
             ("POSTERN_SECRET", "0123456789abcdef0123456789abcdef"),
             ("OPERATOR_KEY", "operator-operator-operator-operator"),
+            ("MAIL", "http"),
+            ("MAIL_FROM", "Example <login@example.com>"),
+            ("MAIL_API_KEY", "a-key-of-the-mail-provider"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -161,14 +258,22 @@ impl World {
             now: Cell::new(START),
             counter: Cell::new(0),
             cells: RefCell::default(),
+            accounts: RefCell::default(),
             directory: RefCell::default(),
             warnings: RefCell::default(),
+            mails: RefCell::default(),
+            samples: RefCell::default(),
+            outside: RefCell::default(),
+            fetched: RefCell::default(),
+            slowness: Cell::new(0),
+            checked: Cell::new(0),
             lost: RefCell::default(),
         };
         Self { platform, config: Config::parse(&variables).unwrap(), memory: Memory::default() }
     }
 
-    fn cx(&self, address: &str) -> Cx<'_, Platform> {
+    /// The surroundings of one request.
+    pub fn cx(&self, address: &str) -> Cx<'_, Platform> {
         Cx {
             config: &self.config,
             memory: &self.memory,
@@ -176,6 +281,7 @@ impl World {
             now: self.platform.now.get(),
             entropy: &self.platform,
             origin: Origin::parse(address),
+            development: false,
         }
     }
 
@@ -187,17 +293,10 @@ impl World {
 
     /// Rings every alarm that is due.
     pub fn ring(&self) {
+        self.platform.accounts.borrow().values().for_each(|database| database.ring(self.platform.now.get()));
         for _ in 0..32 {
             let names: Vec<String> = self.platform.cells.borrow().keys().cloned().collect();
-            let busy = names.iter().map(|name| match name.split('/').next().unwrap() {
-                Registration::KIND => self.wake::<Registration>(name),
-                Limit::KIND => self.wake::<Limit>(name),
-                Budget::KIND => self.wake::<Budget>(name),
-                KeyRing::KIND => self.wake::<KeyRing>(name),
-                StatusIndex::KIND => self.wake::<StatusIndex>(name),
-                StatusList::KIND => self.wake::<StatusList>(name),
-                other => panic!("no machine of the kind {other}"),
-            });
+            let busy = names.iter().map(|name| self.wake(name));
             if !busy.fold(false, |any, busy| any | busy) {
                 return;
             }
@@ -205,24 +304,20 @@ impl World {
         panic!("some effect never settles");
     }
 
-    fn wake<M: Machine>(&self, name: &str) -> bool {
-        let now = self.platform.now.get();
-        let Some(text) = self.platform.cells.borrow().get(name).cloned() else { return false };
-        let record: Record<M> = serde_json::from_str(&text).unwrap();
-        if record.alarm().is_none_or(|at| now < at) {
-            return false;
+    fn wake(&self, name: &str) -> bool {
+        let Some(record) = self.platform.cells.borrow().get(name).cloned() else { return false };
+        let machine = registry::find(name.split('/').next().unwrap()).unwrap();
+        match (machine.wake)(&record, self.platform.now.get()).unwrap() {
+            Wake::Free => self.platform.cells.borrow_mut().remove(name).is_some(),
+            Wake::Sleep(_) => false,
+            Wake::Effects(effects) => {
+                for effect in effects {
+                    let command = block(effect::perform(effect, &self.cx(""))).unwrap();
+                    self.platform.step(name, &command);
+                }
+                true
+            }
         }
-        if record.expires <= now {
-            self.platform.cells.borrow_mut().remove(name);
-            return true;
-        }
-        let effects = record.state.due(now);
-        let busy = !effects.is_empty();
-        for effect in effects {
-            let command = block(effect::perform(effect, &self.cx(""))).unwrap();
-            self.platform.step::<M>(name, command);
-        }
-        busy
     }
 
     /// One request; the address is that of the client.
@@ -291,4 +386,23 @@ pub fn block<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("something waits in a world where nothing does"),
     }
+}
+
+/// Polls all of them in turn until each has ended: requests of one isolate at one time.
+pub fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    for _ in 0..1000 {
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
+                *output = Some(ready);
+            }
+        }
+        if outputs.iter().all(Option::is_some) {
+            return outputs.into_iter().flatten().collect();
+        }
+    }
+    panic!("something waits for ever")
 }

@@ -27,11 +27,11 @@ impl Cell {
     fn open(&mut self, request: &str) -> Outcome {
         let key = Some((Master::derive(b"x").digest("api_key", "key"), None));
         let idempotency = Some((request.to_owned(), "salt".to_owned(), Ttl::from_seconds(600)));
-        self.run(Command::Open { ttl: DAY, key, said: Said::default(), idempotency })
+        self.run(Command::Open { ttl: DAY, key, said: Said::default(), idempotency, kind: Kind::Anonymous, claim: None })
     }
 
     fn issue(&mut self, block: Block) -> Outcome {
-        self.run(Command::Issue { proof: Proof::Assertion { generation: 0 }, block: Some((block, Ttl::from_seconds(900))) })
+        self.run(Command::Issue { proof: Proof::Assertion { generation: 0, jti: None }, block: Some((block, Ttl::from_seconds(900))) })
     }
 
     fn standing(&mut self) -> Standing {
@@ -113,7 +113,7 @@ fn very_many_revoked_tokens_end_all_tokens_so_far_and_nothing_else() {
     let mut cell = Cell::new();
     cell.open("a");
     let until = cell.now.plus(Ttl::from_seconds(900));
-    for index in 0..=MOST_REVOKED {
+    for index in 0..=tokens::MOST_REVOKED {
         cell.run(Command::RevokeToken { token: RevokedToken { jti: index.to_string(), until }, place: None });
     }
     let standing = cell.standing();
@@ -127,7 +127,7 @@ fn a_wrong_proof_spends_nothing() {
     cell.open("a");
     let before = serde_json::to_string(&cell.record).unwrap();
     let wrong = vec![Master::derive(b"x").digest("api_key", "other")];
-    for proof in [Proof::Assertion { generation: 1 }, Proof::ApiKey { digests: wrong }, Proof::ApiKey { digests: vec![] }] {
+    for proof in [Proof::Assertion { generation: 1, jti: None }, Proof::ApiKey { digests: wrong }, Proof::ApiKey { digests: vec![] }] {
         assert!(matches!(cell.run(Command::Issue { proof, block: Some((place(1), DAY)) }), Outcome::Refused));
     }
     assert_eq!(serde_json::to_string(&cell.record).unwrap(), before);

@@ -1,0 +1,82 @@
+//! The tables, as numbered steps from nothing to what this version reads.
+//!
+//! A step that has been released is never changed: what comes later is a step of its own. An account that nobody has
+//! opened has no table at all.
+
+use super::sql::{Sql, SqlError, Value, first};
+
+/// Step 1 comes first; each is a list of statements.
+pub const STEPS: &[&[&str]] = &[&[
+    "CREATE TABLE person (
+        id INTEGER PRIMARY KEY CHECK (id = 0),
+        email TEXT, phone TEXT, created INTEGER NOT NULL, provider TEXT,
+        has_signed_in INTEGER NOT NULL, suspended INTEGER NOT NULL, agents INTEGER NOT NULL
+    ) STRICT",
+    // At most fifty rows and at most twenty: these need no index.
+    "CREATE TABLE session (
+        id TEXT PRIMARY KEY,
+        signed_in INTEGER NOT NULL, method TEXT NOT NULL, browser TEXT NOT NULL, used INTEGER NOT NULL, expires INTEGER
+    ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE passkey (
+        credential TEXT PRIMARY KEY,
+        key TEXT NOT NULL, sign_count INTEGER NOT NULL, name TEXT NOT NULL, created INTEGER NOT NULL, used INTEGER
+    ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE agent (
+        registration TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
+        kind TEXT NOT NULL, name TEXT, provider TEXT,
+        created INTEGER NOT NULL, claimed INTEGER NOT NULL, used INTEGER, ended INTEGER
+    ) STRICT, WITHOUT ROWID",
+    // The primary key is part of every index, so that these hold the whole order of a page.
+    "CREATE INDEX agent_claimed ON agent (claimed)",
+    "CREATE INDEX agent_live ON agent (claimed) WHERE ended IS NULL",
+    "CREATE TABLE event (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL, name TEXT NOT NULL, registration TEXT, detail TEXT NOT NULL
+    ) STRICT",
+]];
+
+/// Takes away every table that the steps make.
+const REMOVAL: [&str; 6] = [
+    "DROP TABLE IF EXISTS person",
+    "DROP TABLE IF EXISTS session",
+    "DROP TABLE IF EXISTS passkey",
+    "DROP TABLE IF EXISTS agent",
+    "DROP TABLE IF EXISTS event",
+    "DROP TABLE IF EXISTS migration",
+];
+
+/// Brings tables that are there up to the last of `steps`; says whether there are any.
+///
+/// # Errors
+/// The database refused a step.
+pub fn upgrade(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlError> {
+    if sql.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'", &[])?.is_empty() {
+        return Ok(false);
+    }
+    let version = first(sql.run("SELECT max(version) FROM migration", &[])?).map_or(Ok(0), |mut row| row.number())?;
+    for (number, step) in (1..).zip(steps).filter(|(number, _)| *number > version) {
+        for statement in *step {
+            sql.run(statement, &[])?;
+        }
+        sql.run("INSERT INTO migration (version) VALUES (?)", &[Value::number(number)?])?;
+    }
+    Ok(true)
+}
+
+/// Makes the tables, unless they are there.
+///
+/// # Errors
+/// The database refused a step.
+pub fn create(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<(), SqlError> {
+    sql.run("CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY) STRICT", &[])?;
+    sql.run("INSERT OR IGNORE INTO migration (version) VALUES (0)", &[])?;
+    upgrade(sql, steps).map(|_| ())
+}
+
+/// Takes every table away.
+///
+/// # Errors
+/// The database refused it.
+pub fn remove(sql: &impl Sql) -> Result<(), SqlError> {
+    REMOVAL.iter().try_for_each(|statement| sql.run(statement, &[]).map(|_| ()))
+}

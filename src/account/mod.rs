@@ -1,0 +1,222 @@
+//! People: what is listed and queried, in SQL tables of one Durable Object per account.
+//!
+//! Rights and liveness are decided in the registrations' cells; an account is told of them ([`Command::Feed`]) and
+//! may be a moment behind.
+
+mod agent;
+pub mod event;
+pub mod migrations;
+pub mod passkey;
+mod person;
+mod run;
+pub mod session;
+pub mod sql;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use run::{After, carry_out, wake};
+
+use crate::id::{RegistrationId, SessionId};
+use crate::time::Timestamp;
+
+/// Names accounts among the kinds of records that can be told something.
+pub const KIND: &str = "account";
+
+/// What can be asked of an account. Data that crosses between versions: changes by addition only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// Somebody has proven to be this person, or a provider vouches for them: the person is there from now on.
+    Open {
+        /// A proven e-mail address; kept if the person has none yet.
+        email: Option<String>,
+        /// A proven phone number; kept if the person has none yet.
+        phone: Option<String>,
+        /// The provider that vouches, if no mail was answered.
+        provider: Option<String>,
+    },
+    /// Who is it?
+    Look,
+    /// A browser has signed in.
+    SignedIn(Session),
+    /// Whose session is it? Nobody's, if it is not listed any more.
+    InSession(SessionId),
+    /// A session was used; noted at most once a minute.
+    SessionUsed(SessionId),
+    /// A session has ended.
+    SignedOut(SessionId),
+    /// The sessions that have not expired, newest first.
+    Sessions,
+    /// A new passkey.
+    AddPasskey(Passkey),
+    /// The passkey with this credential id, if there is one.
+    Passkey {
+        /// base64url.
+        credential: String,
+    },
+    /// A passkey has signed: its counter must have grown (WebAuthn, section 7.2, step 22).
+    UsedPasskey {
+        /// base64url.
+        credential: String,
+        /// As the authenticator says.
+        sign_count: u32,
+    },
+    /// One passkey less.
+    RemovePasskey {
+        /// base64url.
+        credential: String,
+    },
+    /// All passkeys, newest first.
+    Passkeys,
+    /// A registration tells how it stands. Older tellings than the last are ignored, repeated ones change nothing.
+    Feed(Feed),
+    /// Agents, newest claim first.
+    Agents {
+        /// The last one of the page before.
+        after: Option<RegistrationId>,
+        /// At most so many, 1 to 100.
+        limit: u32,
+        /// Only those that have not ended.
+        live: bool,
+    },
+    /// Something to remember.
+    Note(Event),
+    /// Events, newest first.
+    Events {
+        /// Only those before this number.
+        before: Option<u64>,
+        /// At most so many, 1 to 100.
+        limit: u32,
+    },
+    /// The operator bars the person.
+    Suspend,
+    /// The operator lets the person in again.
+    Resume,
+    /// Everything about the person is forgotten.
+    Erase,
+}
+
+/// What an account answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// This is the person.
+    Person(Person),
+    /// There is nobody here.
+    Nobody,
+    /// Done.
+    Done,
+    /// It cannot be done: the person is suspended, the passkey is known or one too many, or its counter has not grown.
+    Refused,
+    /// Sessions.
+    Sessions(Vec<Session>),
+    /// One passkey, or none.
+    Passkey(Option<Passkey>),
+    /// Passkeys.
+    Passkeys(Vec<Passkey>),
+    /// Agents, and whether there are more.
+    Agents(Vec<Agent>, bool),
+    /// Numbered events, and whether there are more.
+    Events(Vec<(u64, Event)>, bool),
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The e-mail address, proven.
+    pub email: Option<String>,
+    /// The phone number, as a provider vouched for it.
+    pub phone: Option<String>,
+    /// Since when.
+    pub created: Timestamp,
+    /// The provider that brought the person here, before they had signed in themselves.
+    pub provider: Option<String>,
+    /// The person has signed in here at least once.
+    pub has_signed_in: bool,
+    /// Barred by the operator.
+    pub suspended: bool,
+    /// How many passkeys there are.
+    pub passkeys: u32,
+    /// How many agents have not ended.
+    pub agents: u32,
+}
+
+/// A browser that has signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// When the person last proved who they are in it.
+    pub signed_in: Timestamp,
+    /// `mail` or `passkey`.
+    pub method: String,
+    /// What the browser calls itself, shortened.
+    pub browser: String,
+    /// When it was last seen.
+    pub used: Timestamp,
+    /// It ends then at the latest.
+    pub expires: Timestamp,
+}
+
+/// A passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// Its credential id, base64url.
+    pub credential: String,
+    /// Its public key as a JWK with `alg`.
+    pub key: Value,
+    /// The authenticator's counter.
+    pub sign_count: u32,
+    /// What the person calls it.
+    pub name: String,
+    /// Since when.
+    pub created: Timestamp,
+    /// When it was last used.
+    pub used: Option<Timestamp>,
+}
+
+/// How a registration stands, told by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feed {
+    /// Grows with every change.
+    pub sequence: u64,
+    /// The agent as it stands now.
+    pub agent: Agent,
+    /// What has happened since the last telling.
+    pub events: Vec<Event>,
+}
+
+/// An agent of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its registration.
+    pub registration: RegistrationId,
+    /// `anonymous`, `service_auth` or `identity_assertion`.
+    pub kind: String,
+    /// Its name for itself, cleaned; a claim and nothing more.
+    pub name: Option<String>,
+    /// The issuer that vouches for it.
+    pub provider: Option<String>,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When its person claimed it.
+    pub claimed: Timestamp,
+    /// When it last asked for a token, to the hour.
+    pub used: Option<Timestamp>,
+    /// When and why it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// Something that has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What: `agent.claimed`, `session.ended`…
+    pub name: String,
+    /// The agent that it is about.
+    #[serde(default)]
+    pub registration: Option<RegistrationId>,
+    /// In a few words, never a secret.
+    #[serde(default)]
+    pub detail: String,
+}

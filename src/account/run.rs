@@ -1,0 +1,90 @@
+//! Carries out one command, synchronously: whoever calls makes one transaction of it.
+
+use super::migrations::{self, STEPS};
+use super::sql::{Sql, SqlError};
+use super::{Command, Outcome, agent, event, passkey, person, session};
+use crate::time::Timestamp;
+
+/// The longest page that is given out.
+const LONGEST_PAGE: u32 = 100;
+
+/// What is left to do for the object once a command is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// [`wake`] at this time, or earlier.
+    Wake(Timestamp),
+    /// Give the storage back: nobody is here any more.
+    Free,
+}
+
+/// Runs `command`. Only [`Command::Open`] makes tables; until then, and after [`Command::Erase`], everything else is
+/// answered with [`Outcome::Nobody`] and leaves nothing behind.
+///
+/// # Errors
+/// A statement failed. What the ones before it have changed must not stay.
+pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, After), SqlError> {
+    let opens = matches!(command, Command::Open { .. });
+    let starts = matches!(command, Command::SignedIn(_));
+    let erases = matches!(command, Command::Erase);
+    let is_there = migrations::upgrade(sql, STEPS)?;
+    if opens && !is_there {
+        migrations::create(sql, STEPS)?;
+    }
+    let suspended = if is_there { person::suspended(sql)? } else { None };
+    let outcome = match suspended {
+        None if !opens => Outcome::Nobody,
+        Some(true) if is_barred(&command) => Outcome::Refused,
+        _ => dispatch(command, sql, now)?,
+    };
+    let after = match outcome {
+        Outcome::Done if starts => session::next_expiry(sql)?.map_or(After::Nothing, After::Wake),
+        // Also if nobody is here: an earlier attempt may have come no further.
+        _ if erases => After::Free,
+        _ => After::Nothing,
+    };
+    Ok((outcome, after))
+}
+
+/// Forgets the sessions that have expired; says when the next one does.
+///
+/// # Errors
+/// A statement failed.
+pub fn wake(sql: &impl Sql, now: Timestamp) -> Result<Option<Timestamp>, SqlError> {
+    if !migrations::upgrade(sql, STEPS)? {
+        return Ok(None);
+    }
+    session::expire(sql, now)?;
+    session::next_expiry(sql)
+}
+
+/// What a suspended person cannot do: come in, or prepare to.
+fn is_barred(command: &Command) -> bool {
+    matches!(command, Command::Open { .. } | Command::SignedIn(_) | Command::AddPasskey(_) | Command::UsedPasskey { .. })
+}
+
+fn dispatch(command: Command, sql: &impl Sql, now: Timestamp) -> Result<Outcome, SqlError> {
+    match command {
+        Command::Open { email, phone, provider } => person::open(sql, email, phone, provider, now),
+        Command::Look => person::look(sql),
+        Command::SignedIn(session) => session::start(sql, session, now),
+        Command::InSession(id) if !session::is_listed(sql, &id, now)? => Ok(Outcome::Nobody),
+        Command::InSession(_) => person::look(sql),
+        Command::SessionUsed(id) => session::used(sql, &id, now),
+        Command::SignedOut(id) => session::end(sql, &id, now),
+        Command::Sessions => session::list(sql, now),
+        Command::AddPasskey(passkey) => passkey::add(sql, passkey, now),
+        Command::Passkey { credential } => passkey::find(sql, &credential),
+        Command::UsedPasskey { credential, sign_count } => passkey::used(sql, &credential, sign_count, now),
+        Command::RemovePasskey { credential } => passkey::remove(sql, &credential, now),
+        Command::Passkeys => passkey::list(sql),
+        Command::Feed(feed) => agent::feed(sql, feed),
+        Command::Agents { after, limit, live } => agent::list(sql, after, limit.clamp(1, LONGEST_PAGE), live),
+        Command::Note(event) => event::append(sql, [event]).map(|()| Outcome::Done),
+        Command::Events { before, limit } => event::list(sql, before, limit.clamp(1, LONGEST_PAGE)),
+        Command::Suspend => person::suspend(sql, true, now),
+        Command::Resume => person::suspend(sql, false, now),
+        Command::Erase => migrations::remove(sql).map(|()| Outcome::Done),
+    }
+}

@@ -1,0 +1,225 @@
+//! `/account`: what a person's agents may do, and taking it away.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use super::{Asked, moment, peopled, see_other};
+use crate::account::{Agent, Command, Event, Outcome, Passkey, Session};
+use crate::cx::Cx;
+use crate::http::browser::{self, SignedIn, Visitor};
+use crate::http::page::{self, AccountPage, AgentView, EventView, PasskeyView, SessionView};
+use crate::http::refuse::Refused;
+use crate::id::{RegistrationId, SessionId};
+use crate::machine::registration::{self, Registration};
+use crate::oauth::error::ErrorCode;
+use crate::store::Ports;
+use crate::verify;
+
+/// Agents and events of one page.
+const PAGE: u32 = 20;
+
+/// `GET /account`
+pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    peopled(cx)?;
+    let visitor = Visitor::read(asked.headers, cx).await?;
+    let Some(signed_in) = &visitor.signed_in else { return Ok(visitor.remember(see_other("/login?return_to=%2Faccount"), cx)) };
+    let after = asked.params.find("agents").and_then(|after| after.parse().ok());
+    let before = asked.params.find("events").and_then(|before| before.parse().ok());
+    let notice = match asked.find("done") {
+        "agent" => Some("The agent is revoked. Nothing that it was given works any more."),
+        "agents" => Some("All agents are revoked. Nothing that they were given works any more."),
+        "session" => Some("The session is over."),
+        "passkey" => Some("The passkey is removed. Delete it on your device too."),
+        "added" => Some("The passkey is added. You can sign in with it from now on."),
+        _ => None,
+    };
+    let id = &signed_in.account;
+    let (agents, more_agents) = match cx.ports.account(id, Command::Agents { after, limit: PAGE, live: false }).await? {
+        Outcome::Agents(agents, more) => (agents, more),
+        _ => (Vec::new(), false),
+    };
+    let (events, more_events) = match cx.ports.account(id, Command::Events { before, limit: PAGE }).await? {
+        Outcome::Events(events, more) => (events, more),
+        _ => (Vec::new(), false),
+    };
+    let mut sessions = match cx.ports.account(id, Command::Sessions).await? {
+        Outcome::Sessions(sessions) => sessions,
+        _ => Vec::new(),
+    };
+    // This browser first.
+    sessions.sort_by_key(|session| session.id != signed_in.session);
+    let passkeys = match cx.ports.account(id, Command::Passkeys).await? {
+        Outcome::Passkeys(passkeys) => passkeys,
+        _ => Vec::new(),
+    };
+    let frame = visitor.frame(cx)?;
+    let nonce = frame.nonce.clone();
+    let described = |name: &str| match cx.config.scope_descriptions.get(name) {
+        Some(words) => format!("{words} ({name})"),
+        None => name.to_owned(),
+    };
+    let scopes = cx.config.post_claim_scopes.as_scope().iter().map(described).collect::<Vec<_>>().join(", ");
+    let page = AccountPage {
+        frame,
+        more_agents: agents.last().filter(|_| more_agents).map(|last| format!("/account?agents={}#agents", last.registration)),
+        agents: agents.iter().map(|agent| agent_view(agent, &scopes, cx)).collect(),
+        passkeys: passkeys.iter().map(passkey_view).collect(),
+        sessions: sessions.iter().map(|session| session_view(session, signed_in)).collect(),
+        more_events: events.last().filter(|_| more_events).map(|(number, _)| format!("/account?events={number}#events")),
+        live_agents: signed_in.person.agents,
+        events: events.iter().map(|(_, event)| event_view(event)).collect(),
+        notice,
+        problem: None,
+        vouched_before: signed_in.person.provider.as_deref().map(|issuer| provider_name(issuer, cx)),
+    };
+    Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))
+}
+
+fn provider_name<'c, P>(issuer: &'c str, cx: &Cx<'c, P>) -> &'c str {
+    cx.config.providers.iter().find(|provider| provider.issuer == issuer).map_or(issuer, |provider| &provider.name)
+}
+
+fn agent_view<'a, P>(agent: &'a Agent, scopes: &'a str, cx: &Cx<'a, P>) -> AgentView<'a> {
+    AgentView {
+        registration: agent.registration.as_str(),
+        name: agent.name.as_deref(),
+        kind: match agent.kind.as_str() {
+            "service_auth" => "Asked for you by your address",
+            "identity_assertion" => "Came with a provider's word",
+            _ => "Registered by itself",
+        },
+        provider: agent.provider.as_deref().map(|issuer| provider_name(issuer, cx)),
+        scopes,
+        claimed: moment(agent.claimed),
+        used: agent.used.map(moment),
+        ended: agent.ended.map(moment),
+    }
+}
+
+fn passkey_view(passkey: &Passkey) -> PasskeyView<'_> {
+    let (created, used) = (moment(passkey.created), passkey.used.map(moment));
+    PasskeyView { credential: &passkey.credential, name: &passkey.name, created, used }
+}
+
+fn session_view<'a>(session: &'a Session, signed_in: &SignedIn) -> SessionView<'a> {
+    SessionView {
+        id: session.id.as_str(),
+        browser: &session.browser,
+        method: &session.method,
+        signed_in: moment(session.signed_in),
+        used: moment(session.used),
+        current: session.id == signed_in.session,
+    }
+}
+
+fn event_view(event: &Event) -> EventView<'_> {
+    let words = match event.name.as_str() {
+        "agent.claimed" => "You approved an agent",
+        "agent.revoked" if event.detail == "you" => "You ended an agent",
+        "agent.revoked" if event.detail == "the provider" => "An agent's provider took back its word",
+        "agent.revoked" if event.detail == "the operator" => "The operator ended an agent",
+        "agent.revoked" => "An agent ended itself",
+        "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
+        "session.started" => "Signed in",
+        "session.ended" => "Signed out",
+        "passkey.added" => "Passkey added",
+        "passkey.removed" => "Passkey removed",
+        "passkey.cloned" => "A passkey was refused: it may have been copied",
+        "account.suspended" => "The account was suspended",
+        "account.resumed" => "The account was opened again",
+        other => other,
+    };
+    let detail = event.registration.as_ref().map_or(event.detail.as_str(), RegistrationId::as_str);
+    EventView { at: moment(event.at), words: words.to_owned(), detail }
+}
+
+/// Somebody who has signed in, with a form of ours.
+async fn owner<'r, P: Ports>(asked: &Asked<'r>, cx: &Cx<'_, P>) -> Result<SignedIn, Refused> {
+    peopled(cx)?;
+    let visitor = Visitor::read(asked.headers, cx).await?;
+    visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
+    visitor.signed_in.ok_or_else(|| Refused::new(ErrorCode::Unauthorized, "nobody has signed in"))
+}
+
+/// `POST /account/agents/revoke`
+pub(crate) async fn revoke_agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    let Ok(registration) = asked.find("registration").parse::<RegistrationId>() else {
+        return Err(Refused::new(ErrorCode::NotFound, "not a registration"));
+    };
+    // Whose it is, the registration itself knows.
+    end(&registration, registration::Command::EndBy(owner.account), cx).await?;
+    Ok(see_other("/account?done=agent"))
+}
+
+/// `POST /account/agents/revoke-all`
+pub(crate) async fn revoke_all_agents<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    let agents = agents_of(&owner.account, cx).await?;
+    for_each(&agents, || registration::Command::EndBy(owner.account.clone()), cx).await?;
+    Ok(see_other("/account?done=agents"))
+}
+
+/// All live agents of a person.
+pub(crate) async fn agents_of<P: Ports>(account: &crate::id::AccountId, cx: &Cx<'_, P>) -> Result<Vec<RegistrationId>, Refused> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let Outcome::Agents(agents, more) = cx.ports.account(account, Command::Agents { after, limit: 100, live: true }).await? else {
+            return Ok(all);
+        };
+        after = agents.last().map(|agent| agent.registration.clone());
+        all.extend(agents.into_iter().map(|agent| agent.registration));
+        if !more || after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+/// Runs a command on each. One that is gone, or somebody else's by now, has nothing left to do; one that does not answer keeps no other
+/// from hearing of it.
+pub(crate) async fn for_each<P: Ports>(
+    agents: &[RegistrationId],
+    command: impl Fn() -> registration::Command,
+    cx: &Cx<'_, P>,
+) -> Result<(), Refused> {
+    let mut lost = None;
+    for agent in agents {
+        match end(agent, command(), cx).await {
+            Err(refused) if refused.code() != ErrorCode::NotFound => lost = Some(refused),
+            _ => {}
+        }
+    }
+    lost.map_or(Ok(()), Err)
+}
+
+/// Ends a registration, and lets this isolate know at once.
+pub(crate) async fn end<P: Ports>(id: &RegistrationId, command: registration::Command, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    match cx.ports.run::<Registration>(id, command).await? {
+        registration::Outcome::Standing(standing) => {
+            verify::remember(id, Some(std::rc::Rc::new(standing)), cx);
+            Ok(())
+        }
+        _ => Err(Refused::new(ErrorCode::NotFound, "no such agent of this person")),
+    }
+}
+
+/// `POST /account/sessions/end`
+pub(crate) async fn end_session<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    let Ok(session) = asked.find("session").parse::<SessionId>() else {
+        return Err(Refused::new(ErrorCode::NotFound, "not a session"));
+    };
+    browser::end_session(&owner.account, &session, cx).await?;
+    Ok(see_other(if session == owner.session { "/login" } else { "/account?done=session" }))
+}
+
+/// `POST /account/sessions/end-others`
+pub(crate) async fn end_other_sessions<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    if let Outcome::Sessions(sessions) = cx.ports.account(&owner.account, Command::Sessions).await? {
+        for session in sessions.iter().filter(|session| session.id != owner.session) {
+            browser::end_session(&owner.account, &session.id, cx).await?;
+        }
+    }
+    Ok(see_other("/account?done=session"))
+}

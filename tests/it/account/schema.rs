@@ -1,0 +1,128 @@
+use std::cell::{Cell, RefCell};
+
+use postern::account::migrations::{self, STEPS};
+use postern::account::sql::{Row, Sql, SqlError, Value};
+use postern::account::{Command, Outcome};
+
+use super::{agent, at, everything_else, feed, happened, open, opened, passkey, run, session};
+use crate::sqlite::Database;
+
+/// The tables as a later version will have them.
+const LATER: &[&str] = &["ALTER TABLE agent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'", "CREATE TABLE delegation (id TEXT) STRICT"];
+
+#[test]
+fn older_tables_are_brought_up_once_and_keep_their_rows() {
+    let database = opened();
+    run(&database, 0, &feed(1, agent(1, 0), &["agent.claimed"]));
+    let before = run(&database, 0, &Command::Agents { after: None, limit: 10, live: true });
+    let steps = [STEPS, &[LATER]].concat();
+    let upgrade = |steps: &[&[&'static str]]| database.transaction(|| migrations::upgrade(&database, steps));
+    for _ in 0..2 {
+        assert_eq!(upgrade(&steps), Ok(true));
+    }
+    assert_eq!(database.query("SELECT colour FROM agent", 0), [[rusqlite::types::Value::Text("green".to_owned())]]);
+    let versions = database.query("SELECT version FROM migration", 0).len();
+    assert_eq!(versions, steps.len() + 1);
+    // This version reads what a later one has left, and takes nothing back.
+    assert_eq!(upgrade(STEPS), Ok(true));
+    assert_eq!(run(&database, 0, &Command::Agents { after: None, limit: 10, live: true }), before);
+    assert_eq!(run(&database, 0, &feed(2, agent(1, 0), &["agent.used"])), Outcome::Done);
+    assert_eq!(database.query("SELECT version FROM migration", 0).len(), versions);
+}
+
+#[test]
+fn tables_of_the_first_version_serve_every_command() {
+    let database = Database::default();
+    database.transaction(|| migrations::create(&database, &STEPS[..1])).unwrap();
+    assert_eq!(run(&database, 0, &Command::Look), Outcome::Nobody);
+    run(&database, 0, &open(None, None));
+    for command in everything_else() {
+        assert_ne!(run(&database, 0, &command), Outcome::Nobody, "{command:?}");
+    }
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_tables_as_they_were() {
+    let database = opened();
+    let before = database.dump();
+    let steps = [STEPS, &[&["CREATE TABLE delegation (id TEXT) STRICT", "CREATE TABLE person (id TEXT) STRICT"]]].concat();
+    assert!(database.transaction(|| migrations::upgrade(&database, &steps)).is_err());
+    assert_eq!(database.dump(), before);
+}
+
+/// Fails at one statement.
+struct Failing<'a> {
+    database: &'a Database,
+    left: Cell<usize>,
+}
+
+impl Sql for Failing<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let Some(left) = self.left.get().checked_sub(1) else { return Err(SqlError("the disk is gone".to_owned())) };
+        self.left.set(left);
+        self.database.run(statement, values)
+    }
+}
+
+#[test]
+fn no_failure_is_passed_over_and_none_leaves_anything_half_done() {
+    let (empty, full) = (Database::default(), opened());
+    for command in [Command::SignedIn(session(9, 0, 3600)), Command::AddPasskey(passkey(9, 3)), feed(1, agent(9, 0), &["agent.claimed"])] {
+        run(&full, 0, &command);
+    }
+    let on_full = [
+        Command::SignedOut(session(9, 0, 3600).id),
+        Command::UsedPasskey { credential: "credential-9".to_owned(), sign_count: 1 },
+        Command::RemovePasskey { credential: "credential-9".to_owned() },
+    ];
+    let opening = [(&empty, open(Some("ada@example.com"), None))];
+    for (database, command) in opening.into_iter().chain(everything_else().into_iter().chain(on_full).map(|command| (&full, command))) {
+        let before = database.dump();
+        for left in 0.. {
+            let sql = Failing { database, left: Cell::new(left) };
+            // The transaction is not committed in either case.
+            let ended = database.transaction(|| match postern::account::carry_out(command.clone(), &sql, at(0)) {
+                Ok(_) => Err(SqlError("done".to_owned())),
+                Err(error) => Err::<(), _>(error),
+            });
+            assert_eq!(database.dump(), before, "{command:?}");
+            if ended == Err(SqlError("done".to_owned())) {
+                assert!(left > 0 && sql.left.get() == 0, "{command:?}");
+                break;
+            }
+        }
+    }
+}
+
+/// Asks of every statement how it will be run.
+struct Planned<'a> {
+    database: &'a Database,
+    plans: RefCell<Vec<String>>,
+}
+
+impl Sql for Planned<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        if !statement.starts_with("CREATE") && !statement.starts_with("DROP") {
+            for row in self.database.query(&format!("EXPLAIN QUERY PLAN {statement}"), values.len()) {
+                self.plans.borrow_mut().push(format!("{:?} of {statement}", row[3]));
+            }
+        }
+        self.database.run(statement, values)
+    }
+}
+
+#[test]
+fn nothing_walks_through_all_agents_or_events_or_sorts_them() {
+    let database = opened();
+    let sql = Planned { database: &database, plans: RefCell::default() };
+    let pages = [true, false].map(|live| Command::Agents { after: Some(agent(1, 0).registration), limit: 10, live });
+    let notes = [Command::Note(happened("agent.noted", None, 0)), Command::Events { before: Some(5), limit: 10 }];
+    for command in [feed(1, agent(1, 0), &["agent.claimed"])].into_iter().chain(pages).chain(notes).chain(everything_else()) {
+        database.command_over(&sql, &command, at(0)).unwrap();
+    }
+    let plans = sql.plans.into_inner();
+    for plan in plans.iter().filter(|plan| plan.contains("agent") || plan.contains("event")) {
+        assert!(!plan.contains("SCAN agent") && !plan.contains("SCAN event") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    assert!(plans.iter().any(|plan| plan.contains("agent_live")) && plans.iter().any(|plan| plan.contains("agent_claimed")));
+}

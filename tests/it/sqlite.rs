@@ -1,0 +1,110 @@
+//! The tables of one account in memory, as its object keeps them.
+
+use std::cell::{Cell, RefCell};
+
+use postern::account::sql::{Row, Sql, SqlError, Value};
+use postern::account::{After, Command, Outcome, carry_out, wake};
+use postern::time::Timestamp;
+use rusqlite::types::Value as Bound;
+use rusqlite::{Connection, params_from_iter};
+
+/// One account: a database, and when its alarm rings.
+pub struct Database {
+    connection: RefCell<Connection>,
+    pub alarm: Cell<Option<Timestamp>>,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { connection: RefCell::new(Connection::open_in_memory().unwrap()), alarm: Cell::new(None) }
+    }
+}
+
+impl Sql for Database {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let connection = self.connection.borrow();
+        let mut statement = connection.prepare(statement).map_err(refused)?;
+        let columns = statement.column_count();
+        let rows = statement.query_map(params_from_iter(values.iter().map(bound)), |row| {
+            (0..columns).map(|column| row.get(column).map(read)).collect::<rusqlite::Result<Vec<Value>>>()
+        });
+        rows.map_err(refused)?.map(|row| row.map(Row::from).map_err(refused)).collect()
+    }
+}
+
+impl Database {
+    /// One command in one transaction. Commands and outcomes cross as JSON, as they do on the real runtime.
+    pub fn command(&self, command: &Command, now: Timestamp) -> Result<Outcome, SqlError> {
+        self.command_over(self, command, now)
+    }
+
+    /// The same, with `sql` in front of the tables.
+    pub fn command_over(&self, sql: &impl Sql, command: &Command, now: Timestamp) -> Result<Outcome, SqlError> {
+        let command = serde_json::from_str(&serde_json::to_string(command).unwrap()).unwrap();
+        let (outcome, after) = self.transaction(|| carry_out(command, sql, now))?;
+        match after {
+            After::Nothing => {}
+            After::Wake(at) => self.alarm.set(Some(self.alarm.get().map_or(at, |set| set.min(at)))),
+            After::Free => {
+                *self.connection.borrow_mut() = Connection::open_in_memory().unwrap();
+                self.alarm.set(None);
+            }
+        }
+        Ok(serde_json::from_str(&serde_json::to_string(&outcome).unwrap()).unwrap())
+    }
+
+    /// Lets the alarm ring, if it is due.
+    pub fn ring(&self, now: Timestamp) {
+        if self.alarm.get().is_some_and(|at| at <= now) {
+            self.alarm.set(self.transaction(|| wake(self, now)).unwrap());
+        }
+    }
+
+    pub fn transaction<T>(&self, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+        self.connection.borrow().execute_batch("BEGIN").unwrap();
+        let result = body();
+        self.connection.borrow().execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
+        result
+    }
+
+    /// Runs something that no account runs.
+    pub fn query(&self, statement: &str, values: usize) -> Vec<Vec<Bound>> {
+        let connection = self.connection.borrow();
+        let mut statement = connection.prepare(statement).unwrap();
+        let columns = statement.column_count();
+        let rows = statement
+            .query_map(params_from_iter((0..values).map(|_| Bound::Null)), |row| (0..columns).map(|column| row.get(column)).collect());
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// All that is stored: of every table its name and its rows.
+    pub fn dump(&self) -> String {
+        let tables = self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", 0);
+        let names = tables.iter().map(|row| if let [Bound::Text(name)] = &row[..] { name.clone() } else { unreachable!() });
+        names.map(|name| format!("{name}: {:?}\n", self.query(&format!("SELECT * FROM {name}"), 0))).collect()
+    }
+}
+
+/// The platform takes every number as a double, and gives it back as one.
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+fn bound(value: &Value) -> Bound {
+    match value {
+        Value::Null => Bound::Null,
+        Value::Integer(number) => Bound::Real(*number as f64),
+        Value::Text(text) => Bound::Text(text.clone()),
+    }
+}
+
+fn read(value: Bound) -> Value {
+    match value {
+        Bound::Null => Value::Null,
+        Bound::Integer(number) => Value::Integer(number),
+        Bound::Text(text) => Value::Text(text),
+        Bound::Real(_) | Bound::Blob(_) => panic!("no column holds {value:?}"),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
+fn refused(error: rusqlite::Error) -> SqlError {
+    SqlError(error.to_string())
+}
