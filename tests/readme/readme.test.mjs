@@ -72,7 +72,9 @@ describe("the README", () => {
     const printed = await bash(blocks("sh").join("\n"));
     assert.match(printed, /resource_metadata=/);
     assert.match(printed, /"registration_id":"reg_/);
-    assert.match(printed, /401\s*$/);
+    assert.match(printed, /401\s/);
+    assert.match(printed, /"user_code":"\d{6}"/);
+    assert.match(printed, /"error":"authorization_pending"[^]*$/);
   });
 
   test("the operator's commands work", async () => {
@@ -84,6 +86,15 @@ describe("the README", () => {
     const next = rotated.keys.find((key) => key.state === "next").kid;
     const revoked = JSON.parse(await bash(revoke.replace("…", next), env));
     assert.ok(!revoked.keys.some((key) => key.kid === next), JSON.stringify(revoked));
+  });
+
+  test("the operator's commands about registrations and people work", async () => {
+    const env = { OPERATOR_KEY: operatorKey() };
+    const [end, suspend] = blocks("").find((block) => block.includes("/operator/people/suspend")).split(/\n(?=curl)/);
+    const taken = await token();
+    const registration = JSON.parse(Buffer.from(taken.split(".")[1], "base64url")).sub;
+    assert.deepEqual(JSON.parse(await bash(end.replace("reg_…", registration), env)), { registration_id: registration, status: "revoked" });
+    assert.equal(JSON.parse(await bash(suspend, env)).error, "not_found", "nobody has that address yet");
   });
 
   test("introspection by the API works", async () => {
@@ -120,7 +131,7 @@ describe("the README", () => {
   });
 
   test("every block of commands on the page is run by a test", () => {
-    const known = ["npm start", "operator/keys/rotate", "oauth2/introspect", "edge ──►"];
+    const known = ["npm start", "operator/keys/rotate", "operator/people/suspend", "oauth2/introspect", "edge ──►"];
     for (const block of blocks("")) assert.ok(known.some((word) => block.includes(word)), block);
     assert.deepEqual([blocks("js").length, blocks("python").length, blocks("json").length], [1, 1, 1]);
   });

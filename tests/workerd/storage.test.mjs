@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { crc32 } from "node:zlib";
 import { createLocalJWKSet, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { call, claims, exchange, JWT_BEARER, keyToken, register, registerKey, sleep, until } from "./support/agent.mjs";
+import { CLAIM } from "./support/claim.mjs";
 import { address, deploy, OPERATOR_KEY, RESOURCE_SERVER_KEY, ROUNDS } from "./support/postern.mjs";
 import { bytes, records, recordsOf } from "./support/storage.mjs";
 
@@ -19,6 +20,9 @@ function invented(body) {
   return body + check;
 }
 
+/** All objects of all kinds, by their ids. */
+const objectsOf = async ({ mf }) => (await Promise.all(["CELL", "ACCOUNT"].map((kind) => mf.listDurableObjectIds(kind)))).flat().sort();
+
 /** Presents a credential wherever one is taken; what is said of it. */
 async function present(postern, credential) {
   const basic = { authorization: `Basic ${Buffer.from(`x:${credential}`).toString("base64")}` };
@@ -32,8 +36,17 @@ async function present(postern, credential) {
     postern.form("/oauth2/introspect", { token: "x" }, { authorization: `Bearer ${credential}` }),
     postern.form("/oauth2/revoke", { token: credential }),
     postern.form("/oauth2/revoke", { token: "x" }, basic),
+    postern.form("/oauth2/token", { grant_type: CLAIM, claim_token: credential }),
+    postern.json("/agent/identity", { type: "refresh", refresh_token: credential }),
+    postern.json("/agent/identity/claim", { type: "login_hint", claim_token: credential, login_hint: "ada@example.com" }),
+    postern.json("/agent/identity/claim/complete", { claim_token: credential, user_code: "123456" }),
+    postern.json("/agent/auth/claim", { claim_token: credential, email: "ada@example.com" }),
+    postern.json("/agent/auth/claim/complete", { claim_token: credential, otp: "123456" }),
+    postern.json("/agent/auth/claim/attempt/challenge", { claim_attempt_token: credential }),
+    postern.get(`/claim?claim_attempt_token=${credential}`),
   ]);
-  return Promise.all(answers.map(async (answer) => `${answer.status} ${await answer.text()}`));
+  const said = await Promise.all(answers.map(async (answer) => [answer.status, answer.headers.get("location"), await answer.text()].join(" ")));
+  return said.map((text) => text.replaceAll(credential, "it").replace(/(nonce|name="csrf" content)(=")\w+/g, "$1$2"));
 }
 
 describe("an invented credential", () => {
@@ -56,16 +69,17 @@ describe("an invented credential", () => {
       invented(`postern_${held.slice(0, 22)}${digits(11)}_${digits(43)}`),
       invented(`postern_${digits(22)}${held.slice(22)}_${digits(43)}`),
       `postern_${digits(33)}_${digits(49)}`,
+      ...["clm", "cvt", "art"].flatMap((prefix) => [`${prefix}_${held.slice(0, 22)}${digits(11)}_${digits(43)}`, `${prefix}_${digits(22)}${held.slice(22)}_${digits(43)}`, `${prefix}_${held}_${digits(43)}`].map(invented)),
       await signed("at+jwt", { sub: unknown, registration: unknown, client_id: unknown, aud: `${postern.issuer}/mcp`, scope: "api.read", jti: "x" }),
       await signed("agent-identity+jwt", { sub: unknown, aud: postern.issuer, jti: "x" }),
     ];
-    const objects = await postern.mf.listDurableObjectIds("CELL");
+    const objects = await objectsOf(postern);
     const said = new Set();
     for (const stranger of strangers) said.add(JSON.stringify(await present(postern, stranger)));
-    assert.deepEqual(await postern.mf.listDurableObjectIds("CELL"), objects);
+    assert.deepEqual(await objectsOf(postern), objects);
     assert.equal(said.size, 1, "and all are told the same");
     await registerKey(postern);
-    assert.ok((await postern.mf.listDurableObjectIds("CELL")).length > objects.length);
+    assert.ok((await objectsOf(postern)).length > objects.length);
   });
 
   test("that names a registration changes nothing of it, and is told what a stranger is told", async () => {
@@ -92,8 +106,8 @@ test("no secret is stored: not in a record, not in KV, not in a log of either", 
   const postern = await deploy({ vars: { POSTERN_SECRET } });
   try {
     const idempotency = "an-idempotency-key-is-a-secret-too";
-    const { identity_assertion } = await register(postern, { "idempotency-key": `${idempotency}-1` });
-    const { credential, registration_id } = await registerKey(postern, { "idempotency-key": idempotency }, { email: "ada@example.com" });
+    const { identity_assertion, ...one } = await register(postern, { "idempotency-key": `${idempotency}-1` });
+    const { credential, ...other } = await registerKey(postern, { "idempotency-key": idempotency }, { email: "ada@example.com" });
     const tokens = [await exchange(postern, identity_assertion), await keyToken(postern, credential), await keyToken(postern, credential)].map(({ access_token }) => access_token);
     assert.equal(await call(postern.issuer, tokens[0]), 200);
     for (const token of [tokens[0], tokens[1], credential]) await postern.form("/oauth2/revoke", { token });
@@ -105,15 +119,23 @@ test("no secret is stored: not in a record, not in KV, not in a log of either", 
     const { keys } = await directory.list();
     assert.ok(keys.some(({ name }) => name === "keyring"));
     const values = (await Promise.all(keys.map(({ name }) => directory.get(name)))).join("\n");
-    for (const secret of [credential, identity_assertion, ...tokens, idempotency, POSTERN_SECRET, OPERATOR_KEY, RESOURCE_SERVER_KEY]) {
-      const own = secret.split(secret.startsWith("postern_") ? "_" : ".").at(-1); // the key of an API key, the signature of a token
+    for (const secret of [credential, identity_assertion, one.claim_token, other.claim_token, ...tokens, idempotency, POSTERN_SECRET, OPERATOR_KEY, RESOURCE_SERVER_KEY]) {
+      const own = secret.split(/^(postern|clm)_/.test(secret) ? "_" : ".").at(-1); // the key of an API key or claim token, the signature of a JWT
       for (const part of [secret, own, ...own.match(/.{20}/g)]) {
         assert.ok(!stored.includes(part), `${part} is on the disk`);
         assert.ok(!values.includes(part), `${part} is in KV`);
       }
     }
     for (const sign of ['"d":', "PRIVATE KEY"]) assert.ok(!stored.includes(sign) && !values.includes(sign), sign);
-    assert.ok(!JSON.stringify(recordsOf(postern, "registration")).includes(registration_id.slice(4)), "a record does not even say whose it is");
+    // A registration knows its own name, which its owner's account will be told, and says it once; nothing else knows one.
+    const named = [...records(postern).values()].map((record) => [record.kind, JSON.stringify(record).match(/reg_[0-9A-Za-z]{22}/g) ?? []]);
+    assert.deepEqual(named.flatMap(([, names]) => names).sort(), [one.registration_id, other.registration_id].sort());
+    for (const [kind, names] of named) assert.equal(names.length, kind === "registration" ? 1 : 0, kind);
+    for (const { registration_id } of [one, other]) {
+      const [digits, all] = [registration_id.slice(4), JSON.stringify([...records(postern).values()])];
+      assert.equal(all.split(digits).length, 2, "and never without what it is");
+      assert.ok(!values.includes(digits));
+    }
   } finally {
     await postern.stop();
   }

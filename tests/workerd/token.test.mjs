@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { JWT_BEARER, call, claims, exchange, keyToken, register, registerKey } from "./support/agent.mjs";
 import { ok, read, refused } from "./support/answers.mjs";
+import { CLAIM } from "./support/claim.mjs";
 import { ROUNDS, deploy } from "./support/postern.mjs";
 
 const SHOP = "https://shop.example/v1";
@@ -71,10 +72,29 @@ describe("the request", () => {
     for (const fields of [{}, { assertion }, { grant_type: "", assertion }, { grant_type: JWT_BEARER }, { grant_type: JWT_BEARER, assertion: "" }]) {
       await refused(ask(fields), 400, "invalid_request", JSON.stringify(fields));
     }
-    for (const grant_type of ["password", "authorization_code", "refresh_token", "Client_Credentials", `${JWT_BEARER} `, "urn:workos:agent-auth:grant-type:claim"]) {
-      await refused(ask({ grant_type, assertion, client_secret: key }), 400, "unsupported_grant_type", grant_type);
+    for (const grant_type of ["password", "authorization_code", "refresh_token", "Client_Credentials", `${JWT_BEARER} `, `${CLAIM} `, CLAIM.toUpperCase()]) {
+      await refused(ask({ grant_type, assertion, client_secret: key, claim_token: "x" }), 400, "unsupported_grant_type", grant_type);
     }
+    for (const fields of [{ grant_type: CLAIM }, { grant_type: CLAIM, claim_token: "" }, { grant_type: CLAIM, assertion, client_secret: key }]) {
+      await refused(ask(fields), 400, "invalid_request", JSON.stringify(fields));
+    }
+    await refused(ask({ grant_type: CLAIM, claim_token: "x" }), 400, "expired_token");
   });
+
+  for (const [when, vars] of [["0.7 is off", { AUTH_MD_DIALECTS: "authkit 0.1" }], ["nobody delivers mail", { DEV: null, ISSUER: "https://auth.example.com", MAIL: "none" }]]) {
+    test(`where ${when} the claim grant is as unknown as any other, and not listed`, async () => {
+      const one = await deploy({ vars, persist: false });
+      try {
+        for (const fields of [{}, { claim_token: "x" }]) {
+          await refused(one.form("/oauth2/token", { grant_type: CLAIM, ...fields }), 400, "unsupported_grant_type");
+        }
+        const { grant_types_supported } = await ok(one.get("/.well-known/oauth-authorization-server"));
+        assert.deepEqual(grant_types_supported, [JWT_BEARER, "client_credentials"]);
+      } finally {
+        await one.stop();
+      }
+    });
+  }
 
   test("what no form can mean is refused and not a fault of ours", async () => {
     for (const body of ["grant_type=%ff", "grant_type=%00", "grant_type=%zz", "=&=&==", "&".repeat(5000), `${"a=1&".repeat(70)}`, "x".repeat(60_000)]) {

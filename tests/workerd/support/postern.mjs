@@ -41,9 +41,10 @@ function modules() {
 
 /**
  * A deployment. `vars` go on top of the defaults of the tests (null takes one away); `isolates: 2` adds a second worker over the same
- * objects and KV, reached at `second`; `extra` are further Miniflare workers.
+ * objects and KV, reached at `second`; `extra` are further Miniflare workers; `options` go to the worker itself, for bindings and what is
+ * outside.
  */
-export async function deploy({ vars = {}, isolates = 1, extra = [], persist = true } = {}) {
+export async function deploy({ vars = {}, isolates = 1, extra = [], persist = true, options: more = {} } = {}) {
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
   const folder = mkdtempSync(join(tmpdir(), "postern-test-"));
@@ -65,12 +66,17 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
     bindings,
     kvNamespaces: { KV: "postern-kv" },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    ...more,
   };
-  const first = { ...worker, name: "postern", durableObjects: { CELL: { className: "Cell", useSQLite: true } } };
+  const objects = (options = {}) => ({
+    CELL: { className: "Cell", useSQLite: true, ...options },
+    ACCOUNT: { className: "Account", useSQLite: true, ...options },
+  });
+  const first = { ...worker, name: "postern", durableObjects: objects() };
   const others = Array.from({ length: isolates - 1 }, (_, index) => ({
     ...worker,
     name: `postern-${index + 2}`,
-    durableObjects: { CELL: { className: "Cell", useSQLite: true, scriptName: "postern" } },
+    durableObjects: objects({ scriptName: "postern" }),
   }));
   const options = () =>
     convertV4MiniflareOptions({
@@ -94,11 +100,12 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
     async second() {
       return (await mf.unsafeGetDirectURL("postern-2")).href.replace(/\/$/, "");
     },
-    /** Ends workerd and starts it anew over the same storage, with these variables on top; null takes one away. */
-    async restart(vars = {}) {
+    /** Ends workerd and starts it anew over the same storage, with these variables on top; null takes one away. `between` happens while it is down. */
+    async restart(vars = {}, between = () => {}) {
       Object.assign(bindings, vars);
       for (const [name, value] of Object.entries(bindings)) if (value === null) delete bindings[name];
       await mf.dispose();
+      await between();
       mf = new Miniflare(options());
       await mf.ready;
     },
