@@ -48,13 +48,13 @@ function bar({ target, ratio, note }, y, x) {
 function group({ title, aim, bars }, y, x) {
   const parts = [text(LEFT - 12, y + (bars.length * STEP) / 2 + 3, title, 'text-anchor="end"')];
   bars.forEach((one, index) => parts.push(...bar(one, y + index * STEP, x)));
-  if (bars[0].target === "postern") parts.push(line(`M${round(x(aim))} ${y - 3}v${BAR + 5}`, "#c0392b", 2.5));
+  if (aim && bars[0].target === "postern") parts.push(line(`M${round(x(aim))} ${y - 3}v${BAR + 5}`, "#c0392b", 2.5));
   return parts;
 }
 
 export function chart(report) {
   const shown = groups(report);
-  const most = Math.min(LONGEST, Math.max(2, ...shown.flatMap(({ aim, bars }) => [aim, ...bars.map(({ ratio }) => ratio.max)])));
+  const most = Math.min(LONGEST, Math.max(2, ...shown.flatMap(({ aim, bars }) => [aim ?? 0, ...bars.map(({ ratio }) => ratio.max)])));
   const x = (value) => LEFT + (Math.min(value, most) / most) * (WIDTH - LEFT - RIGHT);
   const parts = [];
   let y = TOP;

@@ -25,7 +25,7 @@ function field({ body, chunked }, name) {
   return name === true ? value : value[name];
 }
 
-function run({ port, requests, once, seconds, connections, expect, collect }) {
+function run({ port, requests, once, seconds, connections, status, expect, collect }) {
   const latencies = [];
   const collected = [];
   let taken = 0;
@@ -35,6 +35,7 @@ function run({ port, requests, once, seconds, connections, expect, collect }) {
   const began = performance.now();
   const until = seconds ? began + seconds * 1000 : Infinity;
   const take = () => (performance.now() >= until || (once && taken >= requests.length) ? -1 : taken++ % requests.length);
+  const right = (got) => (status ? got === status : got >= 200 && got < 300);
   const failed = (what) => {
     failures += 1;
     failure ??= what;
@@ -59,7 +60,7 @@ function run({ port, requests, once, seconds, connections, expect, collect }) {
         if (!got) return;
         last = performance.now();
         latencies.push(last - sent);
-        const good = got.status >= 200 && got.status < 300 && (!expect || got.body.includes(expect));
+        const good = right(got.status) && (!expect || [expect].flat().some((text) => got.body.includes(text)));
         if (!good) failed(`${got.status} ${got.body.slice(0, 200)}`);
         else if (collect) collected[index] = field(got, collect);
         next();

@@ -7,8 +7,9 @@ export const CONNECTIONS = 16;
 let generator;
 
 /**
- * Sends `requests` in turn, over and over for so many `seconds`, or each at most `once`. An answer other than 2xx, or without
- * `expect` in it, is a failure. `collect` names a JSON field whose values come back in the order of the requests.
+ * Sends `requests` in turn, over and over for so many `seconds`, or each at most `once`. An answer with another `status` (2xx if
+ * none is given), or without `expect` in it (one of them, if it is a list), is a failure. `collect` names a JSON field whose values
+ * come back in the order of the requests.
  */
 export async function load(order) {
   if (!generator) {

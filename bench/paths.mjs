@@ -1,12 +1,15 @@
 /** Under this name stands the empty worker itself. */
 export const BASELINE = "baseline";
 
-// What is measured. `aim` is our own budget: CPU per request, as a multiple of the empty worker's in the same run.
+// What is measured. `aim` is our own budget: CPU per request, as a multiple of the empty worker's in the same run;
+// where there is none, none was set.
 // `like` is the path whose figure holds here too for a peer that looks everything up every time.
 export const PATHS = {
   discovery: { title: "discovery document", aim: 1.1 },
   jwks: { title: "JWKS", aim: 1.1 },
   register: { title: "registration", aim: 4.5 },
+  "register-id-jag": { title: "registration by ID-JAG" },
+  "claim-poll": { title: "claim poll, unconfirmed" },
   "token-assertion": { title: "token by assertion", aim: 4 },
   "token-key": { title: "token by API key", aim: 4 },
   "introspect-first": { title: "introspection, first time", aim: 2.8 },

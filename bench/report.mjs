@@ -38,7 +38,7 @@ function rows(report) {
     const start = [title, report.targets[target].name];
     if (result.void) return [...start, "void:", result.void.slice(0, 100)];
     const { requests_per_second: rate, p50_ms, p99_ms, cpu_us, ratio } = result;
-    const ours = target === "postern" ? [aim.toFixed(1), ratio.median > aim ? "missed" : "met"] : ["", ""];
+    const ours = target === "postern" && aim ? [aim.toFixed(1), ratio.median > aim ? "missed" : "met"] : ["", ""];
     const two = (value) => value.toFixed(2);
     return [...start, rate.median.toFixed(0), two(p50_ms.median), two(p99_ms.median), cpu_us.median.toFixed(0), two(ratio.median), `(${two(ratio.min)}-${two(ratio.max)})`, ...ours];
   });

@@ -13,10 +13,10 @@ import { digits, median } from "./statistics.mjs";
 import { bare, bareArrivals } from "./targets/bare.mjs";
 import { empty } from "./targets/empty.mjs";
 import { oidcProvider } from "./targets/oidc-provider.mjs";
-import { postern, posternArrivals, posternStrangers } from "./targets/postern.mjs";
+import { postern, posternArrivals, posternStrangers, posternVouched, posternWaiting } from "./targets/postern.mjs";
 import { workersOauthProvider } from "./targets/workers-oauth-provider.mjs";
 
-const TARGETS = [postern, posternStrangers, posternArrivals, oidcProvider, workersOauthProvider, bare, bareArrivals];
+const TARGETS = [postern, posternStrangers, posternArrivals, posternVouched, posternWaiting, oidcProvider, workersOauthProvider, bare, bareArrivals];
 const STARTS = 5;
 const WORK = join(root, "bench", "work");
 
@@ -66,8 +66,8 @@ async function compared(path, stations, seconds, say) {
   const results = [];
   for (const { target, server, measures } of stations.filter((station) => path in station.measures)) {
     say(target.name);
-    const { prepare, requests = await prepare(), once, expect } = measures[path];
-    results.push({ target, path, ...(await measured(server, { requests, once, expect, seconds })) });
+    const { prepare, requests = await prepare(), once, status, expect } = measures[path];
+    results.push({ target, path, ...(await measured(server, { requests, once, status, expect, seconds })) });
   }
   return results;
 }

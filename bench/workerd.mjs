@@ -11,13 +11,15 @@ const date = /^compatibility_date = "(.+)"$/m.exec(readFileSync(join(root, "wran
 
 const text = (value) => JSON.stringify(value);
 
-function config({ modules, kv, bindings, cell }, port, storage) {
+function config({ modules, kv, bindings, classes }, port, storage) {
   const module = ([name]) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`;
   const values = Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`);
   if (kv) values.push(`(name = ${text(kv)}, kvNamespace = "kv")`);
-  if (cell) values.push(`(name = ${text(cell.binding)}, durableObjectNamespace = ${text(cell.className)})`);
-  const objects = cell
-    ? `durableObjectNamespaces = [(className = ${text(cell.className)}, uniqueKey = "cell", enableSql = true)],
+  const pairs = Object.entries(classes);
+  values.push(...pairs.map(([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`));
+  const namespace = ([name, className]) => `(className = ${text(className)}, uniqueKey = ${text(name.toLowerCase())}, enableSql = true)`;
+  const objects = pairs.length
+    ? `durableObjectNamespaces = [${pairs.map(namespace).join(", ")}],
   durableObjectStorage = (localDisk = "disk"),`
     : "";
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -25,6 +27,7 @@ function config({ modules, kv, bindings, cell }, port, storage) {
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
+    (name = "internet", network = (allow = ["local"])),
     (name = "kv", worker = (compatibilityDate = ${text(date)}, modules = [(name = "kv.js", esModule = embed "kv.js")])),
     (name = "disk", disk = (path = ${text(storage)}, writable = true)),
   ],
@@ -41,15 +44,15 @@ const main :Workerd.Worker = (
 }
 
 /**
- * A worker: `modules` are pairs of a name and its bytes, the entry first; `bindings` are variables; `kv` and `cell` name the KV
- * and Durable Object bindings. All files are copied to `folder`, so that a build meanwhile does not change what is measured.
+ * A worker: `modules` are pairs of a name and its bytes, the entry first; `bindings` are variables; `kv` names the KV
+ * binding, and `classes` has the class of each Durable Object binding. All files are copied to `folder`, so that a build meanwhile does not change what is measured.
  */
-export function serve({ modules, kv = null, bindings = {}, cell = null }, { folder, storage, port, path }) {
+export function serve({ modules, kv = null, bindings = {}, classes = {} }, { folder, storage, port, path }) {
   mkdirSync(folder, { recursive: true });
   mkdirSync(storage, { recursive: true });
   for (const [name, bytes] of [...modules, ["kv.js", readFileSync(KV)]]) writeFileSync(join(folder, name), bytes);
   const file = join(folder, "config.capnp");
-  writeFileSync(file, config({ modules, kv, bindings, cell }, port, storage));
+  writeFileSync(file, config({ modules, kv, bindings, classes }, port, storage));
   return start(workerd.default, ["serve", "--experimental", file], { port, path, log: join(folder, "log") });
 }
 

@@ -30,6 +30,10 @@ async function ask(env, name, what) {
 
 const some = (count) => String(Math.floor(Math.random() * count));
 
+/** One after the other, so that as many requests reach all of them. */
+let turns = 0;
+const next = (count) => (turns += 1) % count;
+
 const ROUTES = {
   // A token: one record read, one signature.
   "/token": async (_body, env) => {
@@ -55,6 +59,22 @@ const ROUTES = {
     await ask(env, crypto.randomUUID(), "open");
     await sign();
   },
+  // A provider's assertion: verified, a limit counted, used up once; its person's tie, account and registration asked, and asked again
+  // when the tie is made; one signature.
+  "/vouched": async (_body, env) => {
+    const one = next(256);
+    const [link, person, agent] = [`link/${one}`, `person/${one}`, `agent/${one}`];
+    await verify();
+    await ask(env, `limit/${some(64)}`, "write");
+    for (const name of [link, person, agent]) await ask(env, name, "read");
+    await ask(env, `once/${some(64)}`, "write");
+    await ask(env, link, "read");
+    await ask(env, link, "write");
+    for (const name of [agent, agent, person]) await ask(env, name, "read");
+    await sign();
+  },
+  // One record read, and the time of the poll written into it.
+  "/poll": (_body, env) => ask(env, `waiting/${next(1024)}`, "write"),
 };
 
 export default {

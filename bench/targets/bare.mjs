@@ -1,6 +1,7 @@
 // The floor: the platform's part of each path, without any service around it.
 import { readFileSync } from "node:fs";
-import { bearer, form, get, json } from "../requests.mjs";
+import { collect } from "../load.mjs";
+import { bearer, form, get, json, times } from "../requests.mjs";
 import { serve } from "../workerd.mjs";
 
 const modules = [["main.js", readFileSync(new URL("bare.js", import.meta.url))]];
@@ -9,10 +10,17 @@ const TOKEN = "x".repeat(700);
 export const bare = {
   id: "bare",
   name: "bare JavaScript, same platform calls",
-  start: (place) => serve({ modules, cell: { binding: "CELL", className: "Cell" } }, { ...place, path: "/" }),
+  start: (place) => serve({ modules, classes: { CELL: "Cell" } }, { ...place, path: "/" }),
 
-  async measures() {
+  async measures({ port }) {
+    /** Its objects are there, and in memory, as those of the service are. */
+    const awake = (count, request) => async () => {
+      await collect(port, times(count, () => request));
+      return [request];
+    };
     return {
+      "register-id-jag": { prepare: awake(256, json("/vouched", { assertion: TOKEN })) },
+      "claim-poll": { prepare: awake(1024, form("/poll", { claim_token: TOKEN })) },
       "token-assertion": { requests: [form("/verified-token", { assertion: TOKEN })] },
       "token-key": { requests: [form("/token", { client_secret: TOKEN })] },
       "introspect-first": { requests: [form("/check", { token: TOKEN })] },

@@ -4,27 +4,37 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../scripts/lib.mjs";
 import { collect } from "../load.mjs";
+import { provide } from "../provider.mjs";
 import { bearer, form, get, json, times } from "../requests.mjs";
 import { bundle, serve } from "../workerd.mjs";
 
 const RESOURCE_SERVER_KEY = "a-resource-server-key-for-the-benchmark";
 const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const CLAIM = "urn:workos:agent-auth:grant-type:claim";
+const ID_JAG = "urn:ietf:params:oauth:token-type:id-jag";
 const METADATA = "/.well-known/oauth-authorization-server";
 /** Agents that ask for tokens, or come with one that nobody has seen. */
 const AGENTS = 256;
 /** Agents that come again within LIVENESS_TTL, so that few of them are asked about. */
 const REGULARS = 32;
+/** Agents that wait for their person's confirmation; every other one has asked for it. */
+const WAITING = 1024;
+/** An assertion of a provider holds for so many seconds longer than the measurement that it is made for. */
+const ID_JAG_LIFE = 300;
 /** More requests a second than this a pool of tokens is not prepared for; when it is used up, the measurement ends early. */
 const FASTEST = 3000;
 
 const modules = ["index.js", "index_bg.wasm"].map((name) => [name, readFileSync(join(root, "build", name))]);
 
+const issuer = (port) => `http://localhost:${port}`;
+
 const bindings = (port) => ({
-  ISSUER: `http://localhost:${port}`,
+  ISSUER: issuer(port),
   DEV: "1",
   POSTERN_SECRET: "a-secret-of-the-benchmark-only-0123456789abcdef",
   RESOURCE_SERVER_KEYS: `api:${createHash("sha256").update(RESOURCE_SERVER_KEY).digest("hex")}`,
   REGISTRATIONS_PER_HOUR: "10000000",
+  VOUCHED_REGISTRATIONS_PER_NETWORK_PER_HOUR: "100000",
   // Credentials of the preparation serve to the end of a long run.
   ACCESS_TOKEN_TTL: "86400",
   ASSERTION_TTL: "86400",
@@ -50,6 +60,10 @@ const from = () => ({ "CF-Connecting-IP": address() });
 
 const identity = () => json("/agent/identity", { type: "anonymous" }, from());
 const apiKey = () => json("/agent/auth", { type: "anonymous", requested_credential_type: "api_key" }, from());
+const asks = (claim_token, index) => json("/agent/identity/claim", { type: "login_hint", claim_token, login_hint: `person-${index}@example.com` });
+const poll = (claim_token) => form("/oauth2/token", { grant_type: CLAIM, claim_token });
+/** Agents that a provider vouches for run on its machines: the same 64 networks come again and again. */
+const vouched = (assertion, index) => json("/agent/identity", { type: "identity_assertion", assertion_type: ID_JAG, assertion }, { "CF-Connecting-IP": `10.0.${index % 64}.1` });
 const byAssertion = (assertion) => form("/oauth2/token", { grant_type: JWT_BEARER, assertion });
 const byKey = (client_secret) => form("/oauth2/token", { grant_type: "client_credentials", client_secret });
 const me = (token) => get("/api/v1/auth/me", bearer(token));
@@ -59,7 +73,7 @@ const variant = (measures, vars = {}) => ({
   id: "postern",
   name: "Postern",
   bundle: bundle(modules),
-  start: (place) => serve({ modules, kv: "KV", bindings: { ...bindings(place.port), ...vars }, cell: { binding: "CELL", className: "Cell" } }, { ...place, path: METADATA }),
+  start: async (place) => serve({ modules, kv: "KV", bindings: { ...bindings(place.port), ...(await vars) }, classes: { CELL: "Cell", ACCOUNT: "Account" } }, { ...place, path: METADATA }),
   measures,
 });
 
@@ -104,4 +118,36 @@ export const posternArrivals = {
     return { register: { prepare: () => times(seconds * FASTEST, identity), once: true, expect: "identity_assertion" } };
   }),
   part: "arrivals",
+};
+
+/** Agents that wait. They are new in every round, as an attempt lasts ten minutes only, and leave objects behind like all new ones. */
+export const posternWaiting = {
+  ...variant(async ({ port }) => {
+    const waiting = async () => {
+      const tokens = await collect(port, times(WAITING, identity), "claim_token");
+      await collect(port, tokens.filter((_, index) => index % 2).map(asks), "claim_attempt");
+      return tokens.map(poll);
+    };
+    // Both answers are right: nobody confirms, and whoever comes again before its time is told so.
+    return { "claim-poll": { prepare: waiting, status: 400, expect: ['"error":"authorization_pending"', '"error":"slow_down"'] } };
+  }),
+  part: "waiting",
+};
+
+/** Agents of a provider. Its people are known, its key set too; every assertion is new, and was signed before the clock starts. */
+const provider = provide();
+export const posternVouched = {
+  ...variant(
+    async ({ port }, seconds) => {
+      const { idJag } = await provider;
+      const fresh = (count) => times(count, (index) => vouched(idJag(issuer(port), index % AGENTS, ID_JAG_LIFE + Math.ceil(seconds)), index));
+      // The first time makes these people known. Later it only brings their objects back into memory, for each comes but once or twice.
+      const meet = () => collect(port, fresh(AGENTS), "identity_assertion");
+      await meet();
+      const prepare = () => meet().then(() => fresh(seconds * FASTEST));
+      return { "register-id-jag": { prepare, once: true, expect: "identity_assertion" } };
+    },
+    provider.then(({ trusted }) => ({ TRUSTED_PROVIDERS: trusted })),
+  ),
+  part: "vouched",
 };
