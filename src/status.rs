@@ -24,7 +24,7 @@ pub const COPY: Ttl = Ttl::from_seconds(10);
 /// How long a signed list is good for.
 const VALID: Ttl = Ttl::from_seconds(24 * 3600);
 
-/// No place could be had: our fault.
+/// No place could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPlace {
     /// The index is out of reach.
@@ -33,6 +33,9 @@ pub enum NoPlace {
     /// No shard could be chosen.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// The registration has too many live tokens.
+    #[error("too many live tokens of one registration")]
+    Full,
 }
 
 impl Refusal for NoPlace {

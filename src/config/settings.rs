@@ -79,7 +79,11 @@ pub const SETTINGS: &[Setting] = &[
     bare("MAIL_FROM", false, "The sender's address, with or without a name: Example <login@example.com>."),
     var("MAIL_API_URL", "https://api.resend.com/emails", "Where an HTTP mail provider with Resend's API takes messages."),
     var("MAILS_PER_ADDRESS_PER_HOUR", "5", "Mails an hour to one address; four times that a day."),
-    var("MAILS_PER_NETWORK_PER_HOUR", "20", "Mails an hour that one IPv4 address or IPv6 /64 may cause."),
+    var(
+        "MAILS_PER_NETWORK_PER_HOUR",
+        "20",
+        "Mails an hour that one IPv4 address or IPv6 /64 may cause; ten times that of the IPv4 /24 or IPv6 /48 around it.",
+    ),
     var("MAILS_PER_HOUR", "1000", "Mails an hour of the whole deployment."),
     var("SESSION_TTL", "86400", "Longest life of a person's session in seconds, 300 to 2592000."),
     var("SESSION_IDLE_TTL", "14400", "A session that is not used for so many seconds ends, 300 to 2592000."),

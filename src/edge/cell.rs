@@ -106,10 +106,15 @@ impl Cell {
             let Ok(config) = &isolate.config else { return Err(worker::Error::RustError("the deployment is misconfigured".to_owned())) };
             let ports = Platform::new(self.env.clone());
             let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None, development: false };
+            let mut failed = Ok(());
             for effect in effects {
-                let command = effect::perform(effect, &cx).await.map_err(|error| worker::Error::RustError(error.to_string()))?;
-                self.step(kind, &command).await?;
+                // One that cannot be done now stays due, and holds up no other.
+                match effect::perform(effect, &cx).await {
+                    Ok(command) => drop(self.step(kind, &command).await?),
+                    Err(error) => failed = Err(worker::Error::RustError(error.to_string())),
+                }
             }
+            failed?;
         }
         self.ring(now()).await
     }

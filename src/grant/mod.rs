@@ -338,6 +338,7 @@ async fn ask<P: Ports>(
             verify::remember(registration, Some(standing.clone()), cx);
             Ok(Some((standing, stamp)))
         }
+        Outcome::Full => Err(NoPlace::Full.into()),
         _ => Ok(None),
     }
 }

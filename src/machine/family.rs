@@ -12,6 +12,8 @@ use crate::time::{Timestamp, Ttl};
 pub const GRACE: Ttl = Ttl::from_seconds(60);
 /// A family that nobody uses ends after so long.
 pub const LIFE: Ttl = Ttl::from_seconds(30 * 86400);
+/// Spent tokens in their grace: whoever refreshes faster has less of it.
+const MOST_SPENT: usize = 256;
 
 /// One family.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,6 +87,8 @@ impl Family {
                 return Rotation::Unknown;
             };
             let spent = Spent { number: self.newest, successor: successor.clone(), rotated: now };
+            let surplus = self.spent.len().saturating_sub(MOST_SPENT - 1);
+            self.spent.drain(..surplus);
             self.spent.push(spent);
             self.newest = self.newest.saturating_add(1);
             self.digest = successor.clone();
@@ -150,6 +154,23 @@ mod tests {
         let other = Token::first(&agent(), 1, [7; 16], &masters.current);
         assert_eq!(family.rotate(&present(&other, &masters).0, START), Rotation::Unknown);
         assert_eq!(serde_json::to_string(&family).unwrap(), before);
+    }
+
+    #[test]
+    fn however_fast_its_client_is_a_family_stays_small() {
+        let masters = masters();
+        let mut token = Token::first(&agent(), 0, [7; 16], &masters.current);
+        let mut family = Family::begin(0, token.digest(), START);
+        let mut presented = Vec::new();
+        for _ in 0..=MOST_SPENT {
+            let (command, successors) = present(&token, &masters);
+            assert_eq!(family.rotate(&command, START), Rotation::Successor(0));
+            presented.push(command);
+            token = successors.into_iter().next().unwrap();
+        }
+        assert_eq!(family.spent.len(), MOST_SPENT);
+        assert_eq!(family.rotate(&presented[1], START), Rotation::Successor(0));
+        assert_eq!(family.rotate(&presented[0], START), Rotation::Reused);
     }
 
     proptest! {

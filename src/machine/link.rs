@@ -160,3 +160,39 @@ impl Link {
         Next::Put(self, if lasting { Timestamp::NEVER } else { now.plus(PENDING) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Change, Record, advance};
+
+    fn run(record: &mut Option<Record<Link>>, command: Command) -> Outcome {
+        let (change, outcome) = advance::<Link>(record.clone(), command, Timestamp::from_seconds(1_800_000_000));
+        if let Change::Write(written) = change {
+            *record = Some(written);
+        }
+        outcome
+    }
+
+    fn attach(number: usize, generation: u32) -> Command {
+        Command::Attach { registration: RegistrationId::from_bytes((number as u128).to_be_bytes()), generation }
+    }
+
+    #[test]
+    fn a_full_link_takes_no_more_and_one_event_ends_all_that_stand_on_it() {
+        let mut link = None;
+        for number in 0..MOST {
+            assert!(matches!(run(&mut link, attach(number, 0)), Outcome::Tie { generation: 0, .. }));
+        }
+        assert!(matches!(run(&mut link, attach(MOST, 0)), Outcome::Full));
+        assert!(matches!(run(&mut link, attach(0, 0)), Outcome::Tie { .. }), "who stands on it already may come again");
+        let event = || Command::Revoke { link: "link".into(), event: ("event".into(), Timestamp::from_seconds(1_800_000_480)) };
+        let Outcome::Ending { registrations, generation: 1 } = run(&mut link, event()) else { panic!("not ended") };
+        assert_eq!(registrations.len(), MOST);
+        assert!(matches!(run(&mut link, event()), Outcome::Seen));
+        assert_eq!(link.as_ref().unwrap().state.due(Timestamp::from_millis(0)).len(), MOST, "until each has ended");
+        run(&mut link, Command::Ended(registrations));
+        assert_eq!(link.as_ref().unwrap().state.wakes_at(), None);
+        assert!(matches!(run(&mut link, attach(MOST, 1)), Outcome::Tie { generation: 1, .. }), "and there is room again");
+    }
+}

@@ -33,6 +33,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// Whether `place` begins in it.
+    #[must_use]
+    pub const fn holds(&self, place: &Self) -> bool {
+        self.list == place.list && self.start <= place.start && place.start - self.start < self.len
+    }
+
     /// Splits `len` places off the front; `None` if fewer are left.
     pub fn split(&mut self, len: u32) -> Option<Self> {
         let rest = self.len.checked_sub(len)?;

@@ -104,6 +104,7 @@ fn everything_else() -> Vec<Command> {
     vec![
         Command::Look,
         Command::SignedIn(session(1, 0, 3600)),
+        Command::InSession(session(1, 0, 3600).id),
         Command::SessionUsed(session(1, 0, 3600).id),
         Command::SignedOut(session(1, 0, 3600).id),
         Command::Sessions,

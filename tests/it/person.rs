@@ -4,20 +4,29 @@ use crate::world::{Answer, World};
 
 pub struct Person<'w> {
     world: &'w World,
+    address: String,
     cookies: Vec<(String, String)>,
     pub page: String,
 }
 
 impl<'w> Person<'w> {
+    /// At a browser that nobody has used yet.
+    pub fn at(world: &'w World, address: &str) -> Self {
+        Self { world, address: address.to_owned(), cookies: Vec::new(), page: String::new() }
+    }
+
     /// Signs in with the code that comes by mail.
     pub fn sign_in(world: &'w World, email: &str) -> Self {
-        let mut person = Self { world, cookies: Vec::new(), page: String::new() };
-        assert_eq!(person.get("/login").status(), 200);
-        assert_eq!(person.post("/login", &[("email", email)]).status(), 200);
-        let letter = world.platform.mails.borrow().last().unwrap().text.clone();
-        let code: String = letter.lines().map(|line| line.trim().replace(' ', "")).find(|line| is_code(line)).unwrap();
-        assert_eq!(person.post("/login/code", &[("code", &code)]).status(), 303);
+        let mut person = Self::at(world, "198.51.100.7");
+        person.come_in("/login", email);
         person
+    }
+
+    /// The same, by the page at this path.
+    pub fn come_in(&mut self, path: &str, email: &str) {
+        assert_eq!(self.get(path).status(), 200);
+        assert_eq!(self.post("/login", &[("email", email)]).status(), 200);
+        assert_eq!(self.post("/login/code", &[("code", &mailed_code(self.world))]).status(), 303);
     }
 
     pub fn get(&mut self, path: &str) -> Answer {
@@ -38,7 +47,7 @@ impl<'w> Person<'w> {
     fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
         let cookie = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let headers = [("cookie", cookie.as_str()), ("content-type", "application/x-www-form-urlencoded")];
-        let answer = self.world.send("198.51.100.7", method, path, &headers, body);
+        let answer = self.world.send(&self.address, method, path, &headers, body);
         for cookie in answer.0.headers().get_all("set-cookie") {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
             self.cookies.retain(|(known, _)| known != name);
@@ -61,6 +70,12 @@ impl<'w> Person<'w> {
         let (_, shown) = self.page.split_once("class=\"shown\"").unwrap();
         shown.split("</p>").next().unwrap().chars().filter(char::is_ascii_digit).collect()
     }
+}
+
+/// The code in the newest letter.
+pub fn mailed_code(world: &World) -> String {
+    let letter = world.platform.mails.borrow().last().unwrap().text.clone();
+    letter.lines().map(|line| line.trim().replace(' ', "")).find(|line| is_code(line)).unwrap()
 }
 
 fn is_code(line: &str) -> bool {

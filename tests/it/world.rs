@@ -58,8 +58,10 @@ pub struct Platform {
     pub checked: Cell<u32>,
     /// One command and one outcome of each form, by kind.
     pub samples: RefCell<BTreeMap<String, BTreeMap<String, Value>>>,
-    /// Kinds of cells that do not answer.
+    /// Kinds of cells that do not answer, and single ones by `kind/name`.
     pub lost: RefCell<Vec<&'static str>>,
+    /// Every call of a record or an account waits once.
+    pub halting: Cell<bool>,
 }
 
 impl Entropy for Platform {
@@ -104,6 +106,12 @@ impl Platform {
         samples.entry(format!("{kind}/{what}")).or_default().entry(form).or_insert_with(|| value.clone());
     }
 
+    /// Another request may run in here.
+    async fn halt(&self) {
+        let mut again = self.halting.get();
+        std::future::poll_fn(|_| if std::mem::take(&mut again) { Poll::Pending } else { Poll::Ready(()) }).await;
+    }
+
     fn reachable(&self, kind: &str) -> Result<(), StoreError> {
         if self.lost.borrow().contains(&kind) { Err(StoreError(format!("{kind} is lost"))) } else { Ok(()) }
     }
@@ -111,7 +119,9 @@ impl Platform {
 
 impl Cells for Platform {
     async fn run<M: Machine>(&self, id: &M::Id, command: M::Command) -> Result<M::Outcome, StoreError> {
+        self.halt().await;
         self.reachable(M::KIND)?;
+        self.reachable(&format!("{}/{id}", M::KIND))?;
         // Commands and outcomes cross as JSON, as they do on the real runtime.
         let command = serde_json::to_value(&command).unwrap();
         self.sample(M::KIND, "commands", &command);
@@ -199,6 +209,7 @@ impl Signer for Platform {
 
 impl Accounts for Platform {
     async fn account(&self, id: &AccountId, command: account::Command) -> Result<account::Outcome, StoreError> {
+        self.halt().await;
         self.reachable(account::KIND)?;
         self.tables(id.as_str(), &command)
     }
@@ -223,6 +234,7 @@ impl Outbound for Platform {
     }
 
     async fn send(&self, message: &Message, _mail: &Mail) -> Result<(), OutboundError> {
+        self.reachable("mail").map_err(|error| OutboundError(error.to_string()))?;
         self.mails.borrow_mut().push(message.clone());
         Ok(())
     }
@@ -268,6 +280,7 @@ impl World {
             slowness: Cell::new(0),
             checked: Cell::new(0),
             lost: RefCell::default(),
+            halting: Cell::new(false),
         };
         Self { platform, config: Config::parse(&variables).unwrap(), memory: Memory::default() }
     }
@@ -311,11 +324,15 @@ impl World {
             Wake::Free => self.platform.cells.borrow_mut().remove(name).is_some(),
             Wake::Sleep(_) => false,
             Wake::Effects(effects) => {
+                let mut done = true;
                 for effect in effects {
-                    let command = block(effect::perform(effect, &self.cx(""))).unwrap();
-                    self.platform.step(name, &command);
+                    // What could not be done stays due, and the object tries again later.
+                    match block(effect::perform(effect, &self.cx(""))) {
+                        Ok(command) => drop(self.platform.step(name, &command)),
+                        Err(_) => done = false,
+                    }
                 }
-                true
+                done
             }
         }
     }
@@ -328,6 +345,33 @@ impl World {
         }
         let request = request.body(Ok(Bytes::from(body.to_owned()))).unwrap();
         Answer(block(handle(request, &self.cx(address))))
+    }
+
+    /// One request, and `meanwhile` after so many of the calls that it makes of records and accounts; whether it was still under way then.
+    pub fn interrupted(&self, (path, body): (&str, &Sent<'_>), calls: usize, meanwhile: impl FnOnce()) -> (Answer, bool) {
+        let (kind, text) = body.text();
+        let request = Request::builder().method("POST").uri(path).header("content-type", kind).body(Ok(Bytes::from(text))).unwrap();
+        let cx = self.cx("192.0.2.1");
+        let mut request = pin!(handle(request, &cx));
+        let mut poll = || request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.platform.halting.set(true);
+        let early = (0..=calls).find_map(|_| match poll() {
+            Poll::Ready(answer) => Some(Answer(answer)),
+            Poll::Pending => None,
+        });
+        self.platform.halting.set(false);
+        meanwhile();
+        let under_way = early.is_none();
+        let answer = early.unwrap_or_else(|| {
+            match (0..100).find_map(|_| match poll() {
+                Poll::Ready(answer) => Some(answer),
+                Poll::Pending => None,
+            }) {
+                Some(answer) => Answer(answer),
+                None => panic!("something waits for ever"),
+            }
+        });
+        (answer, under_way)
     }
 
     /// One request as it is.
@@ -356,6 +400,26 @@ impl World {
     /// A fresh isolate: nothing is remembered.
     pub fn forget(&mut self) {
         self.memory = Memory::default();
+    }
+}
+
+/// The body of a request.
+pub enum Sent<'a> {
+    Json(Value),
+    Form(&'a [(&'a str, &'a str)]),
+    /// A security event.
+    Event(&'a str),
+}
+
+impl Sent<'_> {
+    fn text(&self) -> (&'static str, String) {
+        match self {
+            Self::Json(value) => ("application/json", value.to_string()),
+            Self::Form(fields) => {
+                ("application/x-www-form-urlencoded", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(*fields).finish())
+            }
+            Self::Event(token) => ("application/secevent+jwt", (*token).to_owned()),
+        }
     }
 }
 

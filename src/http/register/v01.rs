@@ -107,7 +107,7 @@ async fn verified_email<P: Ports>(
         let message = mail::claim(&address, &cx.config.service.name, plan.said.agent.as_deref(), &mailed_uri(&attempt.token, cx), 10);
         if let Err(error) = post::send(message.map_err(crate::http::prose::failed)?, allowed, cx).await {
             // The request may be repeated, and then it begins anew.
-            cx.ports.run::<Registration>(&seed.registration, Command::End { generation: 0 }).await?;
+            cx.ports.run::<Registration>(&seed.registration, Command::Cancel(attempt.new.id.clone())).await?;
             return Err(error.into());
         }
     }

@@ -187,17 +187,23 @@ impl Claim {
         (id, expires)
     }
 
+    /// Whether this attempt is the newest.
+    pub(super) fn is_at(&self, id: &AttemptId) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| attempt.id == *id)
+    }
+
     /// The mail could not be sent: as if the attempt had never begun.
     pub(super) fn withdraw(&mut self, id: &AttemptId) {
-        if self.attempt.as_ref().is_some_and(|attempt| attempt.id == *id) {
+        if self.is_at(id) {
             self.attempt = None;
             self.begun.pop();
         }
     }
 
-    /// The link of a live attempt that a provider vouched for.
-    pub(super) fn vouched_by(&self, link: &str) -> bool {
-        self.attempt.as_ref().and_then(|attempt| attempt.vouched.as_ref()).is_some_and(|vouched| vouched.link == link)
+    /// Whether a provider's word on this link, said before this generation, stands behind the attempt or those to come.
+    pub(super) fn vouched_by(&self, link: &str, generation: u32) -> bool {
+        let attempt = self.attempt.as_ref().and_then(|attempt| attempt.vouched.as_ref());
+        attempt.into_iter().chain(&self.vouched).any(|vouched| vouched.link == link && vouched.generation < generation)
     }
 
     /// The live attempt is over: what stood behind it is gone.

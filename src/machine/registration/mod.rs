@@ -141,6 +141,8 @@ pub enum Command {
     },
     /// The attempt's mail could not be sent.
     Withdraw(AttemptId),
+    /// The mail of the attempt that it was opened with could not be sent: it is as if it had never been.
+    Cancel(AttemptId),
     /// May an ID-JAG claim it? Nothing changes.
     Claimable {
         /// The digests of the claim token.
@@ -332,6 +334,8 @@ pub enum Outcome {
     Feed(Option<Feed>),
     /// The successor with this index.
     Refreshed(Standing, usize),
+    /// Too many live tokens: no more places can be remembered for now.
+    Full,
 }
 
 impl Machine for Registration {
@@ -365,6 +369,7 @@ impl Machine for Registration {
             (Some(known), Command::Issue { proof, block }) => known.issue(&proof, block, now),
             (Some(known), Command::View { view }) => known.view(&view, now),
             (Some(known), Command::Mailed { token, hint }) => known.mailed(&token, &hint, now),
+            (Some(known), Command::Cancel(attempt)) => known.cancel(&attempt),
             (Some(known), Command::Claimable { token }) => known.claimable(&token, now),
             (Some(known), Command::Refresh(token)) => known.refresh(&token, now),
             (Some(known), command) => known.change(command, now),
@@ -391,11 +396,12 @@ impl Machine for Registration {
 
 impl Registration {
     fn open(ttl: Ttl, said: Said, kind: Kind, claim: Option<NewClaim>, now: Timestamp) -> Self {
-        // The name of a provider's registration is always the same, so its generations must not come again when its record has lapsed. One
-        // a second is more than the limits let through.
+        // The name of a provider's registration is always the same, so its generations must not come again when its record has lapsed, nor
+        // what its owner's account was told. One a second is more than the limits let through.
         let vouched = kind == Kind::IdentityAssertion;
+        let generation = if vouched { u32::try_from(now.seconds()).unwrap_or(u32::MAX) } else { 0 };
         let standing = Standing {
-            generation: if vouched { u32::try_from(now.seconds()).unwrap_or(u32::MAX) } else { 0 },
+            generation,
             epoch: 0,
             tokens_after: 0,
             created: now,
@@ -418,7 +424,7 @@ impl Registration {
             claim: claim.map(|new| Claim::new(new, now.plus(ttl), now)),
             family: None,
             families: 0,
-            ownership: Ownership::of(name),
+            ownership: Ownership::of(name, generation.into()),
         }
     }
 
@@ -442,6 +448,15 @@ impl Registration {
         match self.idempotency {
             Some(known) if known.request == request && now < known.until => Outcome::Opened(self.standing, known.salt),
             _ => Outcome::Conflict,
+        }
+    }
+
+    /// Whoever repeats the request begins anew; a claim or an end that came first stays.
+    fn cancel(self, attempt: &AttemptId) -> (Next<Self>, Outcome) {
+        let opened = !self.standing.claimed && !self.standing.ended && self.standing.kind == Kind::ServiceAuth;
+        match &self.claim {
+            Some(claim) if opened && claim.is_at(attempt) => (Next::Delete, Outcome::Unknown),
+            _ => (Next::Keep, Outcome::Standing(self.standing)),
         }
     }
 
@@ -491,6 +506,12 @@ impl Registration {
 }
 
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 mod claim_tests;
+#[cfg(test)]
+mod one;
+#[cfg(test)]
+mod ownership_tests;
 #[cfg(test)]
 mod tests;

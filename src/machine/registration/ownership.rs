@@ -16,6 +16,8 @@ use crate::time::{Timestamp, Ttl};
 const USE: Ttl = Ttl::from_seconds(3600);
 /// Events that wait for an account that does not answer.
 const MOST_EVENTS: usize = 64;
+/// Former owners whose accounts do not answer, and the newest events that wait for each.
+const MOST_FORMER: (usize, usize) = (16, 16);
 
 /// Whose a registration is, and the outbox to their account and to the provider's link.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -65,9 +67,9 @@ pub struct Vouch {
 }
 
 impl Ownership {
-    /// Nobody's yet.
-    pub(super) fn of(name: Option<RegistrationId>) -> Self {
-        Self { name, ..Self::default() }
+    /// Nobody's yet. What the account may have heard under the same name lies before `sequence`.
+    pub(super) fn of(name: Option<RegistrationId>, sequence: u64) -> Self {
+        Self { name, sequence, told: sequence, ..Self::default() }
     }
 
     pub(super) fn is_of(&self, person: &AccountId) -> bool {
@@ -84,6 +86,13 @@ impl Ownership {
         self.cut.as_ref().is_some_and(|(cut, since)| cut == link && generation < *since)
     }
 
+    /// What was said on the link before this generation is void. Events may come in any order.
+    fn cut(&mut self, link: &str, generation: u32) {
+        if !self.is_void(link, generation) {
+            self.cut = Some((link.to_owned(), generation));
+        }
+    }
+
     pub(super) fn has_to_tell(&self) -> bool {
         (self.owner.is_some() && self.told < self.sequence) || self.for_link.is_some() || !self.former.is_empty()
     }
@@ -98,7 +107,7 @@ impl Ownership {
     }
 
     pub(super) fn former_told(&mut self, sequence: u64) {
-        self.former.retain(|(_, feed)| feed.sequence > sequence);
+        self.former.retain(|(_, feed)| feed.sequence != sequence);
     }
 
     /// The link is to be told this, and nothing of before.
@@ -333,6 +342,8 @@ impl Registration {
         if withdrawn || known.ownership.is_void(&link.1, vouch.generation) {
             return (Next::Keep, Outcome::Refused);
         }
+        // A word of a later generation: the link was cut before it, which may be still on its way here.
+        known.end_link(&link.1, vouch.generation, now);
         let same = known.standing.claimed && !known.standing.ended && known.ownership.is_of(&vouch.person);
         if same && known.ownership.link.as_ref() == Some(&link) {
             return (Next::Keep, Outcome::Standing(known.standing));
@@ -340,7 +351,7 @@ impl Registration {
         known.forget(now);
         known.claim = None;
         if known.standing.claimed && !known.ownership.is_of(&vouch.person) {
-            // What somebody else's agent was given is not this person's.
+            // What somebody else's agent was given is not this person's, nor is what it did.
             known.standing.credentials.clear();
             known.part(now);
         }
@@ -357,8 +368,11 @@ impl Registration {
             Some(known) => known,
             None => Self::open(ttl, said, Kind::IdentityAssertion, None, now),
         };
-        if wanted.as_ref().is_some_and(|wanted| known.ownership.is_void(&wanted.link, wanted.generation)) {
-            return (Next::Keep, Outcome::Refused);
+        if let Some(wanted) = &wanted {
+            if known.ownership.is_void(&wanted.link, wanted.generation) {
+                return (Next::Keep, Outcome::Refused);
+            }
+            known.end_link(&wanted.link, wanted.generation, now);
         }
         if known.standing.claimed && !known.standing.ended && wanted.is_some_and(|wanted| known.ownership.is_of(&wanted.person)) {
             return (Next::Keep, Outcome::Standing(known.standing));
@@ -371,10 +385,7 @@ impl Registration {
         known.standing.expires = now.plus(ttl);
         known.next_generation();
         known.part(now);
-        let former = std::mem::take(&mut known.ownership.former);
-        let (sequence, name) = (known.ownership.sequence, Some(claim.registration.clone()));
-        let cut = known.ownership.cut.take();
-        known.ownership = Ownership { sequence, told: sequence, name, cut, former, ..Ownership::default() };
+        known.ownership.name = Some(claim.registration.clone());
         match &mut known.claim {
             Some(before) => {
                 if let Err(refusal) = before.bears(known.standing.expires, now) {
@@ -388,15 +399,20 @@ impl Registration {
         (known.put(), Outcome::Opened(standing, String::new()))
     }
 
-    /// It is not its owner's any more, and they are to hear of it.
+    /// It is not its owner's any more, and they are to hear of it, of all that was theirs and of nothing later.
     fn part(&mut self, now: Timestamp) {
         if self.ownership.ended.is_none() {
             self.ownership.ended = Some(now);
             self.ownership.note("agent.revoked", "the provider", now);
         }
-        if let (Some(owner), Some(feed)) = (self.ownership.owner.clone(), self.feed()) {
-            self.ownership.former.push((owner, feed));
+        let left = self.ownership.owner.clone().zip(self.feed());
+        let Ownership { sequence, name, cut, mut former, .. } = std::mem::take(&mut self.ownership);
+        if let Some((owner, mut feed)) = left {
+            let earlier = former.extract_if(.., |(known, _)| *known == owner).flat_map(|(_, feed)| feed.events);
+            feed.events = newest(earlier.chain(feed.events).collect(), MOST_FORMER.1);
+            former.push((owner, feed));
         }
+        self.ownership = Ownership { cut, former: newest(former, MOST_FORMER.0), ..Ownership::of(name, sequence) };
     }
 
     /// Owner or operator take it back: nothing of it counts any more, and the provider's word alone does not bring it back.
@@ -421,15 +437,15 @@ impl Registration {
         self.ownership.note("agent.revoked", by, now);
     }
 
-    /// The provider takes back its word: only what stands on it ends.
+    /// The provider takes back its word: only what stands on it ends, and nothing that was said after the event.
     pub(super) fn end_link(&mut self, link: &str, generation: u32, now: Timestamp) {
-        self.ownership.cut = Some((link.to_owned(), generation));
-        if self.ownership.stands_on(link) {
+        self.ownership.cut(link, generation);
+        if self.ownership.stands_on(link) && self.ownership.link_generation < generation {
             self.end("the provider", now);
-        } else if self.claim.as_ref().is_some_and(|claim| claim.vouched_by(link)) {
+        } else if let Some(claim) = self.claim.as_mut().filter(|claim| !self.standing.claimed && claim.vouched_by(link, generation)) {
             if self.standing.kind == Kind::IdentityAssertion {
                 self.end("the provider", now);
-            } else if let Some(claim) = &mut self.claim {
+            } else {
                 claim.drop_attempt();
             }
         }
@@ -475,4 +491,9 @@ impl Registration {
         let events = ownership.events.iter().map(|(_, event)| event.clone()).collect();
         Some(Feed { sequence: ownership.sequence, agent, events })
     }
+}
+
+/// The last `most` of them.
+fn newest<T>(mut all: Vec<T>, most: usize) -> Vec<T> {
+    all.split_off(all.len().saturating_sub(most))
 }

@@ -151,3 +151,35 @@ fn revoking_a_key_raises_its_own_generation_once() {
     let key = standing.credentials.first().unwrap();
     assert!(key.ended && key.generation == 1 && standing.generation == 0 && !standing.ended);
 }
+
+#[test]
+fn a_registration_whose_mail_failed_is_gone_and_one_that_somebody_has_taken_or_ended_is_not() {
+    use super::one::{One, attempt, claim, mailed};
+
+    let open = |number| Command::Open {
+        ttl: DAY,
+        key: None,
+        said: Said::default(),
+        idempotency: Some(("request".into(), format!("salt {number}"), Ttl::from_seconds(600))),
+        kind: Kind::ServiceAuth,
+        claim: Some(claim("claim", Some(mailed(number, 1)))),
+    };
+    let mut one = One::new();
+    one.run(open(1));
+    assert!(matches!(one.run(Command::Cancel(mailed(2, 1).id)), Outcome::Standing(_)), "it was opened by another request");
+    assert!(matches!(one.run(Command::Cancel(mailed(1, 1).id)), Outcome::Unknown));
+    assert!(one.record.is_none());
+    assert!(matches!(one.run(open(2)), Outcome::Opened(_, salt) if salt == "salt 2"), "it begins anew");
+    type Way = fn(&mut One);
+    let ways: [Way; 2] = [|one| drop(one.typed(2, 1, "typed 2")), |one| drop(one.run(Command::End { generation: 0 }))];
+    for way in ways {
+        let mut one = one.clone();
+        way(&mut one);
+        assert!(matches!(one.run(Command::Cancel(mailed(2, 1).id)), Outcome::Standing(standing) if standing.claimed || standing.ended));
+        assert!(one.record.is_some());
+    }
+    let mut one = One::new();
+    one.step_up(1, 1, 0);
+    one.run(Command::Cancel(attempt(1, 1, 0).id));
+    assert!(one.record.is_some(), "what was known of a provider's agent is not forgotten");
+}

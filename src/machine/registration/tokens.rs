@@ -10,6 +10,9 @@ use crate::time::{Timestamp, Ttl};
 
 /// More revoked tokens than this at one time end all tokens so far instead.
 pub(super) const MOST_REVOKED: usize = 512;
+/// Blocks of places that live tokens may refer to, and those that are still to be marked: so many fit into a record with room to spare,
+/// so whatever ends something is always taken.
+pub(super) const MOST_BLOCKS: usize = 4096;
 /// API keys of one registration.
 const MOST_KEYS: usize = 16;
 /// After a claim an older API key works for so long.
@@ -34,6 +37,9 @@ impl Registration {
             return (if used || noted { self.put() } else { Next::Keep }, outcome);
         };
         self.forget(now);
+        if self.blocks.len().saturating_add(self.marks.len()) >= MOST_BLOCKS {
+            return (Next::Keep, Outcome::Full);
+        }
         let until = now.plus(ttl).plus(BLOCK_USE);
         match self.blocks.last_mut() {
             // Neighbours are one block: a busy registration's record stays small.
@@ -79,7 +85,7 @@ impl Registration {
             return;
         }
         if self.standing.revoked.len() < MOST_REVOKED {
-            self.marks.extend(place);
+            self.mark(place);
             self.standing.revoked.push(token);
         } else {
             self.standing.tokens_after = now.seconds();
@@ -122,6 +128,16 @@ impl Registration {
         for credential in &mut self.standing.credentials {
             credential.limited = true;
             credential.expires = credential.expires.min(now.plus(OLD_KEY));
+        }
+    }
+
+    /// Marks one place; all of them if too many are still to be marked already.
+    fn mark(&mut self, place: Option<Block>) {
+        let Some(place) = place.filter(|place| !self.marks.iter().any(|mark| mark.holds(place))) else { return };
+        if self.marks.len() < MOST_BLOCKS {
+            self.marks.push(place);
+        } else {
+            self.mark_all();
         }
     }
 

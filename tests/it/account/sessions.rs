@@ -2,7 +2,7 @@ use postern::account::session::MOST;
 use postern::account::{Command, Outcome, Session};
 use postern::time::Timestamp;
 
-use super::{at, events, opened, run, session};
+use super::{at, events, opened, person, run, session};
 use crate::sqlite::Database;
 
 fn listed(database: &Database, seconds: u64) -> Vec<Session> {
@@ -91,4 +91,43 @@ fn signing_out_twice_is_one_event() {
     assert_eq!(listed(&database, 1), []);
     let browser = || "Browser 1".to_owned();
     assert_eq!(events(&database), [("session.ended".to_owned(), browser()), ("session.started".to_owned(), browser())]);
+}
+
+#[test]
+fn a_session_counts_while_it_is_listed_and_no_longer() {
+    let database = opened();
+    let known = session(1, 0, 100);
+    let counts = |number: u128, seconds| run(&database, seconds, &Command::InSession(session(number, 0, 0).id)) != Outcome::Nobody;
+    assert!(!counts(1, 0), "its record may be there before its row");
+    run(&database, 0, &Command::SignedIn(known.clone()));
+    assert_eq!(run(&database, 99, &Command::InSession(known.id.clone())), Outcome::Person(person(&database)));
+    assert!(!counts(2, 99), "another's");
+    assert!(!counts(1, 100), "its time is over, though nobody has cleared it away");
+    let again = session(3, 0, 200);
+    run(&database, 0, &Command::SignedIn(again.clone()));
+    run(&database, 1, &Command::SignedOut(again.id));
+    assert!(!counts(3, 1));
+    assert_eq!(database.query("SELECT id FROM session", 0).len(), 1, "asking lists none");
+}
+
+#[test]
+fn the_session_that_is_one_too_many_does_not_count_any_more() {
+    let database = opened();
+    let counts = |number: u128| run(&database, 100, &Command::InSession(session(number, 0, 0).id)) != Outcome::Nobody;
+    for number in 0..=u64::from(MOST) {
+        run(&database, number, &Command::SignedIn(session(number.into(), number, 10_000)));
+    }
+    assert_eq!((counts(0), counts(1), counts(50)), (false, true, true));
+}
+
+#[test]
+fn a_suspended_person_is_told_of_in_a_session_and_an_erased_one_is_nobody() {
+    let database = opened();
+    let known = session(1, 0, 1000);
+    run(&database, 0, &Command::SignedIn(known.clone()));
+    run(&database, 0, &Command::Suspend);
+    let asked = run(&database, 1, &Command::InSession(known.id.clone()));
+    assert!(matches!(asked, Outcome::Person(person) if person.suspended));
+    run(&database, 1, &Command::Erase);
+    assert_eq!(run(&database, 1, &Command::InSession(known.id)), Outcome::Nobody);
 }

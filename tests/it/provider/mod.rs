@@ -4,9 +4,15 @@ mod anything;
 mod assertion;
 mod client;
 mod event;
+mod former;
 mod keys;
+mod meanwhile;
+mod restricted;
+mod secret_change;
 mod signature;
 mod trust;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,7 +26,7 @@ use postern::store::Fetched;
 use postern::time::Ttl;
 use serde_json::{Value, json};
 
-use crate::world::{ISSUER, START, World, block};
+use crate::world::{Answer, ISSUER, START, World, block};
 
 pub const PROVIDER: &str = "https://provider.example.com";
 pub const JWKS: &str = "https://provider.example.com/.well-known/jwks.json";
@@ -110,7 +116,12 @@ pub fn signed(claims: &Value) -> String {
 
 /// A deployment that trusts two providers, which have published a key each.
 pub fn world() -> World {
-    let world = World::new(&[("TRUSTED_PROVIDERS", TRUSTED), ("RESOURCES", RESOURCES)]);
+    world_with(&[])
+}
+
+/// The same with these variables on top.
+pub fn world_with(vars: &[(&str, &str)]) -> World {
+    let world = World::new(&[&[("TRUSTED_PROVIDERS", TRUSTED), ("RESOURCES", RESOURCES)], vars].concat());
     assert_eq!(START.seconds(), NOW);
     for issuer in [PROVIDER, OTHER] {
         publish(&world, &format!("{issuer}/.well-known/jwks.json"), &json!({ "keys": [KEY.jwk("k1")] }), None);
@@ -139,4 +150,63 @@ pub fn verify<'w>(world: &'w World, assertion: &str) -> Result<Vouched<'w>, Erro
 /// What becomes of these claims in a new world.
 pub fn outcome(claims: &Value) -> Result<(), ErrorCode> {
     verify(&world(), &signed(claims)).map(|_| ())
+}
+
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// A name that was not used before.
+fn name() -> String {
+    static NAMES: AtomicU32 = AtomicU32::new(0);
+    format!("name-{}", NAMES.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The claims of an ID-JAG of now.
+pub fn word(world: &World, subject: &str, email: &str) -> Value {
+    let now = world.platform.now.get().seconds();
+    json!({
+        "iss": PROVIDER, "sub": subject, "aud": ISSUER, "client_id": PROVIDER, "jti": name(), "iat": now, "exp": now + 300, "auth_time": now,
+        "email": email, "email_verified": true,
+    })
+}
+
+/// What is sent with an ID-JAG.
+pub fn presented(claims: &Value) -> Value {
+    json!({ "type": "identity_assertion", "assertion_type": "urn:ietf:params:oauth:token-type:id-jag", "assertion": signed(claims) })
+}
+
+pub fn present(world: &World, claims: &Value) -> Answer {
+    world.json("/agent/identity", &presented(claims))
+}
+
+pub fn admitted(world: &World, claims: &Value) -> Value {
+    let answer = present(world, claims);
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    answer.json()
+}
+
+/// The person must confirm first.
+pub fn asked(world: &World, claims: &Value) -> Value {
+    let answer = present(world, claims);
+    assert_eq!((answer.status(), answer.text("error").as_str()), (401, "interaction_required"), "{}", answer.json());
+    answer.json()
+}
+
+/// Our assertion for a token.
+pub fn exchange(world: &World, assertion: &str, more: &[(&str, &str)]) -> Answer {
+    world.form("/oauth2/token", &[&[("grant_type", JWT_BEARER), ("assertion", assertion)], more].concat())
+}
+
+/// A security event of now about this subject.
+pub fn event_of(world: &World, subject: &str) -> String {
+    let now = world.platform.now.get().seconds();
+    let events = json!({ postern::provider::event::REVOKED[0]: {} });
+    token(
+        KEY,
+        &header("secevent+jwt"),
+        &json!({ "iss": PROVIDER, "sub": subject, "aud": ISSUER, "jti": name(), "iat": now, "events": events }),
+    )
+}
+
+pub fn push(world: &World, event: &str) -> u16 {
+    world.send("192.0.2.2", "POST", "/agent/event/notify", &[("content-type", "application/secevent+jwt")], event).status()
 }
