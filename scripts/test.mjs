@@ -46,7 +46,8 @@ const steps = {
   "disposable-domains": () => run(node, ["scripts/disposable.mjs", "--check"]),
   native: () => run("cargo", ["test", "--locked"], { env: rounds }),
   build,
-  workerd: () => nodeTests("tests/workerd", 2),
+  // Many of them wait for something: three at a time keep two cores busy.
+  workerd: () => nodeTests("tests/workerd", 3),
   "dry-run": () => run(node, [wrangler, "deploy", "--dry-run", "--outdir", join("target", "dry-run")], { quiet: true }),
   readme: () => nodeTests("tests/readme", 1),
 };

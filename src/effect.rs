@@ -3,6 +3,7 @@
 use crate::cx::Cx;
 use crate::keys::{self, KeysError};
 use crate::machine::{Effect, Settle};
+use crate::oidc::logout_token;
 use crate::status;
 use crate::store::Ports;
 use crate::time::Ttl;
@@ -14,7 +15,7 @@ use crate::time::Ttl;
 pub async fn perform<P: Ports>(effect: Effect<String>, cx: &Cx<'_, P>) -> Result<String, KeysError> {
     match effect {
         Effect::Step(command) => Ok(command),
-        Effect::GenerateKey(Settle(then)) => Ok(then(keys::candidate(cx).await?)),
+        Effect::GenerateKey(ring, Settle(then)) => Ok(then(keys::candidate(ring, cx).await?)),
         Effect::Publish { name, value, then } => {
             cx.ports.publish(name, &value, None).await?;
             Ok(then)
@@ -25,6 +26,7 @@ pub async fn perform<P: Ports>(effect: Effect<String>, cx: &Cx<'_, P>) -> Result
             cx.ports.publish(&status::name(list), &token, Some(ttl)).await?;
             Ok(then)
         }
+        Effect::LogOut { relying, heard, lost } => Ok(if logout_token::hand_over(&relying, cx).await? { heard } else { lost }),
         Effect::Tell { kind, id, command, then } => {
             cx.ports.tell(kind, &id, command).await?;
             Ok(then)

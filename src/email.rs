@@ -40,7 +40,7 @@ impl Address {
     /// Whether the domain, or one above it, belongs to a throw-away service.
     #[must_use]
     pub fn is_disposable(&self) -> bool {
-        let mut domain = self.text.get(self.at.saturating_add(1)..).unwrap_or_default();
+        let mut domain = self.domain();
         loop {
             if listed(domain) {
                 return true;
@@ -50,6 +50,12 @@ impl Address {
                 None => return false,
             }
         }
+    }
+
+    /// What comes after the at sign, in lower case.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.text.get(self.at.saturating_add(1)..).unwrap_or_default()
     }
 
     /// As text.

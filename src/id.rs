@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::base62;
 
@@ -100,6 +101,59 @@ id! {
 id! {
     /// `lgn_` and 22 digits: one sign-in by mail that is under way.
     LoginId, "lgn_"
+}
+id! {
+    /// `gnt_` and 22 digits: what one person has granted to one client.
+    GrantId, "gnt_"
+}
+id! {
+    /// `dev_` and 22 digits: one device that waits for its person (RFC 8628).
+    DeviceId, "dev_"
+}
+id! {
+    /// `azn_` and 22 digits: one authorization request, pushed or shown.
+    AuthorizationId, "azn_"
+}
+
+impl GrantId {
+    /// The grant of `account` to the client, or of the client to itself. The same for good: it depends on no secret of the deployment, and
+    /// nobody reaches it without one of its own.
+    #[must_use]
+    pub fn of(account: Option<&AccountId>, client: &str) -> Self {
+        let account = account.map_or("", AccountId::as_str);
+        let full = Sha256::digest(format!("grant\n{account}\n{client}"));
+        Self::from_bytes(std::array::from_fn(|index| full.get(index).copied().unwrap_or_default()))
+    }
+}
+
+/// The record that decides whether a token counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// An agent's registration.
+    Registration(RegistrationId),
+    /// A person's grant to a client, or a client's own.
+    Grant(GrantId),
+}
+
+impl Holder {
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Registration(id) => id.as_str(),
+            Self::Grant(id) => id.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+id! {
+    /// `ups_` and 22 digits: one journey to a provider of people, or the question after it.
+    UpstreamId, "ups_"
 }
 
 #[cfg(test)]

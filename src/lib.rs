@@ -10,7 +10,8 @@
 //! [`edge`](crate) exists on wasm32 alone and is all that knows the platform. [`http`] is the route table and one
 //! file per endpoint family. [`grant`] turns a token request into tokens. [`machine`] holds everything that changes,
 //! as pure functions of (state, command, now). [`oauth`] and [`jose`] are wire vocabulary. [`account`] is what people
-//! list and query, in SQL; [`people`] finds them; [`provider`] judges what others say about them, and [`vouch`] what follows.
+//! list and query, in SQL; [`people`] finds them, and [`oidc`] says who they are; [`provider`] judges what others say about them, and
+//! [`vouch`] what follows. [`verify`] says whether a token counts, and [`dpop`] whether its bearer has the key that it is bound to.
 //!
 //! # A token request, from door to door
 //!
@@ -37,14 +38,17 @@
 
 pub mod account;
 pub mod base62;
+pub mod client;
 pub mod config;
 pub mod cx;
+pub mod dpop;
 pub mod effect;
 pub mod email;
 pub mod entropy;
 pub mod grant;
 pub mod http;
 pub mod id;
+pub mod identity;
 pub mod jose;
 pub mod keys;
 pub mod lean;
@@ -54,6 +58,7 @@ pub mod master;
 pub mod memory;
 pub mod network;
 pub mod oauth;
+pub mod oidc;
 pub mod people;
 pub mod post;
 pub mod provider;
@@ -62,6 +67,9 @@ pub mod secret;
 pub mod status;
 pub mod store;
 pub mod time;
+pub mod trace;
+pub mod upstream;
+pub mod user_code;
 pub mod verify;
 pub mod vouch;
 pub mod webauthn;

@@ -6,17 +6,23 @@ use std::rc::Rc;
 
 use jwt_compact::Claims;
 
+use crate::client;
+use crate::client::document::ClientDocument;
+use crate::client::keys::ClientKeys;
 use crate::config::trust::MOST_PROVIDERS;
+use crate::config::upstream::MOST_UPSTREAMS;
 use crate::http::{Prepared, logo};
-use crate::id::RegistrationId;
+use crate::id::Holder;
 use crate::jose::claims::AccessToken;
-use crate::machine::keyring::KeySet;
+use crate::machine::keyring::{KeySet, Ring};
 use crate::machine::standing::Standing;
 use crate::machine::status_index::Block;
 use crate::provider::client::ClientMetadata;
 use crate::provider::fetch::Kept;
 use crate::provider::jwks::KeySet as ProviderKeys;
 use crate::time::Timestamp;
+use crate::trace::Watch;
+use crate::upstream::metadata::Metadata;
 
 /// A map that forgets: when it is full, the older half goes.
 pub struct Bounded<K, V> {
@@ -52,10 +58,10 @@ impl<K: Ord, V: Clone> Bounded<K, V> {
     }
 }
 
-/// Places in a status list that this isolate may give to tokens of one registration.
+/// Places in a status list that this isolate may give to tokens of one holder.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// They are void once the registration's epoch has moved on.
+    /// They are void once its epoch has moved on.
     pub epoch: u32,
     /// Until when they may be given to tokens.
     pub until: Timestamp,
@@ -74,21 +80,21 @@ pub struct Seen {
     pub claims: Rc<Claims<AccessToken>>,
 }
 
-/// When a registration was asked, and what it said; none if there is no such registration.
+/// When a holder was asked, and what it said; none if there is no such one.
 pub type Known = (Timestamp, Option<Rc<Standing>>);
 
 /// The caches of one isolate.
 pub struct Memory {
-    /// The key set, and when it was fetched.
-    pub keys: RefCell<Option<(Timestamp, Rc<KeySet>)>>,
+    /// The key sets by ring, and when they were fetched.
+    pub keys: RefCell<BTreeMap<Ring, (Timestamp, Rc<KeySet>)>>,
     /// When the key ring was last asked for a key that is not in the set.
     pub ring_asked: Cell<Timestamp>,
-    /// What registrations last said of themselves, and when.
-    pub standings: RefCell<Bounded<RegistrationId, Known>>,
+    /// What holders last said of themselves, and when.
+    pub standings: RefCell<Bounded<Holder, Known>>,
     /// Tokens by SHA-256.
     pub tokens: RefCell<Bounded<[u8; 32], Seen>>,
-    /// Places by registration.
-    pub places: RefCell<Bounded<RegistrationId, Places>>,
+    /// Places by holder.
+    pub places: RefCell<Bounded<Holder, Places>>,
     /// Places for registrations to come.
     pub leases: RefCell<Vec<Block>>,
     /// Documents, ready to be sent.
@@ -99,14 +105,24 @@ pub struct Memory {
     pub lists: RefCell<Bounded<u32, (Timestamp, Rc<str>)>>,
     /// Key sets of trusted providers by address: room for all, so that none pushes another out.
     pub key_sets: RefCell<Bounded<String, Kept<ProviderKeys>>>,
+    /// Metadata of providers of people by address.
+    pub upstreams: RefCell<Bounded<String, Kept<Metadata>>>,
     /// Metadata of clients of trusted providers by address.
     pub clients: RefCell<Bounded<String, Kept<ClientMetadata>>>,
+    /// Clients that are documents, by address.
+    pub client_documents: RefCell<Bounded<String, Kept<ClientDocument>>>,
+    /// Key sets of clients by address.
+    pub client_keys: RefCell<Bounded<String, Kept<ClientKeys>>>,
+    /// Clients that are records here, by `client_id`.
+    pub registered_clients: RefCell<Bounded<String, client::Known>>,
+    /// Which clients are on their way in.
+    pub watch: RefCell<Watch>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            keys: RefCell::new(None),
+            keys: RefCell::default(),
             ring_asked: Cell::new(Timestamp::from_millis(0)),
             standings: RefCell::new(Bounded::new(4096)),
             tokens: RefCell::new(Bounded::new(4096)),
@@ -115,8 +131,13 @@ impl Default for Memory {
             documents: RefCell::new(Bounded::new(64)),
             logos: RefCell::new(Bounded::new(16)),
             lists: RefCell::new(Bounded::new(64)),
-            key_sets: RefCell::new(Bounded::new(2 * (MOST_PROVIDERS + 1))),
+            key_sets: RefCell::new(Bounded::new(2 * (MOST_PROVIDERS + MOST_UPSTREAMS + 1))),
+            upstreams: RefCell::new(Bounded::new(2 * (MOST_UPSTREAMS + 1))),
             clients: RefCell::new(Bounded::new(128)),
+            client_documents: RefCell::new(Bounded::new(256)),
+            client_keys: RefCell::new(Bounded::new(128)),
+            registered_clients: RefCell::new(Bounded::new(1024)),
+            watch: RefCell::default(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Contact<'a> {
     Email(&'a str),
     /// A phone number, E.164.
     Phone(&'a str),
+    /// Issuer and subject of a provider of people.
+    Identity(&'a str, &'a str),
 }
 
 impl Contact<'_> {
@@ -26,6 +28,7 @@ impl Contact<'_> {
         match self {
             Self::Email(email) => master.name("email", &[email]),
             Self::Phone(phone) => master.name("phone", &[phone]),
+            Self::Identity(issuer, subject) => master.name("upstream", &[issuer, subject]),
         }
     }
 }

@@ -80,6 +80,62 @@ impl Purpose for LoginLink {
     const NAME: &'static str = "login_link";
 }
 
+/// The secret of a client.
+#[derive(Debug)]
+pub enum ClientSecret {}
+
+impl Purpose for ClientSecret {
+    const NAME: &'static str = "client_secret";
+}
+
+/// Manages one client (RFC 7592).
+#[derive(Debug)]
+pub enum RegistrationToken {}
+
+impl Purpose for RegistrationToken {
+    const NAME: &'static str = "registration_access_token";
+}
+
+/// An authorization code (RFC 6749, section 4.1.2).
+#[derive(Debug)]
+pub enum AuthorizationCode {}
+
+impl Purpose for AuthorizationCode {
+    const NAME: &'static str = "authorization_code";
+}
+
+/// An authorization request: pushed (RFC 9126), or shown to its person.
+#[derive(Debug)]
+pub enum AuthorizationRequest {}
+
+impl Purpose for AuthorizationRequest {
+    const NAME: &'static str = "authorization_request";
+}
+
+/// What a device polls with (RFC 8628, section 3.2).
+#[derive(Debug)]
+pub enum DeviceCode {}
+
+impl Purpose for DeviceCode {
+    const NAME: &'static str = "device_code";
+}
+
+/// `state` of a journey to a provider of people.
+#[derive(Debug)]
+pub enum UpstreamState {}
+
+impl Purpose for UpstreamState {
+    const NAME: &'static str = "upstream_state";
+}
+
+/// Asks whether an identity is to be linked.
+#[derive(Debug)]
+pub enum UpstreamLink {}
+
+impl Purpose for UpstreamLink {
+    const NAME: &'static str = "upstream_link";
+}
+
 /// A secret on its way to its owner: it can be revealed once and not otherwise looked at.
 pub struct Secret<P> {
     text: String,

@@ -55,6 +55,8 @@ pub trait Directory {
 /// A private key as the key ring keeps it.
 #[derive(Clone, Copy)]
 pub struct SigningKey<'a> {
+    /// What it signs with.
+    pub algorithm: Algorithm,
     /// Thumbprint of the public key, and the associated data of the wrapping.
     pub kid: &'a str,
     /// base64url of nonce and ciphertext (AES-256-GCM over PKCS #8).
@@ -63,13 +65,14 @@ pub struct SigningKey<'a> {
     pub unwrap_with: &'a [[u8; 32]],
 }
 
-/// ES256: 64-byte signatures (RFC 7518, section 3.4).
+/// Signatures as a JWS has them (RFC 7518, section 3): ours are ES256, 64 bytes, and RS256, 256 bytes.
 pub trait Signer {
-    /// Makes a key pair: the public key, and the private one wrapped with `wrap_with`.
+    /// Makes a key pair, for RS256 one of 2048 bits, and for every other algorithm one for ES256: the public key, and the private one
+    /// wrapped with `wrap_with`.
     ///
     /// # Errors
     /// The crypto failed.
-    async fn generate(&self, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError>;
+    async fn generate(&self, algorithm: Algorithm, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError>;
 
     /// Signs.
     ///
@@ -125,6 +128,18 @@ pub struct Fetched {
     pub body: Bytes,
 }
 
+/// What is asked of a place outside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask<'a> {
+    /// Header fields, in lower case; `accept` is `application/json` unless it is one of them.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// `Content-Type` and content of a POST; without it, it is a GET.
+    pub content: Option<(&'a str, &'a str)>,
+}
+
+/// `Content-Type` of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What is outside cannot be reached, or not in time, or is too large; or the mail was not taken.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("outbound: {0}")]
@@ -132,11 +147,19 @@ pub struct OutboundError(pub String);
 
 /// The world outside. Which addresses may be asked is decided before (`provider::guard`).
 pub trait Outbound {
-    /// Gets `url`: follows no redirect, sends no credential, reads at most `most` bytes, waits at most `patience`.
+    /// Asks `url`: follows no redirect, sends no credential but those in `what`, reads at most `most` bytes, waits at most `patience`.
     ///
     /// # Errors
-    /// No answer, or none in time, or one that is too long.
-    async fn fetch(&self, url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError>;
+    /// No answer, or none in time, or one that is too long. Never says what was sent.
+    async fn ask(&self, url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Result<Fetched, OutboundError>;
+
+    /// Gets `url`, and says nothing but that.
+    ///
+    /// # Errors
+    /// As [`Outbound::ask`].
+    async fn fetch(&self, url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
+        self.ask(url, Ask::default(), most, patience).await
+    }
 
     /// Lets other requests go on for a while: for what one of them is fetching already.
     async fn pause(&self, length: Ttl);

@@ -5,11 +5,14 @@ use std::rc::Rc;
 use jwt_compact::Claims;
 use sha2::{Digest as _, Sha256};
 
+use crate::client;
 use crate::cx::Cx;
-use crate::id::RegistrationId;
+use crate::dpop::{self, InvalidProof};
+use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, holds};
 use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys::{self, KeysError};
+use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::Standing;
 use crate::memory::Seen;
@@ -20,8 +23,8 @@ use crate::time::Timestamp;
 
 /// What somebody presented, once it is known to count.
 pub struct Active {
-    /// The registration behind it.
-    pub registration: RegistrationId,
+    /// The record behind it.
+    pub holder: Holder,
     /// How that stands.
     pub standing: Rc<Standing>,
     /// What it is.
@@ -29,12 +32,45 @@ pub struct Active {
 }
 
 impl Active {
+    /// Whose it is.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        match &self.kind {
+            Kind::AccessToken(claims) => &claims.custom.client_id,
+            Kind::ApiKey(_) => self.holder.as_str(),
+        }
+    }
+
+    /// Whether somebody acts with it for its subject (RFC 8693, section 4.1).
+    #[must_use]
+    pub fn is_delegated(&self) -> bool {
+        matches!(&self.kind, Kind::AccessToken(claims) if claims.custom.act.is_some())
+    }
+
+    /// The registration behind it, if it is an agent's.
+    #[must_use]
+    pub fn registration(&self) -> Option<&RegistrationId> {
+        match &self.holder {
+            Holder::Registration(id) => Some(id),
+            Holder::Grant(_) => None,
+        }
+    }
+
     /// The API key that it is, or was issued for.
     #[must_use]
     pub fn stamp(&self) -> Option<CredentialStamp> {
         match &self.kind {
             Kind::AccessToken(claims) => claims.custom.credential,
             Kind::ApiKey(stamp) => Some(*stamp),
+        }
+    }
+
+    /// The key that it is bound to: the thumbprint of `cnf`.
+    #[must_use]
+    pub fn jkt(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::AccessToken(claims) => claims.custom.cnf.as_ref().map(|cnf| cnf.jkt.as_str()),
+            Kind::ApiKey(_) => None,
         }
     }
 }
@@ -56,16 +92,22 @@ pub enum Inactive {
     /// Signed by us for another issuer or time.
     #[error("the claims do not hold: {0}")]
     Claims(&'static str),
-    /// The registration has expired or never was.
-    #[error("the registration {0} is gone")]
-    Gone(RegistrationId),
-    /// Token, key or registration was revoked.
-    #[error("revoked with or within the registration {0}")]
-    Revoked(RegistrationId),
+    /// What stands behind it has expired or never was.
+    #[error("{0} is gone")]
+    Gone(Holder),
+    /// Token, key, or what stands behind it was revoked.
+    #[error("revoked with or within {0}")]
+    Revoked(Holder),
+    /// Bound to a key, and presented without a proof of it (RFC 9449, section 7.2).
+    #[error("the token is bound to a key")]
+    Bound,
+    /// Presented with a proof, and bound to no key.
+    #[error("the token is bound to no key")]
+    Unbound,
     /// The keys are out of reach.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// The registration is out of reach.
+    /// What stands behind it is out of reach.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -75,6 +117,41 @@ impl Refusal for Inactive {
         match self {
             Self::Keys(_) | Self::Store(_) => ErrorCode::TemporarilyUnavailable,
             _ => ErrorCode::InvalidToken,
+        }
+    }
+
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Bound => "The token is bound to your key: send it as Authorization: DPoP, with a DPoP header that has a proof.",
+            Self::Unbound => "The token is bound to no key: send it as Authorization: Bearer, or ask for one with a DPoP proof.",
+            _ => self.code().hint(),
+        }
+    }
+}
+
+/// Why a token that came with a proof does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// It would not count with any proof.
+    #[error(transparent)]
+    Token(#[from] Inactive),
+    /// The proof does not count, or not for it.
+    #[error(transparent)]
+    Proof(#[from] InvalidProof),
+}
+
+impl Refusal for Unproven {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Token(error) => error.code(),
+            Self::Proof(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Token(error) => error.hint(),
+            Self::Proof(error) => error.hint(),
         }
     }
 }
@@ -88,33 +165,92 @@ impl From<InvalidJws> for Inactive {
     }
 }
 
-/// Judges an access token or API key, as fresh as `LIVENESS_TTL` says.
+/// Judges an access token or API key that whoever holds it may use.
+///
+/// # Errors
+/// It does not count, or not without a proof of its key.
+pub async fn bearer<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Active, Inactive> {
+    let active = credential(presented, cx).await?;
+    if active.jkt().is_some() { Err(Inactive::Bound) } else { Ok(active) }
+}
+
+/// Judges an access token that came with `request` and its proof, and uses the proof up.
+///
+/// # Errors
+/// It does not count, or is not bound to the key that is shown.
+pub async fn proven<P: Ports>(presented: &str, request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Active, Unproven> {
+    let active = credential(presented, cx).await?;
+    let jkt = active.jkt().ok_or(Inactive::Unbound)?;
+    let proof = dpop::proof(request, Some(presented), cx).await?;
+    dpop::same_key(Some(jkt), proof.as_ref())?;
+    dpop::burn(proof.as_ref(), cx).await?;
+    Ok(active)
+}
+
+/// Judges an access token or API key, bound or not, as fresh as `LIVENESS_TTL` says: what it is, not whether who presents it may use it.
 ///
 /// # Errors
 /// It does not count.
-pub async fn bearer<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Active, Inactive> {
+pub async fn credential<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Active, Inactive> {
     if let Some(key) = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, presented, &cx.config.masters) {
         return api_key(&key, cx).await;
     }
     let claims = access_token(presented, cx).await?;
-    let registration = claims.custom.registration.clone();
     let token = &claims.custom;
+    let holder = token.holder().ok_or(Inactive::Claims("holder"))?;
     // What is genuine and newer than what is remembered shows that something happened meanwhile: a claim, or a new key.
     let behind = |known: &Standing| token.generation > known.generation || token.credential.is_some_and(|stamp| !known.knows(stamp));
-    let standing = standing(&registration, behind, cx).await?;
-    let live = standing.counts(token.generation, cx.now)
+    let standing = standing(&holder, behind, cx).await?;
+    let live = counts(&claims, &standing, cx) && actors_count(&claims, cx).await? && has_client(&holder, &token.client_id, cx).await?;
+    if live { Ok(Active { holder, standing, kind: Kind::AccessToken(claims) }) } else { Err(Inactive::Revoked(holder)) }
+}
+
+/// Whether the client of a grant is still there, where that is ours to know: whoever ends a client ends its tokens. A document that cannot be
+/// had at the moment ends nothing.
+async fn has_client<P: Ports>(holder: &Holder, id: &str, cx: &Cx<'_, P>) -> Result<bool, Inactive> {
+    if matches!(holder, Holder::Registration(_)) || id.contains("://") {
+        return Ok(true);
+    }
+    match client::find(id, cx).await {
+        Ok(found) => Ok(found.is_some()),
+        Err(client::Unavailable::Store(error)) => Err(error.into()),
+        Err(_) => Ok(true),
+    }
+}
+
+/// Whether a token counts by what its own holder says of it, and of those that it came from.
+pub(crate) fn counts<P>(claims: &Claims<AccessToken>, standing: &Standing, cx: &Cx<'_, P>) -> bool {
+    let token = &claims.custom;
+    standing.counts(token.generation, cx.now)
         && !standing.has_revoked(&token.jti, claims.issued_at.map_or(0, |at| at.timestamp()))
-        && token.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now));
-    if live { Ok(Active { registration, standing, kind: Kind::AccessToken(claims) }) } else { Err(Inactive::Revoked(registration)) }
+        && token.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now))
+        && !token.origins.iter().any(|origin| origin.holder().is_none() && standing.has_revoked(&origin.jti, origin.iat))
+}
+
+/// Whether what its actors have shown still counts.
+async fn actors_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) -> Result<bool, Inactive> {
+    for origin in &claims.custom.origins {
+        let Some(holder) = origin.holder() else { continue };
+        let generation = origin.generation.unwrap_or_default();
+        let behind = |known: &Standing| generation > known.generation || origin.credential.is_some_and(|stamp| !known.knows(stamp));
+        let standing = standing(&holder, behind, cx).await?;
+        let live = standing.counts(generation, cx.now)
+            && !standing.has_revoked(&origin.jti, origin.iat)
+            && origin.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now));
+        if !live {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Active, Inactive> {
-    let registration = RegistrationId::from_digits(key.digits());
+    let holder = Holder::Registration(RegistrationId::from_digits(key.digits()));
     let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
-    let standing = standing(&registration, unknown, cx).await?;
+    let standing = standing(&holder, unknown, cx).await?;
     match standing.api_key(|digest| key.matches(digest), cx.now) {
-        Some(stamp) => Ok(Active { registration, standing, kind: Kind::ApiKey(stamp) }),
-        None => Err(Inactive::Revoked(registration)),
+        Some(stamp) => Ok(Active { holder, standing, kind: Kind::ApiKey(stamp) }),
+        None => Err(Inactive::Revoked(holder)),
     }
 }
 
@@ -166,29 +302,36 @@ async fn verify<T: serde::de::DeserializeOwned, P: Ports>(
     Ok((kid, untrusted.verify(typ, &key.jwk, cx.ports).await?))
 }
 
-/// How a registration stands, asked at most once per `LIVENESS_TTL` and isolate, and anew if what is remembered is `behind`.
-async fn standing<P: Ports>(
-    registration: &RegistrationId,
-    behind: impl Fn(&Standing) -> bool,
-    cx: &Cx<'_, P>,
-) -> Result<Rc<Standing>, Inactive> {
-    let known = cx.memory.standings.borrow().find(registration);
+/// How a holder stands, asked at most once per `LIVENESS_TTL` and isolate, and anew if what is remembered is `behind`.
+async fn standing<P: Ports>(holder: &Holder, behind: impl Fn(&Standing) -> bool, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
+    let known = cx.memory.standings.borrow().find(holder);
     if let Some((at, standing)) = known
         && cx.now < at.plus(cx.config.ttls.liveness)
         && !standing.as_deref().is_some_and(behind)
     {
-        return standing.ok_or_else(|| Inactive::Gone(registration.clone()));
+        return standing.ok_or_else(|| Inactive::Gone(holder.clone()));
     }
-    let standing = match cx.ports.run::<Registration>(registration, Command::Look).await? {
-        Outcome::Standing(standing) => Some(Rc::new(standing)),
-        _ => None,
+    let standing = match holder {
+        Holder::Registration(id) => match cx.ports.run::<Registration>(id, Command::Look).await? {
+            Outcome::Standing(standing) => Some(Rc::new(standing)),
+            _ => None,
+        },
+        Holder::Grant(id) => match cx.ports.run::<Grant>(id, grant::Command::Look).await? {
+            grant::Outcome::Standing(standing) => Some(Rc::new(standing)),
+            _ => None,
+        },
     };
-    remember(registration, standing.clone(), cx);
-    standing.ok_or_else(|| Inactive::Gone(registration.clone()))
+    note(holder, standing.clone(), cx);
+    standing.ok_or_else(|| Inactive::Gone(holder.clone()))
 }
 
 /// Notes what a registration just said of itself.
 pub fn remember<P>(registration: &RegistrationId, standing: Option<Rc<Standing>>, cx: &Cx<'_, P>) {
+    note(&Holder::Registration(registration.clone()), standing, cx);
+}
+
+/// Notes what a holder just said of itself.
+pub fn note<P>(holder: &Holder, standing: Option<Rc<Standing>>, cx: &Cx<'_, P>) {
     let at: Timestamp = cx.now;
-    cx.memory.standings.borrow_mut().insert(registration.clone(), (at, standing));
+    cx.memory.standings.borrow_mut().insert(holder.clone(), (at, standing));
 }

@@ -7,6 +7,8 @@
 //! | `passkey.added` | | the passkey's name |
 //! | `passkey.removed` | | the passkey's name |
 //! | `passkey.cloned` | its counter did not grow: there may be two of it | the passkey's name |
+//! | `identity.linked` | the person can sign in with a provider | the provider's issuer |
+//! | `identity.removed` | and not any more | the provider's issuer |
 //! | `account.suspended` | the operator has barred the person | |
 //! | `account.resumed` | and let them in again | |
 //! | `agent.` and more | as the registration told it, or whoever noted it | theirs |
@@ -25,6 +27,10 @@ pub const PASSKEY_ADDED: &str = "passkey.added";
 pub const PASSKEY_REMOVED: &str = "passkey.removed";
 /// A passkey's counter did not grow.
 pub const PASSKEY_CLONED: &str = "passkey.cloned";
+/// There is a new way to sign in, with a provider.
+pub const IDENTITY_LINKED: &str = "identity.linked";
+/// It was taken away.
+pub const IDENTITY_REMOVED: &str = "identity.removed";
 /// The person was barred.
 pub const ACCOUNT_SUSPENDED: &str = "account.suspended";
 /// The person is let in again.

@@ -6,7 +6,9 @@
 use super::sql::{Sql, SqlError, Value, first};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[&[
+pub const STEPS: &[&[&str]] = &[FIRST, SECOND, THIRD, FOURTH];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE person (
         id INTEGER PRIMARY KEY CHECK (id = 0),
         email TEXT, phone TEXT, created INTEGER NOT NULL, provider TEXT,
@@ -33,15 +35,45 @@ pub const STEPS: &[&[&str]] = &[&[
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         at INTEGER NOT NULL, name TEXT NOT NULL, registration TEXT, detail TEXT NOT NULL
     ) STRICT",
-]];
+];
+
+/// Sign-in with somebody else's word.
+const SECOND: &[&str] = &[
+    "ALTER TABLE person ADD COLUMN name TEXT",
+    "ALTER TABLE person ADD COLUMN picture TEXT",
+    // At most ten rows.
+    "CREATE TABLE identity (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        issuer TEXT NOT NULL, subject TEXT NOT NULL, email TEXT, linked INTEGER NOT NULL, used INTEGER,
+        UNIQUE (issuer, subject)
+    ) STRICT",
+];
+
+/// Clients that people let in.
+const THIRD: &[&str] = &[
+    // `grant` is a word of SQL in some dialects; `name` is the grant's.
+    "CREATE TABLE connection (
+        name TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
+        client TEXT NOT NULL, client_name TEXT, scope TEXT NOT NULL, resources TEXT NOT NULL,
+        created INTEGER NOT NULL, used INTEGER, ended INTEGER
+    ) STRICT, WITHOUT ROWID",
+    "CREATE INDEX connection_created ON connection (created)",
+    "CREATE INDEX connection_live ON connection (created) WHERE ended IS NULL",
+];
+
+/// What groups of clients know the person as.
+const FOURTH: &[&str] = &["CREATE TABLE subject (sector TEXT PRIMARY KEY, subject TEXT NOT NULL) STRICT, WITHOUT ROWID"];
 
 /// Takes away every table that the steps make.
-const REMOVAL: [&str; 6] = [
+const REMOVAL: [&str; 9] = [
     "DROP TABLE IF EXISTS person",
     "DROP TABLE IF EXISTS session",
     "DROP TABLE IF EXISTS passkey",
     "DROP TABLE IF EXISTS agent",
     "DROP TABLE IF EXISTS event",
+    "DROP TABLE IF EXISTS connection",
+    "DROP TABLE IF EXISTS subject",
+    "DROP TABLE IF EXISTS identity",
     "DROP TABLE IF EXISTS migration",
 ];
 

@@ -4,7 +4,9 @@
 //! may be a moment behind.
 
 mod agent;
+mod connection;
 pub mod event;
+pub mod identity;
 pub mod migrations;
 pub mod passkey;
 mod person;
@@ -17,7 +19,8 @@ use serde_json::Value;
 
 pub use run::{After, carry_out, wake};
 
-use crate::id::{RegistrationId, SessionId};
+use crate::id::{GrantId, RegistrationId, SessionId};
+use crate::oauth::scope::Scope;
 use crate::time::Timestamp;
 
 /// Names accounts among the kinds of records that can be told something.
@@ -68,6 +71,17 @@ pub enum Command {
     },
     /// All passkeys, newest first.
     Passkeys,
+    /// Whoever signs in with a provider is new here: the person is there from now on, with this identity linked. Refused if somebody else
+    /// is here already.
+    Join(Arrival),
+    /// Somebody signs in with a provider: the person, if that identity is linked here.
+    Arrive(Arrival),
+    /// The person wants to sign in with a provider from now on.
+    Link(Arrival),
+    /// And not any more. Refused if it is the only way in.
+    Unlink(u64),
+    /// All linked identities, oldest first.
+    Identities,
     /// A registration tells how it stands. Older tellings than the last are ignored, repeated ones change nothing.
     Feed(Feed),
     /// Agents, newest claim first.
@@ -78,6 +92,24 @@ pub enum Command {
         limit: u32,
         /// Only those that have not ended.
         live: bool,
+    },
+    /// A grant tells how it stands. Older tellings than the last are ignored, repeated ones change nothing.
+    Connect(Connection),
+    /// Clients that the person has granted something, the newest first.
+    Connections {
+        /// The last one of the page before.
+        after: Option<GrantId>,
+        /// At most so many, 1 to 100.
+        limit: u32,
+        /// Only those that have not ended.
+        live: bool,
+    },
+    /// What does a group of clients know the person as? The same for good, once it was asked.
+    Subject {
+        /// Names the group.
+        sector: String,
+        /// The subject from now on, if there is none yet.
+        candidate: String,
     },
     /// Something to remember.
     Note(Event),
@@ -105,7 +137,8 @@ pub enum Outcome {
     Nobody,
     /// Done.
     Done,
-    /// It cannot be done: the person is suspended, the passkey is known or one too many, or its counter has not grown.
+    /// It cannot be done: the person is suspended or somebody else, the passkey or identity is known, one too many or the last way in, or a
+    /// counter has not grown.
     Refused,
     /// Sessions.
     Sessions(Vec<Session>),
@@ -113,8 +146,14 @@ pub enum Outcome {
     Passkey(Option<Passkey>),
     /// Passkeys.
     Passkeys(Vec<Passkey>),
+    /// Linked identities.
+    Identities(Vec<Identity>),
     /// Agents, and whether there are more.
     Agents(Vec<Agent>, bool),
+    /// Clients, and whether there are more.
+    Connections(Vec<Connection>, bool),
+    /// What the person is known as.
+    Subject(String),
     /// Numbered events, and whether there are more.
     Events(Vec<(u64, Event)>, bool),
 }
@@ -138,6 +177,44 @@ pub struct Person {
     pub passkeys: u32,
     /// How many agents have not ended.
     pub agents: u32,
+    /// What the person is called, as a provider that they signed in with last said it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// URL of a picture of them, likewise.
+    #[serde(default)]
+    pub picture: Option<String>,
+}
+
+/// Somebody who comes from a provider of people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// Whom it means: its `sub`.
+    pub subject: String,
+    /// The address that it says, verified or not. With [`Command::Join`] it is the person's from now on.
+    pub email: Option<String>,
+    /// What it calls the person.
+    pub name: Option<String>,
+    /// URL of a picture of them.
+    pub picture: Option<String>,
+}
+
+/// A provider's word that a person can sign in with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its number in this account.
+    pub number: u64,
+    /// The provider's issuer.
+    pub issuer: String,
+    /// Whom it means: its `sub`.
+    pub subject: String,
+    /// The address that it said when it was linked.
+    pub email: Option<String>,
+    /// Since when.
+    pub linked: Timestamp,
+    /// When it last signed the person in.
+    pub used: Option<Timestamp>,
 }
 
 /// A browser that has signed in.
@@ -147,7 +224,7 @@ pub struct Session {
     pub id: SessionId,
     /// When the person last proved who they are in it.
     pub signed_in: Timestamp,
-    /// `mail` or `passkey`.
+    /// `mail`, `passkey` or `upstream`.
     pub method: String,
     /// What the browser calls itself, shortened.
     pub browser: String,
@@ -203,6 +280,29 @@ pub struct Agent {
     /// When it last asked for a token, to the hour.
     pub used: Option<Timestamp>,
     /// When and why it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// A client of a person, told by the grant itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The grant.
+    pub grant: GrantId,
+    /// Grows with every change.
+    pub sequence: u64,
+    /// The client's id.
+    pub client: String,
+    /// What it calls itself, cleaned; a claim and nothing more.
+    pub name: Option<String>,
+    /// What it may do, over all resources.
+    pub scope: Scope,
+    /// Where.
+    pub resources: Vec<String>,
+    /// Since when.
+    pub created: Timestamp,
+    /// When it was last used, to the hour.
+    pub used: Option<Timestamp>,
+    /// When it ended.
     pub ended: Option<Timestamp>,
 }
 

@@ -53,9 +53,23 @@ pub(super) fn suspend(sql: &impl Sql, suspended: bool, now: Timestamp) -> Result
     Ok(Outcome::Done)
 }
 
+/// The name of the person among the clients of one sector: the candidate, unless there is one already.
+pub(super) fn subject(sql: &impl Sql, sector: String, candidate: String) -> Result<Outcome, SqlError> {
+    let rows = sql.run(
+        "INSERT INTO subject (sector, subject) VALUES (?, ?) ON CONFLICT (sector) DO UPDATE SET subject = subject.subject RETURNING subject",
+        &[sector.into(), candidate.into()],
+    )?;
+    match first(rows) {
+        Some(mut row) => row.text().map(Outcome::Subject),
+        None => Ok(Outcome::Nobody),
+    }
+}
+
 fn find(sql: &impl Sql) -> Result<Option<Person>, SqlError> {
-    let rows = sql
-        .run("SELECT email, phone, created, provider, has_signed_in, suspended, (SELECT count(*) FROM passkey), agents FROM person", &[])?;
+    let rows = sql.run(
+        "SELECT email, phone, created, provider, has_signed_in, suspended, (SELECT count(*) FROM passkey), agents, name, picture FROM person",
+        &[],
+    )?;
     first(rows).map(|mut row| read(&mut row)).transpose()
 }
 
@@ -69,5 +83,7 @@ fn read(row: &mut Row) -> Result<Person, SqlError> {
         suspended: row.flag()?,
         passkeys: row.small()?,
         agents: row.small()?,
+        name: row.maybe_text()?,
+        picture: row.maybe_text()?,
     })
 }

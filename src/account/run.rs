@@ -2,7 +2,7 @@
 
 use super::migrations::{self, STEPS};
 use super::sql::{Sql, SqlError};
-use super::{Command, Outcome, agent, event, passkey, person, session};
+use super::{Command, Outcome, agent, connection, event, identity, passkey, person, session};
 use crate::time::Timestamp;
 
 /// The longest page that is given out.
@@ -19,13 +19,13 @@ pub enum After {
     Free,
 }
 
-/// Runs `command`. Only [`Command::Open`] makes tables; until then, and after [`Command::Erase`], everything else is
+/// Runs `command`. Only [`Command::Open`] and [`Command::Join`] make tables; until then, and after [`Command::Erase`], everything else is
 /// answered with [`Outcome::Nobody`] and leaves nothing behind.
 ///
 /// # Errors
 /// A statement failed. What the ones before it have changed must not stay.
 pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, After), SqlError> {
-    let opens = matches!(command, Command::Open { .. });
+    let opens = matches!(command, Command::Open { .. } | Command::Join(_));
     let starts = matches!(command, Command::SignedIn(_));
     let erases = matches!(command, Command::Erase);
     let is_there = migrations::upgrade(sql, STEPS)?;
@@ -61,7 +61,16 @@ pub fn wake(sql: &impl Sql, now: Timestamp) -> Result<Option<Timestamp>, SqlErro
 
 /// What a suspended person cannot do: come in, or prepare to.
 fn is_barred(command: &Command) -> bool {
-    matches!(command, Command::Open { .. } | Command::SignedIn(_) | Command::AddPasskey(_) | Command::UsedPasskey { .. })
+    matches!(
+        command,
+        Command::Open { .. }
+            | Command::SignedIn(_)
+            | Command::AddPasskey(_)
+            | Command::UsedPasskey { .. }
+            | Command::Join(_)
+            | Command::Arrive(_)
+            | Command::Link(_)
+    )
 }
 
 fn dispatch(command: Command, sql: &impl Sql, now: Timestamp) -> Result<Outcome, SqlError> {
@@ -79,8 +88,16 @@ fn dispatch(command: Command, sql: &impl Sql, now: Timestamp) -> Result<Outcome,
         Command::UsedPasskey { credential, sign_count } => passkey::used(sql, &credential, sign_count, now),
         Command::RemovePasskey { credential } => passkey::remove(sql, &credential, now),
         Command::Passkeys => passkey::list(sql),
+        Command::Join(arrival) => identity::join(sql, arrival, now),
+        Command::Arrive(arrival) => identity::arrive(sql, arrival, now),
+        Command::Link(arrival) => identity::link(sql, arrival, now),
+        Command::Unlink(number) => identity::unlink(sql, number, now),
+        Command::Identities => identity::list(sql),
         Command::Feed(feed) => agent::feed(sql, feed),
         Command::Agents { after, limit, live } => agent::list(sql, after, limit.clamp(1, LONGEST_PAGE), live),
+        Command::Connect(connection) => connection::tell(sql, connection, now),
+        Command::Connections { after, limit, live } => connection::list(sql, after, limit.clamp(1, LONGEST_PAGE), live),
+        Command::Subject { sector, candidate } => person::subject(sql, sector, candidate),
         Command::Note(event) => event::append(sql, [event]).map(|()| Outcome::Done),
         Command::Events { before, limit } => event::list(sql, before, limit.clamp(1, LONGEST_PAGE)),
         Command::Suspend => person::suspend(sql, true, now),

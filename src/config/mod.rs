@@ -1,9 +1,11 @@
 //! The configuration: read once, all faults reported at once.
 
+pub mod clients;
 pub mod reader;
 pub mod resource;
 pub mod settings;
 pub mod trust;
+pub mod upstream;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +18,7 @@ use crate::time::Ttl;
 pub use reader::Faults;
 pub use resource::Resource;
 pub use trust::Provider;
+pub use upstream::Upstream;
 
 /// Everything that an operator can decide.
 pub struct Config {
@@ -47,6 +50,8 @@ pub struct Config {
     pub theme: Theme,
     /// Who delivers mail; without it there are no people, and so no claims.
     pub mail: Option<Mail>,
+    /// OpenID Connect is on: there are people, and the operator has not turned it off.
+    pub openid: bool,
     /// Which dialects of auth.md are spoken.
     pub dialects: Dialects,
     /// What API keys begin with.
@@ -55,6 +60,8 @@ pub struct Config {
     pub ttls: Ttls,
     /// Registrations an hour.
     pub limits: Limits,
+    /// Whether DPoP proofs need a nonce.
+    pub dpop_nonces: Nonces,
     /// Browser origins that may call `/mcp`.
     pub allowed_origins: Vec<String>,
     /// The keys derived from `POSTERN_SECRET`.
@@ -65,6 +72,12 @@ pub struct Config {
     pub resource_server_keys: Vec<(String, [u8; 32])>,
     /// Who may vouch for agents.
     pub providers: Vec<Provider>,
+    /// Clients' attempts to connect are kept for the operator.
+    pub trace: bool,
+    /// Clients that the operator has written down.
+    pub clients: clients::Clients,
+    /// Where people may sign in with somebody else's word.
+    pub upstreams: Vec<Upstream>,
     /// `DEV=1` with a loopback issuer.
     pub development: bool,
 }
@@ -110,6 +123,17 @@ impl std::fmt::Debug for Mailer {
     }
 }
 
+/// Whether DPoP proofs need a nonce of ours (RFC 9449, section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonces {
+    /// None is given, and none is looked at.
+    Off,
+    /// One is given; a proof without one counts by its `iat`.
+    Optional,
+    /// A proof without one does not count.
+    Required,
+}
+
 /// Colours of the pages, `#rrggbb`.
 #[derive(Clone, Debug, Default)]
 pub struct Theme {
@@ -147,6 +171,8 @@ pub struct Dialects {
 pub struct Ttls {
     /// Access tokens.
     pub access_token: Ttl,
+    /// Access tokens of clients.
+    pub client_token: Ttl,
     /// Identity assertions.
     pub assertion: Ttl,
     /// Registrations that nobody claims.
@@ -157,6 +183,8 @@ pub struct Ttls {
     pub liveness: Ttl,
     /// Time between signing keys.
     pub key_rotation: Ttl,
+    /// A client that has registered itself, and that nobody uses.
+    pub unused_client: Ttl,
     /// The longest life of a person's session.
     pub session: Ttl,
     /// Its longest pause.
@@ -171,6 +199,10 @@ pub struct Limits {
     pub vouched_per_network: u32,
     /// Of the deployment.
     pub per_deployment: u32,
+    /// New clients, of one IPv4 /24 or IPv6 /48.
+    pub clients_per_network: u32,
+    /// New clients, of the deployment; none can register if it is 0.
+    pub clients_per_deployment: u32,
     /// Of shared egress networks.
     pub overrides: Vec<(Cidr, u32)>,
 }
@@ -194,6 +226,12 @@ impl Config {
     #[must_use]
     pub fn resource(&self, asked: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.is(asked))
+    }
+
+    /// Every resource that tokens are issued for.
+    #[must_use]
+    pub fn resource_uris(&self) -> String {
+        self.resources.iter().map(|resource| resource.uri.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     /// An absolute address of ours.

@@ -7,14 +7,16 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::resource::Written;
+use super::resource::{Written, client_access_of};
 use super::settings::SETTINGS;
-use super::{Config, Dialects, Limits, Mail, Mailer, Resource, Service, Theme, Ttls, trust};
+use super::{Config, Dialects, Limits, Mail, Mailer, Nonces, Resource, Service, Theme, Ttls, clients, trust, upstream};
+use crate::client::Terms;
 use crate::machine::registration::claim::Paths;
 use crate::master::{Master, Masters};
 use crate::network::Cidr;
 use crate::oauth::authorization::is_token_byte;
 use crate::oauth::scope::Scope;
+use crate::provider::guard::NamedBy;
 use crate::time::Ttl;
 
 /// What is wrong with a configuration: a line a fault, never the value of a secret.
@@ -138,6 +140,12 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
     let resources = resources(&mut reader, &issuer, &supported);
     let (providers, faults) = trust::read(reader.json("TRUSTED_PROVIDERS"), &issuer, development);
     reader.faults.extend(faults.into_iter().map(|fault| format!("TRUSTED_PROVIDERS: {fault}")));
+    let terms = Terms { scopes: &supported, named_by: NamedBy::Operator, secrets: true, development };
+    let (clients, faults) = clients::read(reader.json("CLIENTS"), &terms);
+    reader.faults.extend(faults.into_iter().map(|fault| format!("CLIENTS: {fault}")));
+    let secrets = reader.text("UPSTREAM_SECRETS").unwrap_or_else(|| "{}".to_owned());
+    let (upstreams, faults) = upstream::read(reader.json("UPSTREAM_PROVIDERS"), &secrets, &issuer, development);
+    reader.faults.extend(faults);
     let dialects = reader.words("AUTH_MD_DIALECTS", &["0.7", "authkit", "0.1", "none"]);
     let api_key_ttl = reader.number("API_KEY_TTL", 0, 10 * 365 * 86400);
     let secret = reader.long_secret("POSTERN_SECRET").unwrap_or_else(|| {
@@ -147,8 +155,17 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
     let previous = reader.long_secret("POSTERN_SECRET_PREVIOUS");
     let types = reader.words("IDENTITY_TYPES", &["anonymous", "service_auth", "identity_assertion", "none"]);
     let mail = mail(&mut reader, development);
+    let openid = reader.read("OPENID_CONNECT", true, |text| match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off".to_owned()),
+    });
+    if mail.is_none() && !upstreams.is_empty() {
+        // Somebody whom a provider knows may still have to prove an address.
+        reader.faults.push("UPSTREAM_PROVIDERS: needs MAIL".to_owned());
+    }
 
-    let config = Config {
+    let mut config = Config {
         service: Service {
             name: reader.text("SERVICE_NAME").unwrap_or_default(),
             logo: reader.url("SERVICE_LOGO", &["https"]),
@@ -174,16 +191,19 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             serde_json::from_str(text).map_err(|error| format!("is not the JSON object it should be: {error}"))
         }),
         theme: Theme { color: reader.color("THEME_COLOR"), color_dark: reader.color("THEME_COLOR_DARK") },
+        openid: openid && mail.is_some(),
         mail,
         dialects: Dialects { v07: dialects.contains(&"0.7"), authkit: dialects.contains(&"authkit"), v01: dialects.contains(&"0.1") },
         api_key_prefix: reader.read("API_KEY_PREFIX", String::new(), prefix),
         ttls: Ttls {
             access_token: reader.seconds("ACCESS_TOKEN_TTL", 60, 86400),
+            client_token: reader.seconds("CLIENT_TOKEN_TTL", 60, 86400),
             assertion: reader.seconds("ASSERTION_TTL", 60, 86400),
             unclaimed: reader.seconds("UNCLAIMED_REGISTRATION_TTL", 60, 30 * 86400),
             api_key: (api_key_ttl > 0).then(|| Ttl::from_seconds(api_key_ttl)),
             liveness: reader.seconds("LIVENESS_TTL", 0, 60),
             key_rotation: reader.seconds("KEY_ROTATION", 3600, 365 * 86400),
+            unused_client: reader.seconds("UNUSED_CLIENT_TTL", 300, 30 * 86400),
             session: reader.seconds("SESSION_TTL", 300, 30 * 86400),
             session_idle: reader.seconds("SESSION_IDLE_TTL", 300, 30 * 86400),
         },
@@ -191,16 +211,33 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             per_network: whole(reader.number("REGISTRATIONS_PER_NETWORK_PER_HOUR", 1, 100_000)),
             vouched_per_network: whole(reader.number("VOUCHED_REGISTRATIONS_PER_NETWORK_PER_HOUR", 1, 100_000)),
             per_deployment: whole(reader.number("REGISTRATIONS_PER_HOUR", 1, 10_000_000)),
+            clients_per_network: whole(reader.number("CLIENTS_PER_NETWORK_PER_HOUR", 1, 1_000_000)),
+            clients_per_deployment: whole(reader.number("CLIENTS_PER_HOUR", 0, 10_000_000)),
             overrides: overrides(&mut reader),
         },
+        dpop_nonces: reader.read("DPOP_NONCE", Nonces::Optional, |text| match text {
+            "off" => Ok(Nonces::Off),
+            "optional" => Ok(Nonces::Optional),
+            "required" => Ok(Nonces::Required),
+            _ => Err("must be required, optional or off".to_owned()),
+        }),
         allowed_origins: reader.read("ALLOWED_ORIGINS", Vec::new(), |text| Ok(text.split_whitespace().map(str::to_owned).collect())),
         masters: Masters { current: Master::derive(secret.as_bytes()), previous: previous.map(|secret| Master::derive(secret.as_bytes())) },
         operator_key: reader.bearer_secret("OPERATOR_KEY").map(|key| sha256(&key)),
         resource_server_keys: reader
             .read("RESOURCE_SERVER_KEYS", Vec::new(), |text| text.split_whitespace().map(resource_server).collect()),
         providers,
+        trace: reader.read("TRACE", true, |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("must be on or off".to_owned()),
+        }),
+        clients,
+        upstreams,
         development,
     };
+    // Nobody could read them.
+    config.trace &= config.operator_key.is_some();
     if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
 }
 
@@ -253,9 +290,10 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 fn resources(reader: &mut Reader<'_>, issuer: &str, supported: &Scope) -> Vec<Resource> {
+    let client_access = reader.read("CLIENT_ACCESS", false, client_access_of);
     let mut resources = Vec::new();
     for written in reader.json::<Written>("RESOURCES") {
-        match written.read(supported) {
+        match written.read(supported, client_access) {
             Ok(resource) => resources.push(resource),
             Err(fault) => reader.faults.push(format!("RESOURCES: {fault}")),
         }
@@ -271,6 +309,7 @@ fn resources(reader: &mut Reader<'_>, issuer: &str, supported: &Scope) -> Vec<Re
             documentation: documentation.clone(),
             scopes: supported.clone(),
             alternates: Vec::new(),
+            client_access,
         };
         if resources.iter().any(|resource| resource.is(&ours.uri)) {
             reader.faults.push(format!("RESOURCES: {path} is ours already"));
@@ -306,10 +345,8 @@ fn prefix(text: &str) -> Result<String, String> {
 fn resource_server(pair: &str) -> Result<(String, [u8; 32]), String> {
     let wrong = || "must be pairs of a name and a SHA-256 in hex, joined by a colon".to_owned();
     let (name, digest) = pair.split_once(':').ok_or_else(wrong)?;
-    let byte = |at: usize| digest.get(2 * at..2 * at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
-        Some(bytes) if digest.len() == 64 && !name.is_empty() => Ok((name.to_owned(), bytes)),
+    match super::clients::bytes(digest) {
+        Some(bytes) if !name.is_empty() => Ok((name.to_owned(), bytes)),
         _ => Err(wrong()),
     }
 }
@@ -378,6 +415,13 @@ mod tests {
     }
 
     #[test]
+    fn traces_are_kept_for_an_operator_alone() {
+        let key = ("OPERATOR_KEY", "operator-operator-operator-operator");
+        assert!(!parse(&[]).unwrap().trace && parse(&[key]).unwrap().trace && !parse(&[key, ("TRACE", "off")]).unwrap().trace);
+        assert_eq!(faults(&[("TRACE", "1")]).len(), 1);
+    }
+
+    #[test]
     fn development_needs_every_leg() {
         assert!(parse(&[("ISSUER", "http://localhost:8787"), ("DEV", "1")]).unwrap().development);
         assert!(parse(&[("ISSUER", "http://[::1]:8787"), ("DEV", "1")]).unwrap().development);
@@ -422,6 +466,8 @@ mod tests {
             ("TRUSTED_PROVIDERS", r#"[{"issuer":"https://auth.example.com","name":"us"}]"#),
             ("RESOURCES", r#"[{"uri":"https://a","extra":1}]"#),
             ("RESOURCES", r#"[{"uri":"https://a","scopes":["x"]}]"#),
+            ("RESOURCES", r#"[{"uri":"https://a","client_access":"sometimes"}]"#),
+            ("CLIENT_ACCESS", "yes"),
             ("RESOURCES", r#"[{"uri":"https://auth.example.com/mcp"}]"#),
             ("RESOURCE_SERVER_KEYS", "api"),
             ("RESOURCE_SERVER_KEYS", "api:00"),
@@ -430,6 +476,7 @@ mod tests {
             ("API_KEY_PREFIX", "a-b"),
             ("REGISTRATION_LIMIT_OVERRIDES", r#"[{"network":"x","per_hour":1}]"#),
             ("SERVICE_LOGO", "javascript:1"),
+            ("DPOP_NONCE", "always"),
             ("SECURITY_CONTACT", "me"),
         ] {
             assert_eq!(faults(&[(name, wrong)]).len(), 1, "{name} {wrong}: {:?}", faults(&[(name, wrong)]));

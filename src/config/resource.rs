@@ -20,6 +20,8 @@ pub struct Resource {
     pub scopes: Scope,
     /// Other spellings of the identifier that clients send.
     pub alternates: Vec<String>,
+    /// Clients may have tokens of their own for it; else it is for people.
+    pub client_access: bool,
 }
 
 /// As `RESOURCES` has it.
@@ -33,11 +35,12 @@ pub(super) struct Written {
     scopes: Option<Vec<String>>,
     #[serde(default)]
     alternates: Vec<String>,
+    client_access: Option<String>,
 }
 
 impl Written {
-    /// Checks the identifier and the scopes.
-    pub(super) fn read(self, supported: &Scope) -> Result<Resource, String> {
+    /// Checks the identifier and the scopes; `client_access` is what holds where nothing else is said.
+    pub(super) fn read(self, supported: &Scope, client_access: bool) -> Result<Resource, String> {
         let canonical = canonical(&self.uri).ok_or_else(|| format!("{} is not an absolute URI without fragment", self.uri))?;
         if let Some(wrong) = self.alternates.iter().find(|alternate| self::canonical(alternate).is_none()) {
             return Err(format!("the alternate {wrong} is not an absolute URI without fragment"));
@@ -49,7 +52,9 @@ impl Written {
         if !scopes.is_within(supported) {
             return Err(format!("the scopes of {canonical} are not all in SCOPES_SUPPORTED"));
         }
+        let client_access = self.client_access.as_deref().map_or(Ok(client_access), client_access_of)?;
         Ok(Resource {
+            client_access,
             uri: self.uri,
             name: self.name,
             logo: self.logo,
@@ -57,6 +62,15 @@ impl Written {
             scopes,
             alternates: self.alternates,
         })
+    }
+}
+
+/// `allow` or `deny`.
+pub(super) fn client_access_of(text: &str) -> Result<bool, String> {
+    match text {
+        "allow" => Ok(true),
+        "deny" => Ok(false),
+        _ => Err("client access must be allow or deny".to_owned()),
     }
 }
 
@@ -87,7 +101,7 @@ mod tests {
     #[test]
     fn spellings_of_one_resource() {
         let written: Written = serde_json::from_str(r#"{"uri":"https://api.example.com","alternates":["https://penrose/v1/"]}"#).unwrap();
-        let resource = written.read(&"a b".parse().unwrap()).unwrap();
+        let resource = written.read(&"a b".parse().unwrap(), true).unwrap();
         for same in [
             "https://api.example.com",
             "https://api.example.com/",

@@ -1,4 +1,4 @@
-//! Signatures by WebCrypto: ours are ES256. Keys are imported once per isolate and cannot be exported from there.
+//! Signatures by WebCrypto: ours are ES256 and RS256. Keys are imported once per isolate and cannot be exported from there.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -35,13 +35,13 @@ impl From<JsValue> for CryptoError {
 }
 
 /// Makes a key pair, and wraps the private key with AES-256-GCM, its name as associated data.
-pub(super) async fn generate(wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
+pub(super) async fn generate(algorithm: Algorithm, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
     let subtle = subtle()?;
-    let pair = done(subtle.generate_key_with_object(&ecdsa()?, true, &usages(&["sign", "verify"]))).await?;
+    let form = if algorithm == Algorithm::Rs256 { rsa()? } else { ecdsa()? };
+    let pair = done(subtle.generate_key_with_object(&form, true, &usages(&["sign", "verify"]))).await?;
     let part = |name: &str| Reflect::get(&pair, &JsValue::from_str(name)).map(|key| key.unchecked_into::<CryptoKey>());
-    let point = bytes(&done(subtle.export_key("raw", &part("publicKey")?)).await?);
+    let jwk = public_jwk(algorithm, &part("publicKey")?).await?;
     let private = bytes(&done(subtle.export_key("pkcs8", &part("privateKey")?)).await?);
-    let jwk = PublicJwk::from_point(&point).map_err(|error| CryptoError(error.to_string()))?;
 
     let nonce: [u8; NONCE] = entropy::random(&Chance).map_err(|error| CryptoError(error.to_string()))?;
     let key = wrapping_key(wrap_with, "encrypt").await?;
@@ -60,12 +60,15 @@ pub(super) async fn sign(key: &SigningKey<'_>, input: &[u8]) -> Result<Vec<u8>, 
             private
         }
     };
-    let signature = subtle()?.sign_with_object_and_u8_array(&es256()?, &private, input);
+    let signature = subtle()?.sign_with_object_and_u8_array(&sign_as(key.algorithm)?, &private, input);
     Ok(bytes(&done(signature).await?))
 }
 
 /// Checks a signature.
 pub(super) async fn verify(key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    if let Some(jwk) = key.rsa() {
+        return verify_with(Algorithm::Rs256, &jwk, input, signature).await;
+    }
     let known = PUBLIC.with_borrow(|keys| keys.get(&key.kid).cloned());
     let public = match known {
         Some(public) => public,
@@ -89,15 +92,30 @@ pub(super) async fn verify_with(algorithm: Algorithm, jwk: &Value, input: &[u8],
         Some(key) => key,
         None => {
             let data: Object = JSON::parse(&jwk)?.unchecked_into();
-            let imported = subtle()?.import_key_with_object("jwk", &data, &foreign_import(algorithm)?, false, &usages(&["verify"]));
+            let imported = subtle()?.import_key_with_object("jwk", &data, &import_as(algorithm)?, false, &usages(&["verify"]));
             let Ok(key) = done(imported).await else { return Ok(false) };
             let key: CryptoKey = key.unchecked_into();
             remember(&FOREIGN, &digest, &key);
             key
         }
     };
-    let answer = subtle()?.verify_with_object_and_u8_array_and_u8_array(&foreign_verify(algorithm)?, &key, signature, input);
+    let answer = subtle()?.verify_with_object_and_u8_array_and_u8_array(&sign_as(algorithm)?, &key, signature, input);
     Ok(done(answer).await?.is_truthy())
+}
+
+/// The public half of a new pair, as it is published.
+async fn public_jwk(algorithm: Algorithm, key: &CryptoKey) -> Result<PublicJwk, CryptoError> {
+    let wrong = |error: &dyn std::fmt::Display| CryptoError(error.to_string());
+    if algorithm != Algorithm::Rs256 {
+        let point = bytes(&done(subtle()?.export_key("raw", key)).await?);
+        return PublicJwk::from_point(&point).map_err(|error| wrong(&error));
+    }
+    let exported = done(subtle()?.export_key("jwk", key)).await?;
+    let number = |name: &str| {
+        let text = Reflect::get(&exported, &JsValue::from_str(name))?.as_string().unwrap_or_default();
+        URL_SAFE_NO_PAD.decode(text).map_err(|error| wrong(&error))
+    };
+    Ok(PublicJwk::from_rsa(number("n")?, number("e")?))
 }
 
 /// Nonce and AES-256-GCM ciphertext.
@@ -124,7 +142,7 @@ async fn unwrap(key: &SigningKey<'_>) -> Result<CryptoKey, CryptoError> {
         let wrapping = wrapping_key(wrapping, "decrypt").await?;
         let opened = done(subtle()?.decrypt_with_object_and_u8_array(&aes_gcm(nonce, key.kid)?, &wrapping, sealed)).await;
         if let Ok(private) = opened {
-            return import("pkcs8", &bytes(&private), &ecdsa()?, "sign").await;
+            return import("pkcs8", &bytes(&private), &import_as(key.algorithm)?, "sign").await;
         }
     }
     Err(CryptoError("no secret of the deployment opens the signing key".to_owned()))
@@ -186,7 +204,7 @@ fn public(algorithm: Algorithm, jwk: &Value) -> Value {
 }
 
 /// How WebCrypto calls the algorithm when it imports a key.
-fn foreign_import(of: Algorithm) -> Result<Object, CryptoError> {
+fn import_as(of: Algorithm) -> Result<Object, CryptoError> {
     match of {
         Algorithm::Es256 => ecdsa(),
         Algorithm::Es384 => with(algorithm("ECDSA")?, "namedCurve", &"P-384".into()),
@@ -196,8 +214,8 @@ fn foreign_import(of: Algorithm) -> Result<Object, CryptoError> {
     }
 }
 
-/// How WebCrypto calls it when it verifies.
-fn foreign_verify(of: Algorithm) -> Result<Object, CryptoError> {
+/// How WebCrypto calls it when it signs or verifies.
+fn sign_as(of: Algorithm) -> Result<Object, CryptoError> {
     match of {
         Algorithm::Es256 => es256(),
         Algorithm::Es384 => with(algorithm("ECDSA")?, "hash", &"SHA-384".into()),
@@ -206,6 +224,12 @@ fn foreign_verify(of: Algorithm) -> Result<Object, CryptoError> {
         Algorithm::Ps256 => with(algorithm("RSA-PSS")?, "saltLength", &32.into()),
         Algorithm::EdDsa => algorithm("Ed25519"),
     }
+}
+
+/// RFC 7518, section 3.3: 2048 bits or more; the exponent is 65537.
+fn rsa() -> Result<Object, CryptoError> {
+    let object = with(import_as(Algorithm::Rs256)?, "modulusLength", &2048.into())?;
+    with(object, "publicExponent", &Uint8Array::from(&[1, 0, 1][..]))
 }
 
 fn ecdsa() -> Result<Object, CryptoError> {

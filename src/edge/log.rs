@@ -6,13 +6,15 @@ use serde_json::json;
 use worker::console_log;
 
 use crate::http::reply::{Reason, RouteName};
+use crate::trace::Pending;
 
 /// What became of a request.
 pub(super) fn request(id: &str, method: &str, response: &Response<Bytes>, millis: u64) {
     let route = response.extensions().get::<RouteName>().map_or("none", |route| route.0);
     let reason = response.extensions().get::<Reason>().map(|reason| reason.0.as_str());
     let level = if response.status().is_server_error() { "error" } else { "info" };
-    let line = json!({ "level": level, "event": "request", "request_id": id, "route": route, "method": method, "status": response.status().as_u16(), "reason": reason, "ms": millis });
+    let trace = response.extensions().get::<Pending>().map(|step| step.id.to_string());
+    let line = json!({ "level": level, "event": "request", "request_id": id, "route": route, "method": method, "status": response.status().as_u16(), "reason": reason, "trace": trace, "ms": millis });
     console_log!("{line}");
 }
 

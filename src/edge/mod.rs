@@ -16,10 +16,12 @@ use worker::web_sys;
 use worker::{Context, Env, event};
 
 use crate::cx::Cx;
+use crate::dpop;
 use crate::entropy::{Entropy, Platform as Chance};
-use crate::http::{TooLong, handle, takes_body, takes_cookies, takes_query};
+use crate::http::{TooLong, handle, takes_agent, takes_body, takes_cookies, takes_proof, takes_query};
 use crate::network::Origin;
 use crate::time::Timestamp;
+use crate::trace::Pending;
 use isolate::Isolate;
 use platform::Platform;
 
@@ -28,21 +30,24 @@ const HEADERS: [&str; 8] =
     ["authorization", "content-type", "idempotency-key", "if-none-match", "origin", "mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// What a person's browser says of itself, for the paths that pages are at.
-const BROWSER: [&str; 4] = ["cookie", "sec-fetch-site", "user-agent", "x-csrf"];
+const BROWSER: [&str; 5] = ["cookie", "sec-fetch-site", "user-agent", "x-csrf", "accept"];
+
+/// What comes with an access token that is bound to a key, and which program sends it.
+const PROVING_AGENT: [&str; 2] = [dpop::PROOF, "user-agent"];
 
 /// Every request to the deployment.
 #[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
     let started = now();
     let id = request_id();
     let isolate = Isolate::of(&env);
-    let response = match &isolate.config {
+    let mut response = match &isolate.config {
         Ok(config) => {
-            let ports = Platform::new(env);
+            let ports = Platform::new(env.clone());
             let origin = header(&request, "cf-connecting-ip").and_then(|address| Origin::parse(&address));
             let development = config.development && is_loopback(&request.url());
             let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin, development };
-            handle(read(&request).await, &cx).await
+            handle(read(&request, config.trace).await, &cx).await
         }
         Err(faults) => {
             let mut response = Response::new(
@@ -56,7 +61,17 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
         }
     };
     log::request(&id, &request.method(), &response, started.until(now()).millis());
+    if let Some(step) = response.extensions_mut().remove::<Pending>() {
+        context.wait_until(async move { keep(step, &isolate, Platform::new(env)).await });
+    }
     write(response, &id)
+}
+
+/// After the answer.
+async fn keep(step: Pending, isolate: &Isolate, ports: Platform) {
+    let Ok(config) = &isolate.config else { return };
+    let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None, development: false };
+    step.write(&cx).await;
 }
 
 fn now() -> Timestamp {
@@ -74,17 +89,24 @@ fn header(request: &web_sys::Request, name: &str) -> Option<String> {
     request.headers().get(name).ok().flatten()
 }
 
-async fn read(request: &web_sys::Request) -> Request<Result<bytes::Bytes, TooLong>> {
+async fn read(request: &web_sys::Request, trace: bool) -> Request<Result<bytes::Bytes, TooLong>> {
     let url = request.url();
     let target = target(&url);
     let path = target.split('?').next().unwrap_or("/");
     let method = request.method();
     let body = if takes_body(&method, path) { body::read(request).await } else { Ok(bytes::Bytes::new()) };
+    let more: &[&'static str] = match (takes_cookies(path), takes_proof(path), takes_agent(path, trace)) {
+        (true, ..) => &BROWSER,
+        (false, true, true) => &PROVING_AGENT,
+        (false, true, false) => &PROVING_AGENT[..1],
+        (false, false, true) => &PROVING_AGENT[1..],
+        (false, false, false) => &[],
+    };
     let mut read = Request::new(body);
     // What no request can be is none that we know: both end in 404 or 405.
     *read.method_mut() = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
     *read.uri_mut() = (if takes_query(path) { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
-    *read.headers_mut() = headers(request, if takes_cookies(path) { &BROWSER } else { &[] });
+    *read.headers_mut() = headers(request, more);
     read
 }
 

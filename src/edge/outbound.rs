@@ -12,7 +12,7 @@ use worker::web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Respon
 use super::body::{Broken, announced, collect};
 use super::platform::in_time;
 use crate::provider::fetch::max_age;
-use crate::store::{CryptoError, Fetched, OutboundError};
+use crate::store::{Ask, CryptoError, Fetched, OutboundError};
 use crate::time::Ttl;
 
 #[wasm_bindgen]
@@ -29,17 +29,25 @@ impl From<JsValue> for OutboundError {
     }
 }
 
-/// Gets `url`, whole and in time: without credentials, and without going where a redirect points to.
-pub(super) async fn fetch(url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
-    let answer = in_time(Duration::from_millis(patience.millis()), get(url, most, patience)).await;
+/// Asks `url`, and has the answer whole and in time: without cookies, and without going where a redirect points to.
+pub(super) async fn ask(url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
+    let answer = in_time(Duration::from_millis(patience.millis()), answered(url, what, most, patience)).await;
     answer.ok_or_else(|| OutboundError("no answer in time".to_owned()))?
 }
 
-async fn get(url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
+async fn answered(url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
     let headers = Headers::new()?;
     headers.set("accept", "application/json")?;
     let init = RequestInit::new();
-    init.set_method("GET");
+    if let Some((content_type, content)) = what.content {
+        headers.set("content-type", content_type)?;
+        init.set_method("POST");
+        init.set_body(&JsValue::from_str(content));
+    }
+    for (name, value) in what.headers {
+        // The platform's own error would quote the value.
+        headers.set(name, value).map_err(|_| OutboundError(format!("{name} cannot be sent")))?;
+    }
     init.set_headers(&headers);
     init.set_redirect(RequestRedirect::Manual);
     // Whoever stops waiting also ends the connection.

@@ -23,7 +23,7 @@ use crate::jose::jwk::{Algorithm, PublicJwk};
 use crate::lean;
 use crate::machine::Machine;
 use crate::mail::Message;
-use crate::store::{Accounts, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
+use crate::store::{Accounts, Ask, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
 use crate::time::Ttl;
 
 /// Name of the binding of records.
@@ -117,8 +117,8 @@ impl Directory for Platform {
 }
 
 impl Signer for Platform {
-    async fn generate(&self, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
-        crypto::generate(wrap_with).await
+    async fn generate(&self, algorithm: Algorithm, wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
+        crypto::generate(algorithm, wrap_with).await
     }
 
     async fn sign(&self, key: &SigningKey<'_>, input: &[u8]) -> Result<Vec<u8>, CryptoError> {
@@ -155,8 +155,8 @@ impl Accounts for Platform {
 }
 
 impl Outbound for Platform {
-    async fn fetch(&self, url: &Url, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
-        outbound::fetch(url, most, patience).await
+    async fn ask(&self, url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
+        outbound::ask(url, what, most, patience).await
     }
 
     async fn pause(&self, length: Ttl) {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{Authorized, Denied, admit, identity_assertion, issue};
 use crate::config::Resource;
 use crate::cx::Cx;
+use crate::dpop;
 use crate::entropy::random;
-use crate::id::RegistrationId;
+use crate::id::{Holder, RegistrationId};
 use crate::machine::registration::claim::{ClaimRefusal, CredentialType, Path};
 use crate::machine::registration::{Command, Outcome, Proof, Registration};
 use crate::machine::standing::Standing;
@@ -54,13 +55,15 @@ pub(super) async fn poll<P: Ports>(
     token: &str,
     resource: Option<&Resource>,
     scope: Option<Scope>,
+    proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
 ) -> Result<Vec<u8>, NotDelivered> {
     let token = Presented::<ClaimToken>::parse(CLAIM_TOKEN, token, &cx.config.masters).ok_or(NotDelivered::Claim(ClaimRefusal::Unknown))?;
     let resource = resource.ok_or(Denied::Resource)?;
+    dpop::burn(proof, cx).await.map_err(Denied::from)?;
     let id = RegistrationId::from_digits(token.digits());
     let outcome = cx.ports.run::<Registration>(&id, Command::Poll { token: token.digests().to_vec() }).await?;
-    deliver(&id, &token, Wanted::Poll { resource, scope }, outcome, cx).await
+    deliver(&id, &token, Wanted::Poll { resource, scope, proof }, outcome, cx).await
 }
 
 /// In which words the agent gets what it has waited for.
@@ -71,6 +74,8 @@ pub enum Wanted<'c> {
         resource: &'c Resource,
         /// What it may carry.
         scope: Option<Scope>,
+        /// Of the key that it is to be bound to.
+        proof: Option<&'c dpop::Proof>,
     },
     /// As AuthKit's completion.
     Complete,
@@ -159,8 +164,8 @@ async fn make<P: Ports>(
         let (assertion, expires) = identity_assertion(id, standing, jti, cx.now, cx).await?;
         let refresh = Token::first(id, family, random(cx.entropy)?, &cx.config.masters.current);
         let mut body = identity(id, &assertion, expires, &refresh, cx);
-        if let Wanted::Poll { resource, scope } = wanted {
-            let token = access_token(id, standing, resource, scope, cx).await?;
+        if let Wanted::Poll { resource, scope, proof } = wanted {
+            let token = access_token(id, standing, resource, scope, proof, cx).await?;
             merge(&mut body, json!(token));
         } else {
             merge(&mut body, json!({ "status": "claimed" }));
@@ -172,7 +177,7 @@ async fn make<P: Ports>(
     let mut body = json!({ "registration_id": id, "status": "claimed", "scopes": scopes });
     if let Some(CredentialType::AccessToken) = credential {
         let resource = cx.config.default_resource().ok_or(Denied::Resource)?;
-        let token = access_token(id, standing, resource, None, cx).await?;
+        let token = access_token(id, standing, resource, None, None, cx).await?;
         let expires = cx.now.whole_seconds().plus(cx.config.ttls.access_token);
         let credential =
             json!({ "credential_type": "access_token", "credential": token.access_token(), "credential_expires": expires.iso() });
@@ -191,11 +196,12 @@ pub(super) async fn access_token<P: Ports>(
     standing: &Standing,
     resource: &Resource,
     scope: Option<Scope>,
+    proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
 ) -> Result<super::TokenResponse, Denied> {
-    let proof = || Proof::Assertion { generation: standing.generation, jti: None };
-    let admitted = admit(id, proof, cx).await?.ok_or_else(|| Denied::Registration(id.clone()))?;
-    issue(Authorized::within(id, admitted, resource, scope, cx)?, cx).await
+    let shown = || Proof::Assertion { generation: standing.generation, jti: None };
+    let admitted = admit(id, shown, cx).await?.ok_or_else(|| Denied::Holder(Holder::Registration(id.clone())))?;
+    issue(Authorized::within(id, admitted, resource, scope, cx)?.bound(proof), cx).await
 }
 
 /// An identity in the words of all dialects that are on.

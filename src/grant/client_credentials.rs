@@ -1,11 +1,14 @@
-//! `client_credentials` (RFC 6749, section 4.4) with an API key as the client's secret.
+//! `client_credentials` (RFC 6749, section 4.4): with an API key as the secret of an agent, or by a confidential client for itself.
 
-use super::{Authorized, Denied, admit};
-use crate::config::Resource;
+use super::{Authorized, CLIENT_CREDENTIALS, Denied, admit, places};
+use crate::client::{Client, Source};
+use crate::config::{Config, Resource};
 use crate::cx::Cx;
-use crate::id::RegistrationId;
+use crate::dpop;
+use crate::id::{GrantId, Holder, RegistrationId};
+use crate::machine::grant::{Command, Grant, GrantRefusal, Outcome};
 use crate::machine::registration::Proof;
-use crate::oauth::scope::Scope;
+use crate::oauth::scope::{GrantedScope, Scope};
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
 
@@ -14,6 +17,7 @@ pub(super) async fn authorize<P: Ports>(
     secret: &str,
     resource: Option<&Resource>,
     scope: Option<Scope>,
+    proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
 ) -> Result<Authorized, Denied> {
     let key = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, secret, &cx.config.masters)
@@ -24,9 +28,73 @@ pub(super) async fn authorize<P: Ports>(
         return Err(Denied::Client("the key belongs to another client_id"));
     }
     let resource = resource.ok_or(Denied::Resource)?;
-    let proof = || Proof::ApiKey { digests: key.digests().to_vec() };
-    match admit(&registration, proof, cx).await? {
-        Some(admitted) => Authorized::within(&registration, admitted, resource, scope, cx),
+    dpop::burn(proof, cx).await?;
+    let shown = || Proof::ApiKey { digests: key.digests().to_vec() };
+    match admit(&registration, shown, cx).await? {
+        Some(admitted) => Ok(Authorized::within(&registration, admitted, resource, scope, cx)?.bound(proof)),
         None => Err(Denied::Client("the key was revoked or has expired")),
     }
+}
+
+/// A token of the client's own. Its record is a grant without a person, which ends and is listed like others.
+pub(super) async fn own<P: Ports>(
+    client: &Client,
+    resource: Option<&Resource>,
+    asked: Option<Scope>,
+    proof: Option<&dpop::Proof>,
+    cx: &Cx<'_, P>,
+) -> Result<Authorized, Denied> {
+    dpop::demand(client.metadata.dpop_bound_access_tokens, proof)?;
+    if !client.metadata.allows_grant(CLIENT_CREDENTIALS) {
+        return Err(Denied::UnauthorizedClient);
+    }
+    let resource = resource.ok_or(Denied::Resource)?;
+    if !resource.client_access {
+        return Err(Denied::PeopleOnly);
+    }
+    let ceiling = ceiling(client, resource, cx.config).ok_or(Denied::UnauthorizedClient)?;
+    // What it may not have is left out; the answer says what it got.
+    let scope = asked.map_or(ceiling.clone(), |asked| ceiling.intersect(&asked.entitle()));
+    if scope.as_scope().is_empty() {
+        return Err(Denied::NoScope);
+    }
+    dpop::demand(client.metadata.dpop_bound_access_tokens, proof)?;
+    dpop::burn(proof, cx).await?;
+    let (name, ttl) = (GrantId::of(None, &client.id), cx.config.ttls.access_token);
+    let holder = Holder::Grant(name.clone());
+    let ask =
+        async |block| match cx.ports.run::<Grant>(&name, Command::Own { name: name.clone(), client: client.id.clone(), block }).await? {
+            Outcome::Issue { standing, stamp, .. } => Ok(Some((standing, stamp))),
+            Outcome::Refused(refusal) => Err(Denied::Grant(refusal)),
+            _ => Err(Denied::Grant(GrantRefusal::Unknown)),
+        };
+    let (standing, credential, place) = places::with(&holder, ttl, ask, cx).await?.ok_or_else(|| Denied::Holder(holder.clone()))?;
+    Ok(Authorized {
+        holder,
+        generation: standing.generation,
+        credential,
+        subject: client.id.clone(),
+        client_id: client.id.clone(),
+        until: standing.expires,
+        ttl,
+        resource: resource.uri.clone(),
+        scope,
+        place,
+        jkt: proof.map(|proof| proof.jkt.clone()),
+        exchanged: None,
+    })
+}
+
+/// The operator answers for the clients that they have made. All others are as good as agents whom nobody has claimed, and may as little;
+/// nothing where such agents are not let in.
+fn ceiling(client: &Client, resource: &Resource, config: &Config) -> Option<GrantedScope> {
+    let most = match client.source {
+        Source::Operator | Source::Configured => {
+            let most = config.post_claim_scopes.clone();
+            client.ceiling().map_or(most.clone(), |scope| most.intersect(&scope.entitle()))
+        }
+        Source::Registered | Source::Document { .. } if config.anonymous => config.pre_claim_scopes.clone(),
+        Source::Registered | Source::Document { .. } => return None,
+    };
+    Some(most.intersect(&resource.scopes.entitle()))
 }

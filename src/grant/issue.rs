@@ -7,9 +7,12 @@ use serde::Serialize;
 use super::{Admitted, Authorized, Denied};
 use crate::config::Resource;
 use crate::cx::Cx;
+use crate::dpop;
 use crate::entropy::random;
-use crate::id::RegistrationId;
-use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting};
+use crate::id::{Holder, RegistrationId};
+use crate::jose::claims::{
+    ACCESS_TOKEN, AccessToken, Confirmation, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting,
+};
 use crate::keys;
 use crate::machine::standing::Standing;
 use crate::oauth::scope::Scope;
@@ -24,9 +27,28 @@ pub struct TokenResponse {
     token_type: &'static str,
     expires_in: u64,
     scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    /// RFC 8693, section 2.2.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 impl TokenResponse {
+    /// With what continues it.
+    #[must_use]
+    pub fn with_refresh_token(self, token: Option<String>) -> Self {
+        Self { refresh_token: token, ..self }
+    }
+
+    /// With who the person is (OpenID Connect Core, section 3.1.3.3).
+    #[must_use]
+    pub fn with_id_token(self, token: Option<String>) -> Self {
+        Self { id_token: token, ..self }
+    }
+
     /// The token alone.
     #[must_use]
     pub fn access_token(&self) -> &str {
@@ -51,14 +73,25 @@ impl Authorized {
         let stamped = |stamp: CredentialStamp| standing.credentials.iter().find(|key| key.id == stamp.id).map(|key| key.expires);
         let until = credential.and_then(stamped).map_or(standing.expires, |key| key.min(standing.expires));
         Ok(Self {
-            subject: subject.clone(),
+            holder: Holder::Registration(subject.clone()),
             generation: standing.generation,
             credential,
+            subject: subject.to_string(),
+            client_id: subject.to_string(),
             until,
+            ttl: cx.config.ttls.access_token,
             resource: resource.uri.clone(),
             scope,
             place,
+            jkt: None,
+            exchanged: None,
         })
+    }
+
+    /// The token is to be of use with the key of that proof alone.
+    pub(super) fn bound(mut self, proof: Option<&dpop::Proof>) -> Self {
+        self.jkt = proof.map(|proof| proof.jkt.clone());
+        self
     }
 }
 
@@ -68,25 +101,40 @@ impl Authorized {
 /// Keys or randomness are out of reach.
 pub async fn issue<P: Ports>(authorized: Authorized, cx: &Cx<'_, P>) -> Result<TokenResponse, Denied> {
     let issued_at = cx.now.whole_seconds();
-    let expires = issued_at.plus(cx.config.ttls.access_token).min(authorized.until.whole_seconds());
+    let expires = issued_at.plus(authorized.ttl).min(authorized.until.whole_seconds());
     if expires <= issued_at {
-        return Err(Denied::Registration(authorized.subject));
+        return Err(Denied::Holder(authorized.holder));
     }
+    let (registration, grant) = match authorized.holder {
+        Holder::Registration(id) => (Some(id), None),
+        Holder::Grant(id) => (None, Some(id)),
+    };
     let scope = authorized.scope.to_string();
+    let (act, origins, issued_token_type) = match authorized.exchanged.map(|exchanged| *exchanged) {
+        Some(exchanged) => (exchanged.act, exchanged.origins, Some(exchanged.issued_type)),
+        None => (None, Vec::new(), None),
+    };
+    // RFC 9449, section 5: the type says how the token is to be presented.
+    let token_type = if authorized.jkt.is_some() { "DPoP" } else { "Bearer" };
     let claims = AccessToken {
         iss: cx.config.issuer.clone(),
-        sub: authorized.subject.to_string(),
+        sub: authorized.subject,
         aud: authorized.resource,
-        client_id: authorized.subject.to_string(),
+        client_id: authorized.client_id,
         jti: URL_SAFE_NO_PAD.encode(random::<16>(cx.entropy)?),
         scope: authorized.scope,
-        registration: authorized.subject,
+        registration,
+        grant,
         generation: authorized.generation,
         credential: authorized.credential,
+        cnf: authorized.jkt.map(|jkt| Confirmation { jkt }),
+        act,
+        origins,
         status: Some(status::claim(authorized.place, cx)),
     };
     let access_token = keys::sign(ACCESS_TOKEN, &lasting(claims, issued_at, expires), cx).await?;
-    Ok(TokenResponse { access_token, token_type: "Bearer", expires_in: issued_at.until(expires).seconds(), scope })
+    let expires_in = issued_at.until(expires).seconds();
+    Ok(TokenResponse { access_token, token_type, expires_in, scope, refresh_token: None, id_token: None, issued_token_type })
 }
 
 /// Signs the identity assertion of a registration, dated `issued_at`; it lives no longer than the registration.

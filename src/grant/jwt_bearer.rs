@@ -3,6 +3,8 @@
 
 use super::{Authorized, Denied, admit};
 use crate::cx::Cx;
+use crate::dpop;
+use crate::id::Holder;
 use crate::jose::jws::Untrusted;
 use crate::machine::registration::{Proof, Said};
 use crate::oauth::error::ErrorCode;
@@ -24,6 +26,7 @@ pub(super) async fn vouched<P: Ports>(
     client_id: Option<&str>,
     asked: Option<&str>,
     scope: Option<Scope>,
+    proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
 ) -> Result<Authorized, Denied> {
     let refused = |reason: &str, hint| Denied::Vouched { reason: reason.to_owned(), code: ErrorCode::InvalidGrant, hint };
@@ -54,6 +57,7 @@ pub(super) async fn vouched<P: Ports>(
         // Not used up: the same assertion is good at the identity endpoint.
         return Err(Denied::StepUp);
     }
+    dpop::burn(proof, cx).await?;
     vouched.burn(cx).await?;
     if let Match::Newcomer = matched {
         matched = vouch::welcome(&vouched, &tie, cx).await?;
@@ -61,15 +65,17 @@ pub(super) async fn vouched<P: Ports>(
     let Match::Known(person) = matched else { return Err(Denied::StepUp) };
     let said = Said { email: None, agent: vouched.agent_platform.clone() };
     let standing = vouch::let_in(&vouched, &tie, &person, said, cx).await?;
-    let proof = || Proof::Assertion { generation: standing.generation, jti: None };
-    let admitted = admit(&tie.registration, proof, cx).await?.ok_or_else(|| Denied::Registration(tie.registration.clone()))?;
-    Authorized::within(&tie.registration, admitted, resource, Some(within), cx)
+    let shown = || Proof::Assertion { generation: standing.generation, jti: None };
+    let admitted =
+        admit(&tie.registration, shown, cx).await?.ok_or_else(|| Denied::Holder(Holder::Registration(tie.registration.clone())))?;
+    Ok(Authorized::within(&tie.registration, admitted, resource, Some(within), cx)?.bound(proof))
 }
 
 pub(super) async fn authorize<P: Ports>(
     assertion: &str,
     asked: Option<&str>,
     scope: Option<Scope>,
+    proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
 ) -> Result<Authorized, Denied> {
     let claims = verify::identity_assertion(assertion, cx).await.map_err(Denied::Assertion)?.custom;
@@ -92,9 +98,10 @@ pub(super) async fn authorize<P: Ports>(
     if scope.as_ref().is_some_and(Scope::is_empty) {
         return Err(Denied::NoScope);
     }
-    let proof = || Proof::Assertion { generation: claims.generation, jti: Some(claims.jti.clone()) };
-    match admit(&claims.sub, proof, cx).await? {
-        Some(admitted) => Authorized::within(&claims.sub, admitted, resource, scope, cx),
-        None => Err(Denied::Registration(claims.sub)),
+    dpop::burn(proof, cx).await?;
+    let shown = || Proof::Assertion { generation: claims.generation, jti: Some(claims.jti.clone()) };
+    match admit(&claims.sub, shown, cx).await? {
+        Some(admitted) => Ok(Authorized::within(&claims.sub, admitted, resource, scope, cx)?.bound(proof)),
+        None => Err(Denied::Holder(Holder::Registration(claims.sub))),
     }
 }

@@ -18,7 +18,7 @@ use crate::oauth::error::ErrorCode;
 use crate::people::{self, Contact};
 use crate::secret::{Presented, Secret, SessionSecret};
 use crate::store::Ports;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 
 const SESSION: &str = "pss";
 /// A browser is known for so long, signed in or not: long enough for a form to be filled in.
@@ -41,9 +41,17 @@ pub(super) struct SignedIn {
     pub(super) person: Person,
     /// When they last proved who they are (`auth_time`).
     pub(super) at: Timestamp,
+    /// How: `mail`, `passkey`…
+    pub(super) method: String,
 }
 
 impl SignedIn {
+    /// Whether the person has proven here, less than `age` ago, who they are. A provider's word is none of that: it may know them since
+    /// long.
+    pub(super) fn is_fresh<P>(&self, age: Ttl, cx: &Cx<'_, P>) -> bool {
+        self.method != "upstream" && cx.now < self.at.plus(age)
+    }
+
     /// What a page calls the person.
     pub(super) fn name(&self) -> &str {
         self.person.email.as_deref().or(self.person.phone.as_deref()).unwrap_or("you")
@@ -69,14 +77,14 @@ impl Visitor {
         let Some(secret) = secret else { return Ok(visitor) };
         let session = SessionId::from_digits(secret.digits());
         let touch = Command::Use { secret: secret.digests().to_vec(), idle: cx.config.ttls.session_idle };
-        if let Outcome::Live { account, signed_in, noted, .. } = cx.ports.run::<Session>(&session, touch).await?
+        if let Outcome::Live { account, signed_in, method, noted, .. } = cx.ports.run::<Session>(&session, touch).await?
             && let account::Outcome::Person(person) = cx.ports.account(&account, account::Command::InSession(session.clone())).await?
             && !person.suspended
         {
             if noted {
                 cx.ports.account(&account, account::Command::SessionUsed(session.clone())).await?;
             }
-            visitor.signed_in = Some(SignedIn { session, account, person, at: signed_in });
+            visitor.signed_in = Some(SignedIn { session, account, person, at: signed_in, method });
         }
         Ok(visitor)
     }
@@ -170,7 +178,7 @@ impl Visitor {
         }
         cx.ports.run::<Session>(&session, open).await?;
         self.sign_out(cx).await?;
-        self.signed_in = Some(SignedIn { session, account: account.clone(), person, at: cx.now });
+        self.signed_in = Some(SignedIn { session, account: account.clone(), person, at: cx.now, method: method.to_owned() });
         Ok(Some(secret.reveal()))
     }
 
@@ -239,21 +247,30 @@ pub(super) async fn confirmer<P: Ports>(page: &Page, visitor: &Visitor, create: 
 }
 
 /// The value of a cookie (RFC 6265, section 5.4).
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get(COOKIE)?.to_str().ok()?;
     let mut pairs = all.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// `__Host-` keeps other hosts and paths from setting it; browsers take it over https alone.
-fn name<P>(what: &str, cx: &Cx<'_, P>) -> String {
+pub(super) fn name<P>(what: &str, cx: &Cx<'_, P>) -> String {
     let host = if cx.config.development { "" } else { "__Host-" };
     format!("{host}postern_{what}")
 }
 
 fn set_cookie<B, P>(response: &mut Response<B>, what: &str, value: &str, seconds: u64, cx: &Cx<'_, P>) {
+    set(response, what, value, "Lax", seconds, cx);
+}
+
+/// A cookie that comes with no request which another site has caused.
+pub(super) fn set_strict<B, P>(response: &mut Response<B>, what: &str, value: &str, seconds: u64, cx: &Cx<'_, P>) {
+    set(response, what, value, "Strict", seconds, cx);
+}
+
+fn set<B, P>(response: &mut Response<B>, what: &str, value: &str, site: &str, seconds: u64, cx: &Cx<'_, P>) {
     let secure = if cx.config.development { "" } else { "; Secure" };
-    let cookie = format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", name(what, cx));
+    let cookie = format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={site}{secure}", name(what, cx));
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

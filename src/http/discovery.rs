@@ -4,16 +4,41 @@ use serde_json::{Value, json};
 
 use super::refuse::Refused;
 use super::register::ID_JAG;
+use crate::client::assertion::ALGORITHMS;
+use crate::client::terms::OPENID_SCOPES;
 use crate::config::Resource;
 use crate::cx::Cx;
+use crate::grant::client::METHODS;
 use crate::grant::grant_types;
+use crate::jose::dpop;
 use crate::keys;
 use crate::oauth::scope::Scope;
+use crate::oidc;
 use crate::provider::event;
 use crate::store::Ports;
 
 /// MCP's Enterprise-Managed Authorization.
 const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
+/// What ID tokens and userinfo say.
+const CLAIMS: [&str; 16] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "azp",
+    "at_hash",
+    "sid",
+    "email",
+    "email_verified",
+    "name",
+    "picture",
+];
 
 /// Our own resources: one service, which accepts tokens for either.
 pub(super) const OWN: [&str; 2] = ["/mcp", "/api/v1"];
@@ -26,6 +51,7 @@ pub(super) fn protected_resource<P>(path: &str, cx: &Cx<'_, P>) -> Option<Value>
         "authorization_servers": [cx.config.issuer],
         "scopes_supported": list(&resource.scopes),
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
         "resource_name": resource.name.as_ref().unwrap_or(&cx.config.service.name),
     });
     optional(&mut document, "resource_logo_uri", resource.logo.as_deref());
@@ -48,11 +74,16 @@ pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Valu
         "introspection_endpoint": config.own("/oauth2/introspect"),
         "jwks_uri": config.own("/.well-known/jwks.json"),
         "scopes_supported": list(&config.scopes_supported),
-        "response_types_supported": [],
+        "response_types_supported": if config.mail.is_some() { json!(["code"]) } else { json!([]) },
         "grant_types_supported": grant_types(config),
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported": METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>(),
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "client_id_metadata_document_supported": true,
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
         "protected_resources": config.resources.iter().map(|resource| &resource.uri).collect::<Vec<_>>(),
         "resource": resource.uri,
         "authorization_servers": [config.issuer],
@@ -62,8 +93,53 @@ pub(super) fn authorization_server<P>(path: &str, cx: &Cx<'_, P>) -> Option<Valu
     if config.identity_assertion {
         add(&mut document, "authorization_grant_profiles_supported", json!([ID_JAG_PROFILE]));
     }
+    if config.mail.is_some() {
+        add(&mut document, "authorization_endpoint", config.own("/oauth2/authorize").into());
+        add(&mut document, "pushed_authorization_request_endpoint", config.own("/oauth2/par").into());
+        add(&mut document, "device_authorization_endpoint", config.own("/oauth2/device_authorization").into());
+        add(&mut document, "require_pushed_authorization_requests", false.into());
+        add(&mut document, "response_modes_supported", json!(["query"]));
+        add(&mut document, "code_challenge_methods_supported", json!(["S256"]));
+        add(&mut document, "authorization_response_iss_parameter_supported", true.into());
+        add(&mut document, "prompt_values_supported", json!(["none", "login", "consent", "select_account", "create"]));
+        add(&mut document, "request_parameter_supported", false.into());
+        add(&mut document, "request_uri_parameter_supported", true.into());
+    }
+    let registration = (config.limits.clients_per_deployment > 0).then(|| config.own("/oauth2/register"));
+    optional(&mut document, "registration_endpoint", registration.as_deref());
+    if config.openid {
+        openid(&mut document, cx);
+    }
     optional(&mut document, "service_documentation", config.service.documentation.as_deref());
     Some(document)
+}
+
+/// `/.well-known/openid-configuration` (OpenID Connect Discovery, section 3): the same document, if there are people to be known.
+pub(super) async fn openid_configuration<P: Ports>(path: &str, cx: &Cx<'_, P>) -> Option<Value> {
+    let document = authorization_server(path, cx).filter(|_| cx.config.openid)?;
+    // Whoever reads this looks at the keys next.
+    oidc::prepare(cx).await;
+    Some(document)
+}
+
+fn openid<P>(document: &mut Value, cx: &Cx<'_, P>) {
+    let config = cx.config;
+    let scopes: Vec<&str> = config.scopes_supported.iter().chain(OPENID_SCOPES).collect();
+    for (name, value) in [
+        ("scopes_supported", json!(scopes)),
+        ("userinfo_endpoint", config.own("/oauth2/userinfo").into()),
+        ("end_session_endpoint", config.own("/oauth2/logout").into()),
+        ("id_token_signing_alg_values_supported", json!(["RS256", "ES256"])),
+        ("subject_types_supported", json!(["public", "pairwise"])),
+        ("acr_values_supported", json!([oidc::ACR_OTHER, oidc::ACR_PASSKEY])),
+        ("claim_types_supported", json!(["normal"])),
+        ("claims_supported", json!(CLAIMS)),
+        ("claims_parameter_supported", false.into()),
+        ("backchannel_logout_supported", true.into()),
+        ("backchannel_logout_session_supported", true.into()),
+    ] {
+        add(document, name, value);
+    }
 }
 
 fn agent_auth<P>(cx: &Cx<'_, P>) -> Value {
@@ -122,10 +198,10 @@ pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
         "jwks_uri": config.own("/.well-known/jwks.json"),
         "scopes_supported": list(&config.scopes_supported),
         "grant_types_supported": grant_types(config),
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_content_types_supported": ["application/x-www-form-urlencoded"],
         "token_signing_alg_values_supported": ["ES256"],
-        "claims_supported": ["iss", "sub", "aud", "client_id", "jti", "iat", "exp", "scope", "registration", "generation", "credential", "status"],
+        "claims_supported": ["iss", "sub", "aud", "client_id", "jti", "iat", "exp", "scope", "registration", "generation", "credential", "cnf", "act", "origins", "status"],
         "token_lifetimes": { "access_token_seconds": config.ttls.access_token.seconds() },
         "service_documentation": config.own("/auth.md"),
     })
@@ -133,15 +209,16 @@ pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
 
 /// The public keys (RFC 7517, section 5), the next one included.
 pub(super) async fn jwks<P: Ports>(cx: &Cx<'_, P>) -> Result<Vec<u8>, Refused> {
-    let set = keys::current(cx).await?;
-    let keys: Vec<_> = set.published(cx.now).map(|key| &key.jwk).collect();
+    let sets = keys::shown(cx).await?;
+    let keys: Vec<_> = sets.iter().flat_map(|set| set.published(cx.now)).map(|key| &key.jwk).collect();
     Ok(serde_json::to_vec(&json!({ "keys": keys })).unwrap_or_default())
 }
 
 /// Names the JWKS as it is now.
 pub(super) async fn jwks_name<P: Ports>(cx: &Cx<'_, P>) -> Result<String, Refused> {
-    let set = keys::current(cx).await?;
-    Ok(format!("jwks {} {}", set.version, set.published(cx.now).count()))
+    oidc::ready(cx).await;
+    let sets = keys::shown(cx).await?;
+    Ok(sets.iter().fold("jwks".to_owned(), |name, set| format!("{name} {} {}", set.version, set.published(cx.now).count())))
 }
 
 fn ours<'a, P>(path: &str, cx: &Cx<'a, P>) -> Option<&'a Resource> {

@@ -31,6 +31,8 @@ pub(super) enum Document<'p> {
     ProtectedResource(&'p str),
     /// RFC 8414, also under the path of a resource of ours.
     AuthorizationServer(&'p str),
+    /// OpenID Connect Discovery: the same, for clients that look for this.
+    OpenidConfiguration(&'p str),
     Jwks,
     AgentConfiguration,
 }
@@ -70,6 +72,7 @@ impl<'p> Document<'p> {
         match (name, suffix) {
             ("oauth-protected-resource", _) => Some(Self::ProtectedResource(suffix)),
             ("oauth-authorization-server", _) => Some(Self::AuthorizationServer(suffix)),
+            ("openid-configuration", _) => Some(Self::OpenidConfiguration(suffix)),
             ("jwks.json", "") => Some(Self::Jwks),
             ("agent-configuration", "") => Some(Self::AgentConfiguration),
             ("security.txt", "") => Some(Self::SecurityTxt),
@@ -89,6 +92,7 @@ impl<'p> Document<'p> {
             Self::SecurityTxt => "security_txt",
             Self::ProtectedResource(_) => "protected_resource",
             Self::AuthorizationServer(_) => "authorization_server",
+            Self::OpenidConfiguration(_) => "openid_configuration",
             Self::Jwks => "jwks",
             Self::AgentConfiguration => "agent_configuration",
         }
@@ -108,6 +112,7 @@ impl<'p> Document<'p> {
             Self::SecurityTxt => Prepared::new("text/plain; charset=utf-8", MINUTES, prose::security_txt(cx)),
             Self::ProtectedResource(path) => json(discovery::protected_resource(path, cx).ok_or_else(unknown)?),
             Self::AuthorizationServer(path) => json(discovery::authorization_server(path, cx).ok_or_else(unknown)?),
+            Self::OpenidConfiguration(path) => json(discovery::openid_configuration(path, cx).await.ok_or_else(unknown)?),
             Self::Jwks => Prepared::new(reply::JSON, "public, max-age=10", discovery::jwks(cx).await?),
             Self::AgentConfiguration => json(discovery::agent_configuration(cx)),
         })

@@ -1,16 +1,18 @@
 //! Who calls one of our own resources, and what to tell those who may not.
 
-use http::HeaderMap;
+use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 
 use super::discovery::OWN;
 use super::refuse::Refused;
 use crate::cx::Cx;
-use crate::oauth::authorization::Authorization;
+use crate::dpop;
+use crate::jose::dpop::ALGORITHMS;
+use crate::oauth::authorization::{Authorization, InvalidAuthorization};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::store::Ports;
-use crate::verify::{self, Active, Kind};
+use crate::verify::{self, Active, Inactive, Kind, Unproven};
 
 /// Somebody whose credential counts here.
 pub(super) struct Caller {
@@ -18,38 +20,76 @@ pub(super) struct Caller {
     pub(super) active: Active,
     /// What it may do.
     pub(super) scope: GrantedScope,
-    /// The resource that it asked.
-    path: &'static str,
+    door: Door,
+}
+
+/// How something of ours was asked, and so how to refuse.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// Its path in the metadata of resources, if it has any.
+    path: Option<&'static str>,
+    /// The scheme of the challenge: old clients expect one `Bearer`, and those that prove their key are told in their own words.
+    scheme: &'static str,
+    /// What a token for it needs at least.
+    scope: Scope,
 }
 
 /// Finds out who calls. A token comes in the header and nowhere else (RFC 6750, section 2.1).
 ///
 /// # Errors
 /// 401 with the challenge of RFC 9728, section 5.1: without `error` if no credential came, with `invalid_token` if
-/// one came that does not count, and the same words for every reason.
-pub(super) async fn caller<P: Ports>(headers: &HeaderMap, path: &'static str, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
-    let presented = match Authorization::parse(headers) {
-        Ok(None) => return Err(challenge(Refused::new(ErrorCode::Unauthorized, "no credential"), None, &baseline(cx), path, cx)),
-        Ok(Some(Authorization::Bearer(token))) => token,
-        Ok(Some(Authorization::Basic { .. })) => return Err(invalid("Basic on a resource", path, cx)),
-        Err(error) => return Err(invalid(&error.to_string(), path, cx)),
-    };
-    let active = verify::bearer(&presented, cx).await.map_err(|error| match error.code() {
-        ErrorCode::InvalidToken => invalid(&error.to_string(), path, cx),
-        _ => Refused::from(error),
-    })?;
+/// one came that does not count, and the same words for every reason. What is wrong with a proof is told (RFC 9449, sections 7.1 and 9).
+pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static str, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+    // What an agent should ask for: some clients never ask for more than the first challenge names.
+    let baseline = cx.config.pre_claim_scopes.as_scope().clone();
+    let (active, door) = presented(request, Some(path), baseline, cx).await?;
     let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
     let scope = match &active.kind {
         Kind::AccessToken(claims) => {
             let for_us = OWN.iter().any(|own| claims.custom.aud == cx.config.own(own));
             if !for_us {
-                return Err(invalid("the token is for another resource", path, cx));
+                let expected = || OWN.map(|own| cx.config.own(own)).join(" ");
+                return Err(door.invalid(&format!("the token is for another resource: {}", claims.custom.aud), cx).expected(expected, cx));
             }
             claims.custom.scope.intersect(entitled)
         }
         Kind::ApiKey(_) => entitled.clone(),
     };
-    Ok(Caller { active, scope, path })
+    Ok(Caller { active, scope, door })
+}
+
+/// The credential of a request, whatever it is for, and how to go on refusing.
+///
+/// # Errors
+/// As [`caller`]; a `path` of none is no resource with metadata.
+pub(super) async fn presented<P: Ports>(
+    request: &dpop::Request<'_>,
+    path: Option<&'static str>,
+    scope: Scope,
+    cx: &Cx<'_, P>,
+) -> Result<(Active, Door), Refused> {
+    let bearer = Door { path, scheme: "Bearer", scope };
+    let dpop = Door { scheme: "DPoP", ..bearer.clone() };
+    let (judged, door) = match Authorization::parse(request.headers) {
+        Ok(None) => return Err(bearer.challenge(Refused::new(ErrorCode::Unauthorized, "no credential"), None, None, cx)),
+        Ok(Some(Authorization::Bearer(token))) => (verify::bearer(&token, cx).await.map_err(Unproven::from), bearer),
+        Ok(Some(Authorization::Dpop(token))) => (verify::proven(&token, request, cx).await, dpop.clone()),
+        Ok(Some(Authorization::Basic { .. })) => return Err(bearer.invalid("Basic on a resource", cx)),
+        Err(error @ InvalidAuthorization::Dpop) => return Err(dpop.invalid(&error.to_string(), cx)),
+        Err(error) => return Err(bearer.invalid(&error.to_string(), cx)),
+    };
+    match judged {
+        Ok(active) => Ok((active, door)),
+        Err(error) => {
+            let (code, hint) = (error.code(), error.hint());
+            let door = if matches!(error, Unproven::Token(Inactive::Bound)) { dpop } else { door };
+            Err(match code {
+                ErrorCode::TemporarilyUnavailable => error.into(),
+                ErrorCode::InvalidToken => door.invalid(&error.to_string(), cx).hint(hint),
+                code => door.challenge(Refused::from(error).status(StatusCode::UNAUTHORIZED), Some(code), None, cx),
+            })
+        }
+    }
 }
 
 impl Caller {
@@ -61,30 +101,37 @@ impl Caller {
         if needed.is_within(self.scope.as_scope()) {
             return Ok(self);
         }
-        let refused = Refused::new(ErrorCode::InsufficientScope, format!("has {}, needs {needed}", self.scope));
-        Err(challenge(refused, Some(ErrorCode::InsufficientScope), needed, self.path, cx))
+        Err(self.door.insufficient(&format!("has {}, needs {needed}", self.scope), needed, cx))
     }
 }
 
-fn invalid<P>(reason: &str, path: &str, cx: &Cx<'_, P>) -> Refused {
-    challenge(Refused::new(ErrorCode::InvalidToken, reason), Some(ErrorCode::InvalidToken), &baseline(cx), path, cx)
-}
+impl Door {
+    /// 401: the credential does not count here.
+    pub(super) fn invalid<P>(&self, reason: &str, cx: &Cx<'_, P>) -> Refused {
+        self.challenge(Refused::new(ErrorCode::InvalidToken, reason), Some(ErrorCode::InvalidToken), None, cx)
+    }
 
-/// What an agent should ask for: some clients never ask for more than the first challenge names.
-fn baseline<P>(cx: &Cx<'_, P>) -> Scope {
-    cx.config.pre_claim_scopes.as_scope().clone()
-}
+    /// 403: it counts, and is not enough.
+    pub(super) fn insufficient<P>(&self, reason: &str, needed: &Scope, cx: &Cx<'_, P>) -> Refused {
+        self.challenge(Refused::new(ErrorCode::InsufficientScope, reason), Some(ErrorCode::InsufficientScope), Some(needed), cx)
+    }
 
-/// One challenge, every value quoted: old clients search it with regular expressions.
-fn challenge<P>(refused: Refused, error: Option<ErrorCode>, scope: &Scope, path: &str, cx: &Cx<'_, P>) -> Refused {
-    let metadata = cx.config.own(&format!("/.well-known/oauth-protected-resource{path}"));
-    let value = match error {
-        None => format!("Bearer resource_metadata=\"{metadata}\", scope=\"{scope}\""),
-        Some(code) => format!(
-            "Bearer error=\"{}\", error_description=\"{}\", scope=\"{scope}\", resource_metadata=\"{metadata}\"",
-            code.as_str(),
-            code.description()
-        ),
-    };
-    refused.header(WWW_AUTHENTICATE, value)
+    /// One challenge, every value quoted: old clients search it with regular expressions.
+    fn challenge<P>(&self, refused: Refused, error: Option<ErrorCode>, needed: Option<&Scope>, cx: &Cx<'_, P>) -> Refused {
+        let scope = format!("scope=\"{}\"", needed.unwrap_or(&self.scope));
+        let metadata =
+            self.path.map(|path| format!("resource_metadata=\"{}/.well-known/oauth-protected-resource{path}\"", cx.config.issuer));
+        let mut parts = Vec::new();
+        match error {
+            None => parts.extend(metadata.into_iter().chain([scope])),
+            Some(code) => {
+                parts.extend([format!("error=\"{}\"", code.as_str()), format!("error_description=\"{}\"", code.description()), scope]);
+                parts.extend(metadata);
+            }
+        }
+        if self.scheme == "DPoP" {
+            parts.push(format!("algs=\"{}\"", ALGORITHMS.join(" ")));
+        }
+        refused.header(WWW_AUTHENTICATE, format!("{} {}", self.scheme, parts.join(", ")))
+    }
 }

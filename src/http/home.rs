@@ -41,6 +41,7 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
     ("POST", "/agent/identity/claim", "Ask your person to take the registration over"),
     ("GET", "/account", "For people: your agents, and taking it back"),
     ("POST", "/oauth2/token", "Exchange assertion or key for an access token"),
+    ("POST", "/oauth2/device_authorization", "Connect a device that has no browser (RFC 8628)"),
     ("POST", "/oauth2/introspect", "Ask whether a token counts (RFC 7662)"),
     ("POST", "/oauth2/revoke", "End a token or key (RFC 7009)"),
     ("GET", "/api/v1/auth/me", "Who am I?"),
@@ -59,7 +60,7 @@ pub(super) fn page<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
         "/agent/identity" => dialects && (config.anonymous || config.service_auth || config.identity_assertion),
         "/agent/auth" => v01,
         "/agent/identity/claim" => dialects && people,
-        "/account" => people,
+        "/account" | "/oauth2/device_authorization" => people,
         _ => true,
     };
     let page = Home {

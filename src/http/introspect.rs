@@ -1,20 +1,23 @@
 //! `POST /oauth2/introspect` (RFC 7662)
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use super::refuse::Refused;
 use super::{form, reply};
+use crate::client::terms::OPENID_SCOPES;
 use crate::config::reader::sha256;
 use crate::cx::Cx;
+use crate::dpop;
 use crate::grant::Denied;
-use crate::grant::client::{self, Shown};
-use crate::id::RegistrationId;
+use crate::grant::claim::merge;
+use crate::grant::client::{self, Authenticated, Shown};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::params::Params;
+use crate::oauth::scope::Scope;
 use crate::store::Ports;
 use crate::time::Timestamp;
 use crate::verify::{self, Active, Kind};
@@ -23,16 +26,16 @@ use crate::verify::{self, Active, Kind};
 enum Asker {
     /// A resource server: about every token.
     ResourceServer,
-    /// The holder of a credential: about those of its own registration.
-    Holder(RegistrationId),
+    /// An agent or a client: about its own.
+    Holder(Authenticated),
 }
 
 /// Says whether a token counts. Unknown, foreign, expired, revoked and somebody else's look the same.
-pub(super) async fn introspect<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let params = form(headers, body)?;
-    let asker = asker(headers, &params, cx).await?;
+pub(super) async fn introspect<P: Ports>(request: &dpop::Request<'_>, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let params = form(request.headers, body)?;
+    let asker = asker(request, &params, cx).await?;
     let token = params.require("token")?;
-    let answer = match verify::bearer(token, cx).await {
+    let answer = match verify::credential(token, cx).await {
         Ok(active) if asker.may_know(&active) => shown(&active, cx),
         Ok(_) => json!({ "active": false }),
         Err(error) if error.code() == ErrorCode::InvalidToken => json!({ "active": false }),
@@ -41,24 +44,37 @@ pub(super) async fn introspect<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
-async fn asker<P: Ports>(headers: &HeaderMap, params: &Params, cx: &Cx<'_, P>) -> Result<Asker, Refused> {
-    let shown = client::shown(params, Authorization::parse(headers).map_err(Denied::from)?)?;
-    if let Shown::Secret { name: Some(name), secret } = &shown {
-        let digest = sha256(secret);
-        let known = |(server, known): &(String, [u8; 32])| name == server && bool::from(known.ct_eq(&digest));
+async fn asker<P: Ports>(request: &dpop::Request<'_>, params: &Params, cx: &Cx<'_, P>) -> Result<Asker, Refused> {
+    let authorization = Authorization::parse(request.headers).map_err(Denied::from)?;
+    if let Some(Authorization::Dpop(token)) = &authorization {
+        return match verify::proven(token, request, cx).await {
+            Ok(active) => Ok(Asker::Holder(Authenticated::Registration(client::holder(&active)?))),
+            Err(error) if error.code() == ErrorCode::InvalidToken => Err(Denied::Client("the token does not count").into()),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let shown = client::shown(params, authorization)?;
+    if let Shown::Secret { name: Some(name), secret, plain } = &shown {
+        let digests: Vec<[u8; 32]> = std::iter::once(secret).chain(plain).map(|secret| sha256(secret)).collect();
+        let is_one = |known: &[u8; 32]| digests.iter().any(|digest| known.ct_eq(digest).into());
+        let known = |(server, known): &(String, [u8; 32])| name == server && is_one(known);
         if cx.config.resource_server_keys.iter().any(known) {
             return Ok(Asker::ResourceServer);
         }
     }
-    let registration = client::authenticate(&shown, cx).await?;
-    Ok(Asker::Holder(registration.ok_or(Denied::Client("nobody asks"))?))
+    // Resource servers have names too: an unknown one and a wrong key look the same here.
+    let alike = |denied| if matches!(denied, Denied::UnknownClient) { Denied::Client("an unknown name") } else { denied };
+    match client::authenticate(&shown, cx).await.map_err(alike)? {
+        Authenticated::Nobody => Err(Denied::Client("nobody asks").into()),
+        holder => Ok(Asker::Holder(holder)),
+    }
 }
 
 impl Asker {
     fn may_know(&self, active: &Active) -> bool {
         match self {
             Self::ResourceServer => true,
-            Self::Holder(registration) => *registration == active.registration,
+            Self::Holder(holder) => holder.may_introspect(active),
         }
     }
 }
@@ -66,14 +82,26 @@ impl Asker {
 /// RFC 7662, section 2.2.
 fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
     let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
+    // Those of OpenID Connect are of no resource: they count at userinfo.
+    let identity: Scope = OPENID_SCOPES.join(" ").parse().unwrap_or_default();
     let seconds = |date: Option<chrono::DateTime<chrono::Utc>>| date.map(|date| date.timestamp());
     match &active.kind {
-        Kind::AccessToken(claims) => json!({
-            "active": true, "token_type": "Bearer", "token_use": "access_token",
-            "scope": claims.custom.scope.intersect(entitled).to_string(),
-            "client_id": claims.custom.client_id, "sub": claims.custom.sub, "aud": claims.custom.aud, "iss": claims.custom.iss,
-            "jti": claims.custom.jti, "iat": seconds(claims.issued_at), "exp": seconds(claims.expiration),
-        }),
+        Kind::AccessToken(claims) => {
+            let token = &claims.custom;
+            let mut answer = json!({
+                "active": true, "token_type": if token.cnf.is_some() { "DPoP" } else { "Bearer" }, "token_use": "access_token",
+                "scope": token.scope.intersect(&entitled.as_scope().union(&identity).entitle()).to_string(),
+                "client_id": token.client_id, "sub": token.sub, "aud": token.aud, "iss": token.iss,
+                "jti": token.jti, "iat": seconds(claims.issued_at), "exp": seconds(claims.expiration),
+            });
+            if let Some(cnf) = &token.cnf {
+                merge(&mut answer, json!({ "cnf": cnf }));
+            }
+            if let Some(act) = &token.act {
+                merge(&mut answer, json!({ "act": act }));
+            }
+            answer
+        }
         Kind::ApiKey(stamp) => {
             let expires = active
                 .standing
@@ -83,7 +111,7 @@ fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
                 .map_or(active.standing.expires, |key| key.expires.min(active.standing.expires));
             let mut answer = json!({
                 "active": true, "token_type": "Bearer", "token_use": "api_key", "scope": entitled.to_string(),
-                "client_id": active.registration, "sub": active.registration, "iss": cx.config.issuer,
+                "client_id": active.holder.as_str(), "sub": active.holder.as_str(), "iss": cx.config.issuer,
                 "aud": cx.config.resources.iter().map(|resource| &resource.uri).collect::<Vec<_>>(),
                 "iat": active.standing.created.seconds(),
             });

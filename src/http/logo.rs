@@ -9,6 +9,7 @@ use url::Url;
 
 use super::refuse::Refused;
 use super::reply;
+use crate::config::trust::MOST_PROVIDERS;
 use crate::cx::Cx;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
@@ -29,7 +30,8 @@ pub(crate) struct Picture {
     body: Bytes,
 }
 
-/// Which logo a path names: the operator's, or that of the provider with this place in the trust list.
+/// Which logo a path names: the operator's, or that of the provider with this place in the trust list, and after its longest those that
+/// people sign in with.
 pub(super) fn number(path: &str) -> Option<Option<usize>> {
     match path.strip_prefix("/logo")? {
         "" => Some(None),
@@ -41,7 +43,10 @@ pub(super) fn number(path: &str) -> Option<Option<usize>> {
 pub(super) async fn serve<P: Ports>(which: Option<usize>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let url = match which {
         None => cx.config.service.logo.as_deref(),
-        Some(index) => cx.config.providers.get(index).and_then(|provider| provider.logo.as_deref()),
+        Some(index) => match index.checked_sub(MOST_PROVIDERS) {
+            Some(index) => cx.config.upstreams.get(index).and_then(|upstream| upstream.logo.as_deref()),
+            None => cx.config.providers.get(index).and_then(|provider| provider.logo.as_deref()),
+        },
     };
     let missing = || Refused::new(ErrorCode::NotFound, "no such logo");
     let url = url.ok_or_else(missing)?;

@@ -1,20 +1,22 @@
 //! `GET /api/v1/auth/me`: who the caller is.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::guard::{self, Caller};
 use super::refuse::Refused;
 use super::reply;
 use crate::cx::Cx;
+use crate::dpop;
+use crate::id::Holder;
 use crate::store::Ports;
 use crate::time::Timestamp;
 use crate::verify::Kind;
 
 /// Answers for the REST surface.
-pub(super) async fn me<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let caller = guard::caller(headers, "/api/v1", cx).await?.needs(&cx.config.read_scope, cx)?;
+pub(super) async fn me<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let caller = guard::caller(request, "/api/v1", cx).await?.needs(&cx.config.read_scope, cx)?;
     Ok(reply::json(StatusCode::OK, &describe(&caller, cx)))
 }
 
@@ -29,8 +31,19 @@ pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
         }
     };
     let audience = audience.or_else(|| cx.config.default_resource().map(|resource| resource.uri.clone()));
+    if let (Holder::Grant(_), Kind::AccessToken(claims)) = (&active.holder, &active.kind) {
+        return json!({
+            "sub": claims.custom.sub,
+            "client_id": claims.custom.client_id,
+            "status": "active",
+            "scopes": caller.scope.as_scope().iter().collect::<Vec<_>>(),
+            "credential_type": credential_type,
+            "audience": audience,
+            "expires_at": expires.and_then(Timestamp::iso),
+        });
+    }
     json!({
-        "registration_id": active.registration,
+        "registration_id": active.holder.as_str(),
         "registration_type": active.standing.kind.as_str(),
         "status": if active.standing.claimed { "claimed" } else { "unclaimed" },
         "claimed": active.standing.claimed,

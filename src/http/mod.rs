@@ -1,8 +1,11 @@
 //! The front door: the route table, and one file per family of endpoints.
 
+mod authorize;
 mod browser;
 mod ceremony;
 mod claim;
+mod client;
+mod device;
 mod discovery;
 mod document;
 mod events;
@@ -26,12 +29,16 @@ mod revoke;
 mod route;
 mod status_list;
 mod token;
+mod trace;
+mod traces;
+mod userinfo;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::cx::Cx;
+use crate::dpop;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
 
@@ -48,19 +55,35 @@ pub const LONGEST_BODY: usize = 64 * 1024;
 /// Whether a request to `path` by `method` may bring a body: none other is read.
 #[must_use]
 pub fn takes_body(method: &str, path: &str) -> bool {
-    method == "POST" && Route::of(path).methods().allows("POST")
+    matches!(method, "POST" | "PUT") && Route::of(path).methods().allows(method)
 }
 
 /// Whether the query of a request to `path` is looked at.
 #[must_use]
 pub fn takes_query(path: &str) -> bool {
-    matches!(Route::of(path), Route::Page(_))
+    matches!(Route::of(path), Route::Page(_) | Route::Traces)
 }
 
 /// Whether a browser's cookies, and what it says of itself, are looked at.
 #[must_use]
 pub fn takes_cookies(path: &str) -> bool {
-    matches!(Route::of(path), Route::Page(_) | Route::Complete | Route::ChallengeV01)
+    matches!(Route::of(path), Route::Page(_) | Route::Complete | Route::ChallengeV01 | Route::Traces | Route::Trace(_))
+}
+
+/// Whether it matters which program asks: to a person whom a device asks, and, where traces are kept, to the operator.
+#[must_use]
+pub fn takes_agent(path: &str, trace: bool) -> bool {
+    use crate::machine::trace::Stage;
+
+    let route = Route::of(path);
+    let told = || trace::stage(route).is_some_and(|stage| !matches!(stage, Stage::Call | Stage::Discovery));
+    route == Route::Device || (trace && told())
+}
+
+/// Whether a DPoP proof is looked at in a request to `path`.
+#[must_use]
+pub fn takes_proof(path: &str) -> bool {
+    Route::of(path).takes_proof()
 }
 
 /// Answers a request. `Err` as the body means that it was longer than [`LONGEST_BODY`].
@@ -71,20 +94,32 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     let surface = if path == "/api/v1" || path.starts_with("/api/v1/") { Surface::Problem } else { route.surface(&parts.headers) };
     let head = parts.method == Method::HEAD;
     let method = if head { "GET" } else { parts.method.as_str() };
-    let answer = if method == "OPTIONS" && route != Route::Unknown {
-        Ok(options(route))
-    } else {
-        match body {
-            Ok(body) => {
-                let query = parts.uri.query().unwrap_or_default();
-                serve(route, &Sent { method, headers: &parts.headers, query, body: &body }, cx).await
-            }
-            Err(TooLong) => Err(Refused::new(ErrorCode::ContentTooLarge, "the body is too long")),
-        }
+    let (body, whole) = body.map_or((Bytes::new(), false), |body| (body, true));
+    let proof = dpop::Request { headers: &parts.headers, method: parts.method.as_str(), path };
+    let sent = Sent { request: proof, method, headers: &parts.headers, query: parts.uri.query().unwrap_or_default(), body: &body };
+    let preflight = method == "OPTIONS" && route != Route::Unknown;
+    let answer = match (preflight, whole) {
+        (true, _) => Ok(options(route)),
+        (false, true) => serve(route, &sent, cx).await,
+        (false, false) => Err(Refused::new(ErrorCode::ContentTooLarge, "the body is too long")),
     };
-    let mut response = answer.unwrap_or_else(|refused| refused.render(surface, cx));
+    let stage = if cx.config.trace && !preflight { trace::stage(route) } else { None };
+    let seen = stage.and_then(|stage| trace::seen(stage, &sent, path, &answer, cx));
+    let mut response = answer.unwrap_or_else(|refused| {
+        let reference = seen.as_ref().map(|seen| seen.id.to_string());
+        refused.render(surface, reference.as_deref(), cx)
+    });
+    if let Some(seen) = seen {
+        response.extensions_mut().insert(seen);
+    }
     if !route.is_for_people(&parts.headers) {
         reply::open_to_browsers(response.headers_mut());
+    }
+    if route.takes_proof()
+        && parts.headers.contains_key(dpop::PROOF)
+        && let Some(nonce) = dpop::nonce(cx)
+    {
+        reply::set(response.headers_mut(), HeaderName::from_static(dpop::NONCE), &nonce);
     }
     response.extensions_mut().insert(reply::RouteName(route.name()));
     if head {
@@ -99,6 +134,8 @@ pub struct TooLong;
 
 /// What a client has sent.
 struct Sent<'r> {
+    request: dpop::Request<'r>,
+    /// `GET` for `HEAD` too.
     method: &'r str,
     headers: &'r HeaderMap,
     query: &'r str,
@@ -106,14 +143,14 @@ struct Sent<'r> {
 }
 
 async fn serve<P: Ports>(route: Route<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let Sent { method, headers, body, .. } = *sent;
+    let Sent { ref request, method, headers, body, .. } = *sent;
     if route == Route::Unknown {
         return Err(Refused::new(ErrorCode::NotFound, "no such path"));
     }
     if !route.methods().allows(method) {
         if route == Route::Mcp {
             // Some clients look for the challenge with GET: it must come before 405.
-            guard::caller(headers, "/mcp", cx).await?;
+            guard::caller(request, "/mcp", cx).await?;
         }
         return Err(Refused::new(ErrorCode::MethodNotAllowed, "wrong method").header(ALLOW, route.methods().header()));
     }
@@ -140,21 +177,31 @@ async fn serve<P: Ports>(route: Route<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> R
         Route::Suspend => Box::pin(operator::suspend(headers, body, true, cx)).await,
         Route::Resume => Box::pin(operator::suspend(headers, body, false, cx)).await,
         Route::Erase => Box::pin(operator::erase(headers, body, cx)).await,
-        Route::Token => Box::pin(token::token(headers, body, cx)).await,
-        Route::Introspect => Box::pin(introspect::introspect(headers, body, cx)).await,
+        Route::Token => Box::pin(token::token(request, body, cx)).await,
+        Route::Userinfo => Box::pin(userinfo::userinfo(request, cx)).await,
+        Route::Push => Box::pin(authorize::push(request, body, cx)).await,
+        Route::Device => Box::pin(device::begin(headers, body, cx)).await,
+        Route::Introspect => Box::pin(introspect::introspect(request, body, cx)).await,
+        Route::Clients => Box::pin(client::register(headers, body, cx)).await,
+        Route::ClientRegistration(id) => Box::pin(client::manage(method, id, headers, body, cx)).await,
+        Route::OperatorClients => Box::pin(client::all(method, headers, body, cx)).await,
+        Route::OperatorClient(id) => Box::pin(client::one(method, id, headers, cx)).await,
         Route::Revoke => Box::pin(revoke::revoke(headers, body, cx)).await,
-        Route::Me => Box::pin(me::me(headers, cx)).await,
-        Route::Mcp => Box::pin(mcp::mcp(headers, body, cx)).await,
+        Route::Me => Box::pin(me::me(request, cx)).await,
+        Route::Mcp => Box::pin(mcp::mcp(request, body, cx)).await,
         Route::OperatorKeys => Box::pin(operator::keys(headers, cx)).await,
         Route::RotateKeys => Box::pin(operator::rotate(headers, cx)).await,
         Route::RevokeKey => Box::pin(operator::revoke(headers, body, cx)).await,
+        Route::Traces if method == "GET" => Box::pin(traces::list(headers, sent.query, cx)).await,
+        Route::Traces => Box::pin(traces::enter(headers, body, cx)).await,
+        Route::Trace(id) => Box::pin(traces::one(id, headers, cx)).await,
         Route::Unknown => Err(Refused::new(ErrorCode::NotFound, "no such path")),
     }
 }
 
 /// The pages of people.
 async fn person<P: Ports>(page: Page, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let Sent { method, headers, query, body } = *sent;
+    let Sent { method, headers, query, body, .. } = *sent;
     match page {
         Page::PasskeyOptions => return Box::pin(people::sign_in_options(headers, cx)).await,
         Page::PasskeySignIn => return Box::pin(people::sign_in(headers, body, cx)).await,
@@ -169,6 +216,11 @@ async fn person<P: Ports>(page: Page, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result
         Page::LoginCode => Box::pin(people::try_code(asked, cx)).await,
         Page::LoginLink if method == "GET" => Box::pin(people::open_link(asked, cx)).await,
         Page::LoginLink => Box::pin(people::follow(asked, cx)).await,
+        Page::Upstream => Box::pin(people::set_out(asked, cx)).await,
+        Page::UpstreamCallback => Box::pin(people::come_back(asked, cx)).await,
+        Page::UpstreamLink if method == "GET" => Box::pin(people::ask_link(asked, cx)).await,
+        Page::UpstreamLink => Box::pin(people::link(asked, cx)).await,
+        Page::RemoveIdentity => Box::pin(people::remove_identity(asked, cx)).await,
         Page::Logout => Box::pin(people::logout(asked, cx)).await,
         Page::Claim => Box::pin(people::claim(asked, cx)).await,
         Page::ClaimCode => Box::pin(people::claim_code(asked, cx)).await,
@@ -177,6 +229,15 @@ async fn person<P: Ports>(page: Page, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result
         Page::RevokeAgent => Box::pin(people::revoke_agent(asked, cx)).await,
         Page::RevokeAllAgents => Box::pin(people::revoke_all_agents(asked, cx)).await,
         Page::RemovePasskey => Box::pin(people::remove(asked, cx)).await,
+        Page::Authorize if method == "GET" => Box::pin(authorize::authorize(asked, cx)).await,
+        Page::Authorize => Ok(authorize::posted(&asked.params)),
+        Page::Device if method == "GET" => Box::pin(people::device(asked, cx)).await,
+        Page::Device => Box::pin(people::device_code(asked, cx)).await,
+        Page::DeviceAnswer => Box::pin(people::device_answer(asked, cx)).await,
+        Page::Consent => Box::pin(authorize::decide(asked, cx)).await,
+        Page::RpLogout if method == "GET" => Box::pin(people::ask_logout(asked, cx)).await,
+        Page::RpLogout => Box::pin(people::logged_out(asked, cx)).await,
+        Page::EndConnection => Box::pin(people::end_connection(asked, cx)).await,
         Page::EndSession => Box::pin(people::end_session(asked, cx)).await,
         _ => Box::pin(people::end_other_sessions(asked, cx)).await,
     }
@@ -191,7 +252,7 @@ fn options(route: Route<'_>) -> Response<Bytes> {
         ("access-control-allow-methods", route.methods().header()),
         (
             "access-control-allow-headers",
-            "Authorization, Content-Type, Accept, Idempotency-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
+            "Authorization, DPoP, Content-Type, Accept, Idempotency-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
         ),
         ("access-control-max-age", "86400"),
     ];
@@ -223,12 +284,13 @@ mod tests {
 
     #[test]
     fn a_body_is_read_only_where_one_is_taken() {
-        assert!(takes_body("POST", "/token") && takes_body("POST", "/mcp"));
+        assert!(takes_body("POST", "/token") && takes_body("POST", "/mcp") && takes_body("PUT", "/oauth2/register/x"));
         assert!(
             !takes_body("GET", "/token")
                 && !takes_body("POST", "/")
                 && !takes_body("POST", "/no/such/path")
                 && !takes_body("PUT", "/token")
+                && !takes_body("DELETE", "/oauth2/register/x")
         );
     }
 }

@@ -1,5 +1,7 @@
 //! `/operator/*`: signing keys, registrations and people, for whoever holds `OPERATOR_KEY`.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, Response, StatusCode};
@@ -14,8 +16,10 @@ use crate::config::reader::sha256;
 use crate::cx::Cx;
 use crate::email::Address;
 use crate::id::{AccountId, RegistrationId};
+use crate::identity;
 use crate::keys;
-use crate::machine::keyring::{Command, KeySet};
+use crate::machine::grant;
+use crate::machine::keyring::{Command, KeySet, Ring};
 use crate::machine::registration;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::ErrorCode;
@@ -31,23 +35,39 @@ struct Revoke {
 /// `GET /operator/keys`: the keys and when they serve.
 pub(super) async fn keys<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     operator(headers, cx)?;
-    Ok(shown(&*keys::current(cx).await?, cx))
+    Ok(shown(&keys::shown(cx).await?, cx))
 }
 
 /// `POST /operator/keys/rotate`: publish the next key now; it signs ten minutes later.
 pub(super) async fn rotate<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     operator(headers, cx)?;
-    keys::current(cx).await?;
-    let candidate = keys::candidate(cx).await.map_err(keys::KeysError::from)?;
-    change(Command::Rotate { candidate }, cx).await
+    for (ring, _) in rings(cx).await? {
+        let candidate = keys::candidate(ring, cx).await.map_err(keys::KeysError::from)?;
+        keys::change(ring, Command::Rotate { candidate }, cx).await?;
+    }
+    Ok(shown(&keys::shown(cx).await?, cx))
 }
 
 /// `POST /operator/keys/revoke` with `{"kid": …}`: the key stops verifying, and another takes over if it signed.
 pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     operator(headers, cx)?;
     let Revoke { kid } = json::object(headers, body)?;
-    let replacement = keys::candidate(cx).await.map_err(keys::KeysError::from)?;
-    change(Command::Revoke { kid, replacement }, cx).await
+    let unknown = || Refused::new(ErrorCode::NotFound, "no such key").hint("GET /operator/keys lists the keys.");
+    let mut rings = rings(cx).await?.into_iter();
+    let (ring, _) = rings.find(|(_, set)| set.keys.iter().any(|key| key.jwk.kid == kid)).ok_or_else(unknown)?;
+    let replacement = keys::candidate(ring, cx).await.map_err(keys::KeysError::from)?;
+    keys::change(ring, Command::Revoke { kid, replacement }, cx).await?.ok_or_else(unknown)?;
+    Ok(shown(&keys::shown(cx).await?, cx))
+}
+
+/// The rings that have keys, as they are now.
+async fn rings<P: Ports>(cx: &Cx<'_, P>) -> Result<Vec<(Ring, Rc<KeySet>)>, Refused> {
+    keys::current(cx).await?;
+    let mut rings = Vec::new();
+    for ring in Ring::ALL {
+        rings.extend(keys::change(ring, Command::Look, cx).await?.map(|set| (ring, set)));
+    }
+    Ok(rings)
 }
 
 #[derive(Deserialize)]
@@ -96,12 +116,15 @@ pub(super) async fn suspend<P: Ports>(
         return Err(Refused::new(ErrorCode::NotFound, "no such person"));
     }
     let agents = people_of::agents_of(&person, cx).await?;
-    people_of::for_each(&agents, || registration::Command::Suspend { person: person.clone(), suspended }, cx).await?;
+    let told = people_of::for_each(&agents, || registration::Command::Suspend { person: person.clone(), suspended }, cx).await;
+    let clients = people_of::grants_of(&person, cx).await?;
+    people_of::for_each_grant(&clients, || grant::Command::Suspend { person: person.clone(), suspended }, cx).await?;
+    told?;
     if suspended {
         end_sessions(&person, cx).await?;
     }
     let status = if suspended { "suspended" } else { "active" };
-    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": status, "agents": agents.len() })))
+    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": status, "agents": agents.len(), "clients": clients.len() })))
 }
 
 /// `POST /operator/people/erase` with `{"email": …}`: the person is forgotten, and their agents end.
@@ -112,16 +135,20 @@ pub(super) async fn erase<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_
     // Barred first: nothing new comes to be theirs meanwhile.
     cx.ports.account(&person, account::Command::Suspend).await?;
     let agents = people_of::agents_of(&person, cx).await?;
-    people_of::for_each(&agents, || registration::Command::EndByOperator, cx).await?;
+    let told = people_of::for_each(&agents, || registration::Command::EndByOperator, cx).await;
+    let clients = people_of::grants_of(&person, cx).await?;
+    people_of::for_each_grant(&clients, || grant::Command::EndByOperator, cx).await?;
+    told?;
     end_sessions(&person, cx).await?;
     if let Some(email) = known.email.as_deref().and_then(Address::parse) {
         people::unbind(Contact::Email(&email.canonical()), &person, cx).await?;
     }
+    identity::unbind_all(&person, cx).await?;
     if let Some(phone) = &known.phone {
         people::unbind(Contact::Phone(phone), &person, cx).await?;
     }
     cx.ports.account(&person, account::Command::Erase).await?;
-    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": "erased", "agents": agents.len() })))
+    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": "erased", "agents": agents.len(), "clients": clients.len() })))
 }
 
 async fn end_sessions<P: Ports>(person: &AccountId, cx: &Cx<'_, P>) -> Result<(), Refused> {
@@ -133,33 +160,31 @@ async fn end_sessions<P: Ports>(person: &AccountId, cx: &Cx<'_, P>) -> Result<()
     Ok(())
 }
 
-async fn change<P: Ports>(command: Command, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    match keys::change(command, cx).await? {
-        Some(set) => Ok(shown(&set, cx)),
-        None => Err(Refused::new(ErrorCode::NotFound, "no such key").hint("GET /operator/keys lists the keys.")),
-    }
-}
-
 /// No key configured and a wrong key look the same.
-fn operator<P>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<(), Refused> {
-    let presented = match Authorization::parse(headers) {
-        Ok(Some(Authorization::Bearer(key))) => sha256(&key),
-        _ => [0; 32],
-    };
-    let known = cx.config.operator_key.is_some_and(|key| bool::from(key.ct_eq(&presented)));
+pub(super) fn operator<P>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let known = matches!(Authorization::parse(headers), Ok(Some(Authorization::Bearer(key))) if is_key(&key, cx));
     let refused =
         || Refused::new(ErrorCode::Unauthorized, "not the operator").hint("Send the deployment's OPERATOR_KEY as a Bearer token.");
     known.then_some(()).ok_or_else(|| refused().header(WWW_AUTHENTICATE, "Bearer realm=\"operator\""))
 }
 
-fn shown<P>(set: &KeySet, cx: &Cx<'_, P>) -> Response<Bytes> {
-    let signer = set.signer(cx.now).map(|key| key.jwk.kid.clone());
-    let keys: Vec<Value> = set
-        .published(cx.now)
-        .map(|key| {
+/// Whether this is `OPERATOR_KEY`.
+pub(super) fn is_key<P>(presented: &str, cx: &Cx<'_, P>) -> bool {
+    cx.config.operator_key.is_some_and(|key| bool::from(key.ct_eq(&sha256(presented))))
+}
+
+fn shown<P>(sets: &[Rc<KeySet>], cx: &Cx<'_, P>) -> Response<Bytes> {
+    let keys: Vec<Value> = sets
+        .iter()
+        .flat_map(|set| {
+            let signer = set.signer(cx.now).map(|key| key.jwk.kid.as_str());
+            set.published(cx.now).map(move |key| (key, signer))
+        })
+        .map(|(key, signer)| {
             json!({
                 "kid": key.jwk.kid,
-                "state": if Some(&key.jwk.kid) == signer.as_ref() { "signing" } else if cx.now < key.signs_from { "next" } else { "verifying" },
+                "alg": key.jwk.alg,
+                "state": if Some(key.jwk.kid.as_str()) == signer { "signing" } else if cx.now < key.signs_from { "next" } else { "verifying" },
                 "signs_from": key.signs_from.iso(),
                 "verifies_until": key.verifies_until.and_then(Timestamp::iso),
             })

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::refuse::Refused;
 use crate::cx::Cx;
-use crate::grant::{CLAIM, CLIENT_CREDENTIALS, JWT_BEARER};
+use crate::grant::{CLAIM, CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE};
 use crate::machine::registration::claim::Paths;
 use crate::oauth::error::ErrorCode;
 use crate::time::Ttl;
@@ -35,6 +35,7 @@ struct AuthMd<'a> {
     per_network: u32,
     vouched_per_network: u32,
     jwt_bearer: &'static str,
+    token_exchange: &'static str,
     claim_grant: &'static str,
     client_credentials: &'static str,
     errors: &'static [ErrorCode],
@@ -80,6 +81,7 @@ pub(super) fn auth_md<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
         per_network: config.limits.per_network,
         vouched_per_network: config.limits.vouched_per_network,
         jwt_bearer: JWT_BEARER,
+        token_exchange: TOKEN_EXCHANGE,
         claim_grant: CLAIM,
         client_credentials: CLIENT_CREDENTIALS,
         errors: ErrorCode::ALL,

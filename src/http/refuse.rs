@@ -14,11 +14,13 @@ use crate::time::Ttl;
 /// A request that is not carried out.
 pub struct Refused {
     code: ErrorCode,
-    hint: &'static str,
-    reason: String,
+    pub(super) hint: &'static str,
+    pub(super) reason: String,
+    pub(super) expected: Option<String>,
     headers: Vec<(HeaderName, String)>,
     retry_after: Option<Ttl>,
-    more: Value,
+    more: Option<Box<Value>>,
+    status: Option<StatusCode>,
 }
 
 /// Where an error is shown, which decides its shape.
@@ -42,9 +44,11 @@ impl<E: Refusal> From<E> for Refused {
             code: error.code(),
             hint: error.hint(),
             reason: error.to_string(),
+            expected: None,
             headers: Vec::new(),
             retry_after: error.retry_after(),
-            more: Value::Null,
+            more: None,
+            status: None,
         }
     }
 }
@@ -52,13 +56,24 @@ impl<E: Refusal> From<E> for Refused {
 impl Refused {
     /// With the code's own hint.
     pub fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
-        Self { code, hint: code.hint(), reason: reason.into(), headers: Vec::new(), retry_after: None, more: Value::Null }
+        let hint = code.hint();
+        Self { code, hint, reason: reason.into(), expected: None, headers: Vec::new(), retry_after: None, more: None, status: None }
     }
 
     /// Says what to do next in words of the case.
     #[must_use]
     pub fn hint(mut self, hint: &'static str) -> Self {
         self.hint = hint;
+        self
+    }
+
+    /// Says what would have been right, for the connection trace: what is registered beside what was sent. It must hold no secret, and is
+    /// made only where traces are kept.
+    #[must_use]
+    pub fn expected<P>(mut self, expected: impl FnOnce() -> String, cx: &Cx<'_, P>) -> Self {
+        if cx.config.trace {
+            self.expected = Some(expected());
+        }
         self
     }
 
@@ -72,8 +87,20 @@ impl Refused {
     /// With further members in the body.
     #[must_use]
     pub fn with(mut self, more: Value) -> Self {
-        self.more = more;
+        self.more = Some(Box::new(more));
         self
+    }
+
+    /// With another status than the code has elsewhere.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The status of the answer.
+    pub(super) fn http_status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     /// The code on the wire.
@@ -89,9 +116,9 @@ impl Refused {
         self
     }
 
-    /// The answer. 503 always says when to come again.
-    pub fn render<P>(self, surface: Surface, cx: &Cx<'_, P>) -> Response<Bytes> {
-        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    /// The answer. 503 always says when to come again; a page has the reference of the trace that tells more.
+    pub fn render<P>(self, surface: Surface, reference: Option<&str>, cx: &Cx<'_, P>) -> Response<Bytes> {
+        let status = self.http_status();
         let wait = self.retry_after.or((self.code == ErrorCode::TemporarilyUnavailable).then(|| Ttl::from_seconds(2)));
         let error_uri = cx.config.own(&format!("/auth.md#{}", self.code.as_str()));
         let (error, description) = (self.code.as_str(), self.code.description());
@@ -106,14 +133,14 @@ impl Refused {
                 json!({ "type": error_uri, "title": description, "status": status.as_u16(), "detail": self.hint, "error": error })
             }
         };
-        if let (Value::Object(more), Value::Object(fields)) = (self.more, &mut body) {
+        if let (Some(Value::Object(more)), Value::Object(fields)) = (self.more.map(|more| *more), &mut body) {
             fields.extend(more);
         }
         if let (Some(wait), Value::Object(fields)) = (wait, &mut body) {
             fields.insert("retry_after".to_owned(), wait.seconds().into());
         }
         let mut response = match surface {
-            Surface::Page => people::refusal(status, self.code, self.hint, cx),
+            Surface::Page => people::refusal(status, self.code, self.hint, reference, cx),
             Surface::Problem => reply::typed(status, PROBLEM, &body),
             _ => reply::typed(status, JSON, &body),
         };

@@ -9,8 +9,9 @@ use super::refuse::Refused;
 use super::{form, reply};
 use crate::cx::Cx;
 use crate::grant::Denied;
-use crate::grant::client;
-use crate::id::RegistrationId;
+use crate::grant::client::{self, Shown};
+use crate::id::{GrantId, Holder, RegistrationId};
+use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::RevokedToken;
 use crate::oauth::authorization::Authorization;
@@ -22,48 +23,81 @@ use crate::time::Timestamp;
 use crate::verify::{self, Inactive, Kind};
 
 /// Ends a token, an API key, or with its assertion a whole registration. To hold a secret is to be allowed to end
-/// it; a client that authenticates may end only its own. Whatever is not ended, and why, is not told (RFC 7009,
+/// it; a client that says who it is may end only its own. Whatever is not ended, and why, is not told (RFC 7009,
 /// section 2.2); hints are not needed and so never wrong.
 pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let params = form(headers, body)?;
     let token = params.require("token")?;
     let shown = client::shown(&params, Authorization::parse(headers).map_err(Denied::from)?)?;
-    let client = client::authenticate(&shown, cx).await?;
-    if let Some((registration, command)) = target(token, cx).await?
-        && client.is_none_or(|client| client == registration)
-    {
-        match cx.ports.run::<Registration>(&registration, command).await? {
-            Outcome::Standing(standing) => verify::remember(&registration, Some(Rc::new(standing)), cx),
-            _ => verify::remember(&registration, None, cx),
+    let owner = owner(&shown, cx).await?;
+    let found = target(token, owner.as_deref(), cx).await?;
+    let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
+    match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
+        Some(Target::Registration(id, command)) => {
+            let outcome = cx.ports.run::<Registration>(&id, command).await?;
+            let standing = if let Outcome::Standing(standing) = outcome { Some(Rc::new(standing)) } else { None };
+            verify::remember(&id, standing, cx);
         }
+        Some(Target::Grant(id, command)) => {
+            let outcome = cx.ports.run::<Grant>(&id, command).await?;
+            let standing = if let grant::Outcome::Standing(standing) = outcome { Some(Rc::new(standing)) } else { None };
+            verify::note(&Holder::Grant(id), standing, cx);
+        }
+        None => {}
     }
     Ok(reply::empty(StatusCode::OK))
 }
 
+/// Whose tokens may be ended; none for whoever does not say who they are. A name alone is enough, as it only makes less possible.
+async fn owner<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Option<String>, Refused> {
+    match shown {
+        Shown::Name(name) => Ok(Some(name.clone())),
+        shown => Ok(client::authenticate(shown, cx).await?.id().map(str::to_owned)),
+    }
+}
+
+/// What is to be done, and where.
+enum Target {
+    Registration(RegistrationId, Command),
+    Grant(GrantId, grant::Command),
+}
+
 /// What is to be done about a genuine token; nothing about one that is not ours or no longer counts.
-async fn target<P: Ports>(token: &str, cx: &Cx<'_, P>) -> Result<Option<(RegistrationId, Command)>, Refused> {
-    match verify::bearer(token, cx).await {
+/// With it comes whose the token is, unless its record is to judge that.
+async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> Result<Option<(Option<String>, Target)>, Refused> {
+    match verify::credential(token, cx).await {
         Ok(active) => {
-            let command = match &active.kind {
-                Kind::ApiKey(stamp) => Command::RevokeCredential { id: stamp.id },
-                Kind::AccessToken(claims) => Command::RevokeToken {
-                    token: RevokedToken {
-                        jti: claims.custom.jti.clone(),
-                        until: claims.expiration.map_or(Timestamp::NEVER, Timestamp::from),
-                    },
-                    place: claims.custom.status.as_ref().and_then(|claim| status::place(claim, cx)),
-                },
+            let revoked = match &active.kind {
+                Kind::ApiKey(stamp) => Err(stamp.id),
+                Kind::AccessToken(claims) => Ok((
+                    RevokedToken { jti: claims.custom.jti.clone(), until: claims.expiration.map_or(Timestamp::NEVER, Timestamp::from) },
+                    claims.custom.status.as_ref().and_then(|claim| status::place(claim, cx)),
+                )),
             };
-            return Ok(Some((active.registration, command)));
+            let client_id = Some(active.client_id().to_owned());
+            let target = match (active.holder, revoked) {
+                (Holder::Registration(id), Ok((token, place))) => Target::Registration(id, Command::RevokeToken { token, place }),
+                (Holder::Registration(id), Err(key)) => Target::Registration(id, Command::RevokeCredential { id: key }),
+                (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),
+                (Holder::Grant(_), Err(_)) => return Ok(None),
+            };
+            return Ok(Some((client_id, target)));
         }
         Err(error) => known(error)?,
     }
     if let Some(refresh) = refresh::Presented::parse(token, &cx.config.masters) {
-        return Ok(Some((refresh.registration(), Command::RevokeRefresh(refresh.command()))));
+        let token = refresh.command();
+        return Ok(Some(match refresh.holder {
+            Holder::Registration(id) => (Some(id.to_string()), Target::Registration(id, Command::RevokeRefresh(token))),
+            Holder::Grant(id) => (None, Target::Grant(id, grant::Command::RevokeRefresh { token, client: owner.map(str::to_owned) })),
+        }));
     }
     match verify::identity_assertion(token, cx).await {
         // The registration has no other credential: it ends with its assertion, as with a refresh token.
-        Ok(claims) => Ok(Some((claims.custom.sub, Command::End { generation: claims.custom.generation }))),
+        Ok(claims) => {
+            let (id, generation) = (claims.custom.sub, claims.custom.generation);
+            Ok(Some((Some(id.to_string()), Target::Registration(id, Command::End { generation }))))
+        }
         Err(error) => known(error).map(|()| None),
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::document::Document;
 use super::refuse::Surface;
-use super::{FORM, logo, media_type, status_list};
+use super::{FORM, logo, media_type, status_list, traces};
 
 /// Everything that can be asked of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub(super) enum Route<'p> {
     Logo(Option<usize>),
     Outbox,
     Token,
+    Push,
+    Device,
+    Userinfo,
     Introspect,
     Revoke,
     Me,
@@ -33,10 +36,17 @@ pub(super) enum Route<'p> {
     OperatorKeys,
     RotateKeys,
     RevokeKey,
+    Traces,
+    /// One trace, by its name.
+    Trace(&'p str),
     EndRegistration,
     Suspend,
     Resume,
     Erase,
+    Clients,
+    ClientRegistration(&'p str),
+    OperatorClients,
+    OperatorClient(&'p str),
     Unknown,
 }
 
@@ -46,6 +56,10 @@ pub(super) enum Page {
     Login,
     LoginCode,
     LoginLink,
+    Upstream,
+    UpstreamCallback,
+    UpstreamLink,
+    RemoveIdentity,
     PasskeyOptions,
     PasskeySignIn,
     Logout,
@@ -60,6 +74,12 @@ pub(super) enum Page {
     RemovePasskey,
     EndSession,
     EndOtherSessions,
+    Authorize,
+    Consent,
+    Device,
+    DeviceAnswer,
+    EndConnection,
+    RpLogout,
 }
 
 impl Page {
@@ -68,6 +88,10 @@ impl Page {
             "/login" => Self::Login,
             "/login/code" => Self::LoginCode,
             "/login/link" => Self::LoginLink,
+            "/login/upstream" => Self::Upstream,
+            "/login/upstream/callback" => Self::UpstreamCallback,
+            "/login/upstream/link" => Self::UpstreamLink,
+            "/account/identities/remove" => Self::RemoveIdentity,
             "/login/passkey/options" => Self::PasskeyOptions,
             "/login/passkey" => Self::PasskeySignIn,
             "/logout" => Self::Logout,
@@ -82,14 +106,20 @@ impl Page {
             "/account/passkeys/remove" => Self::RemovePasskey,
             "/account/sessions/end" => Self::EndSession,
             "/account/sessions/end-others" => Self::EndOtherSessions,
+            "/oauth2/authorize" | "/oauth/authorize" | "/authorize" => Self::Authorize,
+            "/oauth2/authorize/consent" => Self::Consent,
+            "/device" => Self::Device,
+            "/device/answer" => Self::DeviceAnswer,
+            "/account/clients/revoke" => Self::EndConnection,
+            "/oauth2/logout" => Self::RpLogout,
             _ => return None,
         })
     }
 
     pub(super) const fn methods(self) -> Methods {
         match self {
-            Self::Login | Self::LoginLink => Methods::Both,
-            Self::Claim | Self::Account => Methods::Get,
+            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink => Methods::Both,
+            Self::Claim | Self::Account | Self::UpstreamCallback => Methods::Get,
             _ => Methods::Post,
         }
     }
@@ -107,6 +137,10 @@ pub(super) enum Methods {
     Get,
     Post,
     Both,
+    /// One record: it is read and deleted.
+    GetDelete,
+    /// And replaced.
+    GetPutDelete,
 }
 
 impl Methods {
@@ -115,6 +149,8 @@ impl Methods {
             Self::Get => method == "GET",
             Self::Post => method == "POST",
             Self::Both => method == "GET" || method == "POST",
+            Self::GetDelete => method == "GET" || method == "DELETE",
+            Self::GetPutDelete => method == "GET" || method == "PUT" || method == "DELETE",
         }
     }
 
@@ -123,6 +159,8 @@ impl Methods {
             Self::Get => "GET, HEAD, OPTIONS",
             Self::Post => "POST, OPTIONS",
             Self::Both => "GET, HEAD, POST, OPTIONS",
+            Self::GetDelete => "GET, HEAD, DELETE, OPTIONS",
+            Self::GetPutDelete => "GET, HEAD, PUT, DELETE, OPTIONS",
         }
     }
 }
@@ -144,6 +182,9 @@ impl<'p> Route<'p> {
             "/agent/event/notify" => Self::Notify,
             "/dev/outbox" => Self::Outbox,
             "/oauth2/token" | "/oauth/token" | "/token" => Self::Token,
+            "/oauth2/par" => Self::Push,
+            "/oauth2/device_authorization" | "/oauth/device/authorize" => Self::Device,
+            "/oauth2/userinfo" => Self::Userinfo,
             "/oauth2/introspect" => Self::Introspect,
             "/oauth2/revoke" => Self::Revoke,
             "/api/v1" | "/api/v1/auth/me" => Self::Me,
@@ -151,16 +192,23 @@ impl<'p> Route<'p> {
             "/operator/keys" => Self::OperatorKeys,
             "/operator/keys/rotate" => Self::RotateKeys,
             "/operator/keys/revoke" => Self::RevokeKey,
+            "/operator/traces" => Self::Traces,
             "/operator/registrations/revoke" => Self::EndRegistration,
             "/operator/people/suspend" => Self::Suspend,
             "/operator/people/resume" => Self::Resume,
             "/operator/people/erase" => Self::Erase,
+            "/oauth2/register" | "/oauth/register" | "/register" => Self::Clients,
+            "/operator/clients" => Self::OperatorClients,
             _ => {
                 let document = Document::of(path).map(Self::Document);
                 let list = || status_list::number(path).map(Self::StatusList);
                 let page = || Page::of(path).map(Self::Page);
                 let logo = || logo::number(path).map(Self::Logo);
-                document.or_else(list).or_else(page).or_else(logo).unwrap_or(Self::Unknown)
+                let trace = || path.strip_prefix("/operator/traces/").map(Self::Trace);
+                let client = || path.strip_prefix("/oauth2/register/").map(Self::ClientRegistration);
+                let operator = || path.strip_prefix("/operator/clients/").map(Self::OperatorClient);
+                let known = document.or_else(list).or_else(page).or_else(logo).or_else(trace).or_else(client).or_else(operator);
+                known.unwrap_or(Self::Unknown)
             }
         }
     }
@@ -175,10 +223,21 @@ impl<'p> Route<'p> {
             | Self::OperatorKeys
             | Self::Logo(_)
             | Self::Outbox
+            | Self::Trace(_)
             | Self::Unknown => Methods::Get,
+            Self::Traces => Methods::Both,
             Self::Page(page) => page.methods(),
+            Self::OperatorClients => Methods::Both,
+            Self::OperatorClient(_) => Methods::GetDelete,
+            Self::ClientRegistration(_) => Methods::GetPutDelete,
+            Self::Userinfo => Methods::Both,
             _ => Methods::Post,
         }
+    }
+
+    /// Whether a DPoP proof is looked at, and a nonce for the next one given.
+    pub(super) const fn takes_proof(self) -> bool {
+        matches!(self, Self::Token | Self::Push | Self::Userinfo | Self::Introspect | Self::Me | Self::Mcp)
     }
 
     /// How errors look. The one path that browsers and agents share is told apart by what they send.
@@ -196,13 +255,15 @@ impl<'p> Route<'p> {
             Self::Notify => Surface::Event,
             Self::Page(page) if !page.is_script() => Surface::Page,
             Self::Me => Surface::Problem,
+            Self::Traces | Self::Trace(_) if traces::wants_page(headers) => Surface::Page,
             _ => Surface::OAuth,
         }
     }
 
     /// Answers that depend on a cookie are for our own pages alone.
     pub(super) fn is_for_people(self, headers: &HeaderMap) -> bool {
-        matches!(self, Self::Page(_) | Self::ChallengeV01 | Self::Outbox) || (self == Self::Complete && media_type(headers) == FORM)
+        matches!(self, Self::Page(_) | Self::ChallengeV01 | Self::Outbox | Self::Traces | Self::Trace(_))
+            || (self == Self::Complete && media_type(headers) == FORM)
     }
 
     pub(super) const fn name(self) -> &'static str {
@@ -220,6 +281,8 @@ impl<'p> Route<'p> {
             Self::CompleteV01 => "claim_complete_v01",
             Self::Notify => "event_notify",
             Self::RevokeV01 => "event_v01",
+            Self::Page(Page::Authorize) => "authorize",
+            Self::Page(Page::RpLogout) => "logout",
             Self::Page(_) => "page",
             Self::Logo(_) => "logo",
             Self::Outbox => "outbox",
@@ -228,6 +291,9 @@ impl<'p> Route<'p> {
             Self::Resume => "resume",
             Self::Erase => "erase",
             Self::Token => "token",
+            Self::Push => "par",
+            Self::Device => "device_authorization",
+            Self::Userinfo => "userinfo",
             Self::Introspect => "introspect",
             Self::Revoke => "revoke",
             Self::Me => "me",
@@ -235,6 +301,11 @@ impl<'p> Route<'p> {
             Self::OperatorKeys => "operator_keys",
             Self::RotateKeys => "rotate_keys",
             Self::RevokeKey => "revoke_key",
+            Self::Traces | Self::Trace(_) => "operator_traces",
+            Self::Clients => "register_client",
+            Self::ClientRegistration(_) => "manage_client",
+            Self::OperatorClients => "operator_clients",
+            Self::OperatorClient(_) => "operator_client",
             Self::Unknown => "unknown",
         }
     }

@@ -2,8 +2,9 @@
 
 use jwt_compact::Claims;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::id::RegistrationId;
+use crate::id::{GrantId, Holder, RegistrationId};
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::time::Timestamp;
 
@@ -20,7 +21,7 @@ pub const STATUS_LIST: &str = "statuslist+jwt";
 pub struct AccessToken {
     /// The issuer, byte for byte.
     pub iss: String,
-    /// The registration that acts.
+    /// The registration that acts, or the person for whom a client acts, or the client itself.
     pub sub: String,
     /// The one resource that it is for.
     pub aud: String,
@@ -30,19 +31,80 @@ pub struct AccessToken {
     pub jti: String,
     /// What it allows.
     pub scope: GrantedScope,
-    /// The registration whose cell decides whether it still counts.
-    pub registration: RegistrationId,
-    /// The generation of the registration that it belongs to.
+    /// The registration whose cell decides whether it still counts, if it is an agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RegistrationId>,
+    /// The grant that decides it, if it is a client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// The generation of either that it belongs to.
     pub generation: u32,
-    /// The API key that it was issued for, if it was.
+    /// The API key, or the redemption of a code, that it was issued for, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialStamp>,
+    /// The key that it is bound to, if it is (RFC 7800, section 3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+    /// Who acts for the subject: `sub`, `client_id` if that is another, and in `act` who did before (RFC 8693, section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Value>,
+    /// The tokens that it came from by exchange: it counts as long as all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<Origin>,
     /// Where its status stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
 
-/// An API key at one moment of its life.
+/// A token that another one came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its `jti`.
+    pub jti: String,
+    /// Its `iat`.
+    pub iat: i64,
+    /// The registration that decides whether it counts; neither this nor a grant if that is the new token's own holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RegistrationId>,
+    /// The grant that decides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// The generation of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
+    /// As in [`AccessToken`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialStamp>,
+}
+
+impl Origin {
+    /// The record that decides whether it counts, if not the new token's own.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        self.registration.clone().map(Holder::Registration).or_else(|| self.grant.clone().map(Holder::Grant))
+    }
+}
+
+impl AccessToken {
+    /// The record that decides whether it still counts; none if it names none, or two.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        match (&self.registration, &self.grant) {
+            (Some(id), None) => Some(Holder::Registration(id.clone())),
+            (None, Some(id)) => Some(Holder::Grant(id.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// `cnf` (RFC 9449, section 6.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// RFC 7638 thumbprint of the key.
+    pub jkt: String,
+}
+
+/// An API key, or what came of one code, at one moment of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialStamp {
     /// Its number within the registration.

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::jwk::Algorithm;
 
@@ -70,6 +71,13 @@ impl ForeignKey {
             Algorithm::Rs256 | Algorithm::Ps256 => Kind::Rsa,
         };
         self.kind == kind && self.algorithm.is_none_or(|own| own == algorithm)
+    }
+
+    /// RFC 7638, section 3: SHA-256 of the public members in the order of their names, without spaces; base64url, 43 characters. None of
+    /// their values has a character that JSON escapes.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.jwk.to_string()))
     }
 
     /// The public members alone: kty with crv, x and y, or with n and e.
@@ -177,6 +185,26 @@ mod tests {
         }
         assert_eq!(ForeignKey::read(&json!({ "kty": "oct", "k": "AAAA" })), None);
         assert_eq!(ForeignKey::read(&json!([])), None);
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_the_rfcs() {
+        // RFC 7638, section 3.1.
+        let rsa = json!({
+            "kty": "RSA", "alg": "RS256", "kid": "2011-04-29", "e": "AQAB",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMst\
+                  n64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n9\
+                  1CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        });
+        assert_eq!(ForeignKey::read(&rsa).unwrap().thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        // RFC 8037, appendix A.3.
+        let edwards = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        assert_eq!(ForeignKey::read(&edwards).unwrap().thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        // RFC 9449, section 6.1: the key of its examples.
+        let curve = json!({
+            "kty": "EC", "crv": "P-256", "x": "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
+        });
+        assert_eq!(ForeignKey::read(&curve).unwrap().thumbprint(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_compact::jwk::JsonWebKey;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::Sha256;
 
 /// A public key with what a key set says about it.
@@ -14,7 +15,7 @@ pub struct PublicJwk {
     /// Always `sig`.
     #[serde(rename = "use")]
     pub usage: String,
-    /// Always `ES256`.
+    /// `ES256` or `RS256`.
     pub alg: String,
     /// The key material.
     #[serde(flatten)]
@@ -50,6 +51,18 @@ impl Algorithm {
         }
     }
 
+    /// Its name in a header or a JWK.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
     /// Whether a signature can be so many bytes long.
     #[must_use]
     pub const fn fits_signature(self, length: usize) -> bool {
@@ -76,8 +89,36 @@ impl PublicJwk {
             return Err(InvalidPoint);
         };
         let key = JsonWebKey::EllipticCurve { curve: "P-256".into(), x: x.to_vec().into(), y: y.to_vec().into(), secret: None };
+        Ok(Self::named(Algorithm::Es256, key))
+    }
+
+    /// From modulus and public exponent, big-endian without leading zeros (RFC 7518, section 6.3.1).
+    #[must_use]
+    pub fn from_rsa(modulus: Vec<u8>, exponent: Vec<u8>) -> Self {
+        let key = JsonWebKey::Rsa { modulus: modulus.into(), public_exponent: exponent.into(), private_parts: None };
+        Self::named(Algorithm::Rs256, key)
+    }
+
+    fn named(algorithm: Algorithm, key: JsonWebKey<'static>) -> Self {
         let kid = URL_SAFE_NO_PAD.encode(key.thumbprint::<Sha256>());
-        Ok(Self { kid, usage: "sig".to_owned(), alg: "ES256".to_owned(), key })
+        Self { kid, usage: "sig".to_owned(), alg: algorithm.name().to_owned(), key }
+    }
+
+    /// What it signs with.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        Algorithm::parse(&self.alg)
+    }
+
+    /// kty, n and e, if it is an RSA key.
+    #[must_use]
+    pub fn rsa(&self) -> Option<Value> {
+        match &self.key {
+            JsonWebKey::Rsa { modulus, public_exponent, .. } => {
+                Some(json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus), "e": URL_SAFE_NO_PAD.encode(public_exponent) }))
+            }
+            _ => None,
+        }
     }
 
     /// Back to the uncompressed point, for the crypto that takes raw keys.
@@ -110,5 +151,19 @@ mod tests {
         assert_eq!(back.point().unwrap(), point);
         assert_eq!(jwk.kid.len(), 43);
         assert!(PublicJwk::from_point(&point[1..]).is_err());
+    }
+
+    #[test]
+    fn an_rsa_key_survives_the_way_through_json() {
+        let jwk = PublicJwk::from_rsa(vec![0xb7; 256], vec![1, 0, 1]);
+        let json = serde_json::to_string(&jwk).unwrap();
+        for part in [r#""kty":"RSA""#, r#""alg":"RS256""#, r#""use":"sig""#, r#""e":"AQAB""#] {
+            assert!(json.contains(part), "{json}");
+        }
+        assert!(!json.contains(r#""d""#) && !json.contains("null"), "{json}");
+        assert_eq!(crate::lean::read::<PublicJwk>(&json).unwrap(), jwk);
+        assert_eq!(jwk.rsa().unwrap()["e"], "AQAB");
+        assert!(jwk.point().is_err());
+        assert_eq!((jwk.algorithm(), jwk.kid.len()), (Some(Algorithm::Rs256), 43));
     }
 }

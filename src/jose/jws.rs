@@ -16,7 +16,7 @@ const LONGEST: usize = 16 * 1024;
 /// A token in three parts whose signature nobody has checked.
 pub struct Untrusted<'a> {
     signed: &'a str,
-    token: UntrustedToken<'a, Critical>,
+    token: UntrustedToken<'a, Extra>,
 }
 
 /// A token whose signature and type have been checked.
@@ -25,11 +25,15 @@ pub struct Verified<T> {
     pub claims: Claims<T>,
 }
 
-/// `crit` (RFC 7515, section 4.1.11): we understand no extension, so any is refused.
+/// What else of a header is looked at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Critical {
+struct Extra {
+    /// RFC 7515, section 4.1.11: we understand no extension, so any is refused.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     crit: Option<serde_json::Value>,
+    /// RFC 7515, section 4.1.3: of use in DPoP proofs, and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    jwk: Option<serde_json::Value>,
 }
 
 /// A member that is there, whatever its value: null is not absence.
@@ -76,7 +80,7 @@ impl<'a> Untrusted<'a> {
             return Err(InvalidJws::Malformed);
         }
         let (signed, _) = token.rsplit_once('.').ok_or(InvalidJws::Malformed)?;
-        let token = UntrustedToken::<Critical>::try_from(token).map_err(|_| InvalidJws::Malformed)?;
+        let token = UntrustedToken::<Extra>::try_from(token).map_err(|_| InvalidJws::Malformed)?;
         if token.header().other_fields.crit.is_some() {
             return Err(InvalidJws::Critical);
         }
@@ -94,6 +98,12 @@ impl<'a> Untrusted<'a> {
     #[must_use]
     pub fn unverified_key_id(&self) -> Option<&str> {
         self.token.header().key_id.as_deref()
+    }
+
+    /// The public key that the header brings along, if it can be used.
+    #[must_use]
+    pub fn unverified_key(&self) -> Option<ForeignKey> {
+        self.token.header().other_fields.jwk.as_ref().and_then(ForeignKey::read)
     }
 
     /// The algorithm that the header claims, if it is one that keys of others may have.
@@ -126,6 +136,18 @@ impl<'a> Untrusted<'a> {
         if self.unverified_type() != typ {
             return Err(InvalidJws::Type(typ));
         }
+        self.verify_typed(keys, signer).await
+    }
+
+    /// The same for a token whose type the caller has judged.
+    ///
+    /// # Errors
+    /// See [`InvalidJws`].
+    pub async fn verify_typed<'k, T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = &'k ForeignKey>,
+        signer: &impl Signer,
+    ) -> Result<T, InvalidJws> {
         let algorithm = self.unverified_algorithm().ok_or(InvalidJws::Algorithm)?;
         let signature = self.token.signature_bytes();
         if !algorithm.fits_signature(signature.len()) {
@@ -155,11 +177,9 @@ impl<'a> Untrusted<'a> {
         if self.unverified_type() != typ {
             return Err(InvalidJws::Type(typ));
         }
-        if self.token.algorithm() != "ES256" {
-            return Err(InvalidJws::Algorithm);
-        }
+        let algorithm = self.unverified_algorithm().filter(|algorithm| key.alg == algorithm.name()).ok_or(InvalidJws::Algorithm)?;
         let signature = self.token.signature_bytes();
-        if signature.len() != 64 || !signer.verify(key, self.signed.as_bytes(), signature).await? {
+        if !algorithm.fits_signature(signature.len()) || !signer.verify(key, self.signed.as_bytes(), signature).await? {
             return Err(InvalidJws::Signature);
         }
         let claims = self.token.deserialize_claims_unchecked().map_err(|error| InvalidJws::Claims(error.to_string()))?;
@@ -182,7 +202,7 @@ pub async fn sign<T: Serialize>(typ: &str, claims: &Claims<T>, key: &SigningKey<
     let part = |bytes: Result<Vec<u8>, serde_json::Error>| {
         bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(|error| CryptoError(error.to_string()))
     };
-    let header = part(serde_json::to_vec(&Protected { alg: "ES256", header: &header }))?;
+    let header = part(serde_json::to_vec(&Protected { alg: key.algorithm.name(), header: &header }))?;
     let mut token = format!("{header}.{}", part(serde_json::to_vec(claims))?);
     let signature = signer.sign(key, token.as_bytes()).await?;
     token.push('.');

@@ -3,13 +3,55 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Machine, Next, Settle};
-use crate::jose::jwk::PublicJwk;
+use crate::jose::jwk::{Algorithm, PublicJwk};
 use crate::time::{Timestamp, Ttl};
 
-/// The one key ring.
-pub const RING: &str = "main";
-/// The directory's name for it.
-pub const PUBLISHED: &str = "keyring";
+/// A key ring: there is one for each algorithm that we sign with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Ring {
+    /// ES256, for everything of our own. It is founded by whoever asks for it first.
+    #[default]
+    Es256,
+    /// RS256, for the ID tokens of OpenID Connect. Its keys take time to make, so it makes the first one itself once it is begun.
+    Rs256,
+}
+
+impl Ring {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
+
+    /// Name of its record.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "main",
+            Self::Rs256 => "rs256",
+        }
+    }
+
+    /// The directory's name for it.
+    #[must_use]
+    pub const fn published(self) -> &'static str {
+        match self {
+            Self::Es256 => "keyring",
+            Self::Rs256 => "keyring-rs256",
+        }
+    }
+
+    /// What its keys sign with.
+    #[must_use]
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::Es256,
+            Self::Rs256 => Algorithm::Rs256,
+        }
+    }
+
+    fn is_es256(&self) -> bool {
+        *self == Self::Es256
+    }
+}
+
 /// The next key is published so long before it signs.
 pub const LEAD: Ttl = Ttl::from_seconds(600);
 /// A key that is to sign at once signs from a little earlier: clocks of objects and workers differ.
@@ -24,6 +66,12 @@ pub struct Candidate {
     pub jwk: PublicJwk,
     /// See [`crate::store::SigningKey`].
     pub wrapped: String,
+}
+
+impl Candidate {
+    fn ring(&self) -> Ring {
+        if self.jwk.algorithm() == Some(Algorithm::Rs256) { Ring::Rs256 } else { Ring::Es256 }
+    }
 }
 
 /// A key of the ring.
@@ -75,6 +123,9 @@ pub struct KeyRing {
     published: u64,
     /// A new key signs so long after the one before.
     rotation: Ttl,
+    /// Which ring it is.
+    #[serde(default, skip_serializing_if = "Ring::is_es256")]
+    ring: Ring,
 }
 
 /// What can happen to the ring.
@@ -82,6 +133,13 @@ pub struct KeyRing {
 pub enum Command {
     /// Which keys are there?
     Look,
+    /// The ring is needed: it makes its first key by itself, unless there is one already.
+    Begin {
+        /// Which ring it is.
+        ring: Ring,
+        /// How often keys rotate.
+        rotation: Ttl,
+    },
     /// The first key; ignored when there is one already.
     Found {
         /// The key.
@@ -125,14 +183,22 @@ impl Machine for KeyRing {
     type Outcome = Outcome;
 
     fn step(state: Option<Self>, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
-        let Some(mut ring) = state else {
-            let Command::Found { candidate, rotation } = command else { return (Next::Keep, Outcome::Empty) };
+        let Some(mut ring) = state.filter(|ring| !ring.set.keys.is_empty()) else {
+            let (candidate, rotation) = match command {
+                Command::Found { candidate, rotation } => (candidate, rotation),
+                Command::Begin { ring, rotation } => {
+                    let begun = Self { set: KeySet::default(), published: 0, rotation, ring };
+                    return (Next::Put(begun, Timestamp::NEVER), Outcome::Empty);
+                }
+                _ => return (Next::Keep, Outcome::Empty),
+            };
+            let ring = candidate.ring();
             let key = RingKey { jwk: candidate.jwk, wrapped: candidate.wrapped, signs_from: now.minus(SKEW), verifies_until: None };
             let set = KeySet { version: 1, keys: vec![key] };
-            return (Next::Put(Self { set: set.clone(), published: 0, rotation }, Timestamp::NEVER), Outcome::Keys(set));
+            return (Next::Put(Self { set: set.clone(), published: 0, rotation, ring }, Timestamp::NEVER), Outcome::Keys(set));
         };
         match command {
-            Command::Look | Command::Found { .. } => return (Next::Keep, Outcome::Keys(ring.set)),
+            Command::Look | Command::Begin { .. } | Command::Found { .. } => return (Next::Keep, Outcome::Keys(ring.set)),
             Command::Rotate { candidate } => {
                 if ring.waiting(now).is_some() {
                     return (Next::Keep, Outcome::Keys(ring.set));
@@ -153,6 +219,9 @@ impl Machine for KeyRing {
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {
+        if self.set.keys.is_empty() {
+            return Some(Timestamp::from_millis(0));
+        }
         let publish = (self.published < self.set.version).then_some(Timestamp::from_millis(0));
         let rotate = self.rotates_at();
         let retire = self.set.keys.iter().filter_map(|key| key.verifies_until).min();
@@ -161,14 +230,17 @@ impl Machine for KeyRing {
 
     fn due(&self, now: Timestamp) -> Vec<Effect<Command>> {
         let mut effects = Vec::new();
-        if self.set.keys.iter().any(|key| key.verifies_until.is_some_and(|until| until <= now)) {
+        if self.set.keys.is_empty() {
+            let rotation = self.rotation;
+            effects.push(Effect::GenerateKey(self.ring, Settle(Box::new(move |candidate| Command::Found { candidate, rotation }))));
+        } else if self.set.keys.iter().any(|key| key.verifies_until.is_some_and(|until| until <= now)) {
             effects.push(Effect::Step(Command::Retire));
         } else if self.rotates_at().is_some_and(|at| at <= now) {
-            effects.push(Effect::GenerateKey(Settle(Box::new(|candidate| Command::Rotate { candidate }))));
+            effects.push(Effect::GenerateKey(self.ring, Settle(Box::new(|candidate| Command::Rotate { candidate }))));
         } else if self.published < self.set.version
             && let Ok(value) = serde_json::to_string(&self.set)
         {
-            effects.push(Effect::Publish { name: PUBLISHED, value, then: Command::Published(self.set.version) });
+            effects.push(Effect::Publish { name: self.ring.published(), value, then: Command::Published(self.set.version) });
         }
         effects
     }
@@ -232,9 +304,9 @@ mod tests {
         Candidate { jwk: PublicJwk::from_point(&point).unwrap(), wrapped: number.to_string() }
     }
 
-    struct Ring(Option<Record<KeyRing>>);
+    struct At(Option<Record<KeyRing>>);
 
-    impl Ring {
+    impl At {
         fn run(&mut self, command: Command, now: Timestamp) -> Outcome {
             let (change, outcome) = advance(self.0.clone(), command, now);
             if let Change::Write(record) = change {
@@ -251,8 +323,8 @@ mod tests {
     const MONTH: Ttl = Ttl::from_seconds(30 * 86400);
     const START: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
-    fn founded() -> Ring {
-        let mut ring = Ring(None);
+    fn founded() -> At {
+        let mut ring = At(None);
         ring.run(Command::Found { candidate: candidate(1), rotation: MONTH }, START);
         ring
     }
@@ -262,7 +334,7 @@ mod tests {
         let mut ring = founded();
         ring.run(Command::Found { candidate: candidate(2), rotation: MONTH }, START);
         assert_eq!(ring.set().keys.len(), 1);
-        assert!(matches!(Ring(None).run(Command::Look, START), Outcome::Empty));
+        assert!(matches!(At(None).run(Command::Look, START), Outcome::Empty));
     }
 
     #[test]
@@ -272,7 +344,7 @@ mod tests {
         ring.run(Command::Rotate { candidate: candidate(3) }, START);
         let (one, two) = (candidate(1).jwk.kid, candidate(2).jwk.kid);
         assert_eq!(ring.set().keys.len(), 2, "one key waits at a time");
-        let signer = |ring: &Ring, now| ring.set().signer(now).unwrap().jwk.kid.clone();
+        let signer = |ring: &At, now| ring.set().signer(now).unwrap().jwk.kid.clone();
         assert_eq!(signer(&ring, START.plus(Ttl::from_seconds(599))), one);
         assert_eq!(signer(&ring, START.plus(LEAD)), two);
         let end = START.plus(LEAD).plus(OVERLAP);
@@ -288,7 +360,30 @@ mod tests {
         let state = &ring.0.as_ref().unwrap().state;
         assert!(matches!(state.due(START).as_slice(), [Effect::Publish { .. }]));
         let due = START.plus(MONTH).minus(LEAD);
-        assert!(matches!(state.due(due).as_slice(), [Effect::GenerateKey(_)]));
+        assert!(matches!(state.due(due).as_slice(), [Effect::GenerateKey(Ring::Es256, _)]));
+    }
+
+    #[test]
+    fn a_ring_that_is_begun_makes_its_first_key_itself_and_once() {
+        let rsa = |number| Candidate { jwk: PublicJwk::from_rsa(vec![number; 256], vec![1, 0, 1]), wrapped: number.to_string() };
+        let mut ring = At(None);
+        let begin = || Command::Begin { ring: Ring::Rs256, rotation: MONTH };
+        for _ in 0..2 {
+            assert!(matches!(ring.run(begin(), START), Outcome::Empty));
+            assert!(matches!(ring.run(Command::Look, START), Outcome::Empty));
+            assert!(matches!(ring.run(Command::Rotate { candidate: rsa(9) }, START), Outcome::Empty));
+        }
+        let record = ring.0.clone().unwrap();
+        assert_eq!(record.alarm(), Some(Timestamp::from_millis(0)));
+        let effects = record.state.due(START);
+        let [Effect::GenerateKey(Ring::Rs256, Settle(then))] = effects.as_slice() else { panic!("{effects:?}") };
+        ring.run(then(rsa(1)), START);
+        ring.run(then(rsa(2)), START);
+        assert!(matches!(ring.run(begin(), START), Outcome::Keys(set) if set.keys.len() == 1 && set.keys[0].wrapped == "1"));
+        let effects = ring.0.as_ref().unwrap().state.due(START);
+        assert!(matches!(effects.as_slice(), [Effect::Publish { name: "keyring-rs256", .. }]), "{effects:?}");
+        let later = ring.0.as_ref().unwrap().state.due(START.plus(MONTH).minus(LEAD));
+        assert!(matches!(later.as_slice(), [Effect::GenerateKey(Ring::Rs256, _)]), "{later:?}");
     }
 
     #[test]

@@ -2,14 +2,20 @@
 //! decides and writes without an await between, so whatever happens once happens once.
 
 pub mod address;
+pub mod authorization;
 pub mod budget;
+pub mod client;
+pub mod client_index;
+pub mod device;
 pub mod family;
+pub mod grant;
 pub mod keyring;
 pub mod limit;
 pub mod link;
 pub mod login;
 pub mod once;
 pub mod outbox;
+pub mod places;
 pub mod quota;
 pub mod registration;
 pub mod registry;
@@ -17,6 +23,9 @@ pub mod session;
 pub mod standing;
 pub mod status_index;
 pub mod status_list;
+pub mod trace;
+pub mod trace_index;
+pub mod upstream;
 pub mod waiting;
 
 use std::fmt::Display;
@@ -79,8 +88,8 @@ impl<C> std::fmt::Debug for Settle<C> {
 pub enum Effect<C> {
     /// Nothing outside: only the command.
     Step(C),
-    /// Make a signing key, and hand it over.
-    GenerateKey(Settle<C>),
+    /// Make a signing key for that ring, and hand it over.
+    GenerateKey(keyring::Ring, Settle<C>),
     /// Publish a document for good.
     Publish {
         /// Its name in the directory.
@@ -100,6 +109,15 @@ pub enum Effect<C> {
         expires: Timestamp,
         /// Settles it.
         then: C,
+    },
+    /// Tell a client that a session is over.
+    LogOut {
+        /// Whom, and how.
+        relying: session::Relying,
+        /// Settles it.
+        heard: C,
+        /// It was not reached.
+        lost: C,
     },
     /// Run a command on another record.
     Tell {
@@ -123,9 +141,12 @@ impl<C: 'static> Effect<C> {
         Ok(match self {
             Self::Step(command) => Effect::Step(form(command)?),
             // A key that cannot be handed over leaves the effect due: the command is none that the record takes.
-            Self::GenerateKey(Settle(then)) => Effect::GenerateKey(Settle(Box::new(move |key| form(then(key)).unwrap_or_default()))),
+            Self::GenerateKey(ring, Settle(then)) => {
+                Effect::GenerateKey(ring, Settle(Box::new(move |key| form(then(key)).unwrap_or_default())))
+            }
             Self::Publish { name, value, then } => Effect::Publish { name, value, then: form(then)? },
             Self::PublishStatusList { list, bits, expires, then } => Effect::PublishStatusList { list, bits, expires, then: form(then)? },
+            Self::LogOut { relying, heard, lost } => Effect::LogOut { relying, heard: form(heard)?, lost: form(lost)? },
             Self::Tell { kind, id, command, then } => Effect::Tell { kind, id, command, then: form(then)? },
         })
     }

@@ -4,7 +4,12 @@
 use serde_json::Error;
 
 use super::address::Address;
+use super::authorization::Authorization;
 use super::budget::Budget;
+use super::client::Registered;
+use super::client_index::ClientIndex;
+use super::device::Device;
+use super::grant::Grant;
 use super::keyring::KeyRing;
 use super::limit::Limit;
 use super::link::Link;
@@ -16,6 +21,9 @@ use super::registration::Registration;
 use super::session::Session;
 use super::status_index::StatusIndex;
 use super::status_list::StatusList;
+use super::trace::Trace;
+use super::trace_index::TraceIndex;
+use super::upstream::Upstream;
 use super::waiting::Waiting;
 use super::{Change, Effect, Machine, Record, advance};
 use crate::lean;
@@ -75,10 +83,18 @@ pub const ALL: &[Entry] = &[
     entry::<Link>(),
     entry::<Login>(),
     entry::<Session>(),
+    entry::<Upstream>(),
     entry::<Outbox>(),
     entry::<Quota>(),
     entry::<Once>(),
     entry::<Waiting>(),
+    entry::<Authorization>(),
+    entry::<Grant>(),
+    entry::<Registered>(),
+    entry::<Device>(),
+    entry::<Trace>(),
+    entry::<TraceIndex>(),
+    entry::<ClientIndex>(),
 ];
 
 const fn entry<M: Machine>() -> Entry {

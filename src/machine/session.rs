@@ -1,14 +1,24 @@
-//! A browser in which a person has signed in.
+//! A browser in which a person has signed in. Once it is signed out, it tells the clients that were told who the person is (OpenID Connect
+//! Back-Channel Logout 1.0): so the record of a session that is over stays until the last of them knows, or cannot be reached.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Next};
+use super::keyring::Ring;
+use super::{Effect, Machine, Next};
 use crate::id::{AccountId, SessionId};
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
 /// Use is noted at most this often.
 const NOTED: Ttl = Ttl::from_seconds(60);
+/// Clients of one session: the one that came first goes.
+const MOST_RELYING: usize = 64;
+/// A client that is not reached is told again after so long, so often.
+const AGAIN: [Ttl; 5] =
+    [Ttl::from_seconds(10), Ttl::from_seconds(60), Ttl::from_seconds(600), Ttl::from_seconds(3600), Ttl::from_seconds(6 * 3600)];
+
+/// What is not told by then is not told at all: longer than all that is in [`AGAIN`].
+const FAREWELL: Ttl = Ttl::from_seconds(86400);
 
 /// One session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +30,28 @@ pub struct Session {
     used: Timestamp,
     /// It ends then, used or not.
     ends: Timestamp,
+    /// Who is to hear of its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    relying: Vec<Relying>,
+    /// It is over, and these are still to be told: how often that was tried, and when it is next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    farewell: Option<Vec<(Relying, usize, Timestamp)>>,
+}
+
+/// A client that knows by an ID token that the person has signed in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relying {
+    /// Its id.
+    pub client: String,
+    /// Where it wants to hear of it; whoever notes it has judged that it may be asked.
+    pub uri: String,
+    /// Whom it knows the person as.
+    pub sub: String,
+    /// What it calls the session.
+    pub sid: String,
+    /// What its tokens are signed with.
+    #[serde(default)]
+    pub ring: Ring,
 }
 
 /// What can happen to it.
@@ -31,7 +63,7 @@ pub enum Command {
         secret: Digest,
         /// Who.
         account: AccountId,
-        /// How: `mail` or `passkey`.
+        /// How: `mail`, `passkey` or `upstream`.
         method: String,
         /// The longest life.
         life: Ttl,
@@ -47,6 +79,22 @@ pub enum Command {
     },
     /// Its person ends it.
     End(AccountId),
+    /// A client gets an ID token that names the session. Nothing changes if it is known, or the session is over.
+    Relies {
+        /// Whose session it is.
+        account: AccountId,
+        /// The client.
+        relying: Relying,
+        /// The longest pause.
+        idle: Ttl,
+    },
+    /// The client has heard that the session is over, or it could not be told this time.
+    Told {
+        /// Its id.
+        client: String,
+        /// Whether it has heard.
+        heard: bool,
+    },
 }
 
 /// What a session answers.
@@ -67,6 +115,8 @@ pub enum Outcome {
     },
     /// There is none, or not any more.
     Over,
+    /// Noted.
+    Noted,
 }
 
 impl Machine for Session {
@@ -77,8 +127,11 @@ impl Machine for Session {
 
     fn step(state: Option<Self>, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
         match (state, command) {
+            (Some(over), Command::Told { client, heard }) => (over.told(&client, heard, now), Outcome::Over),
+            (Some(Self { farewell: Some(_), .. }), _) => (Next::Keep, Outcome::Over),
             (None, Command::Open { secret, account, method, life, idle }) => {
-                let session = Self { secret, account, signed_in: now, method, used: now, ends: now.plus(life) };
+                let (relying, farewell) = (Vec::new(), None);
+                let session = Self { secret, account, signed_in: now, method, used: now, ends: now.plus(life), relying, farewell };
                 let outcome = session.live(false);
                 (session.put(idle), outcome)
             }
@@ -91,9 +144,31 @@ impl Machine for Session {
                 known.used = now;
                 (known.put(idle), outcome)
             }
-            (Some(known), Command::End(account)) if known.account == account => (Next::Delete, Outcome::Over),
+            (Some(known), Command::End(account)) if known.account == account => (known.end(now), Outcome::Over),
+            (Some(mut known), Command::Relies { account, relying, idle }) if known.account == account => {
+                if known.relying.contains(&relying) {
+                    return (Next::Keep, Outcome::Noted);
+                }
+                known.relying.retain(|other| other.client != relying.client);
+                if known.relying.len() >= MOST_RELYING {
+                    known.relying.remove(0);
+                }
+                known.relying.push(relying);
+                (known.put(idle), Outcome::Noted)
+            }
             _ => (Next::Keep, Outcome::Over),
         }
+    }
+
+    fn wakes_at(&self) -> Option<Timestamp> {
+        self.farewell.iter().flatten().map(|(_, _, at)| *at).min()
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<Effect<Command>> {
+        let due = self.farewell.iter().flatten().filter(|(_, _, at)| *at <= now);
+        let told = |relying: &Relying, heard| Command::Told { client: relying.client.clone(), heard };
+        due.map(|(relying, ..)| Effect::LogOut { relying: relying.clone(), heard: told(relying, true), lost: told(relying, false) })
+            .collect()
     }
 }
 
@@ -101,6 +176,29 @@ impl Session {
     fn live(&self, noted: bool) -> Outcome {
         let (account, method) = (self.account.clone(), self.method.clone());
         Outcome::Live { account, signed_in: self.signed_in, method, ends: self.ends, noted }
+    }
+
+    /// Nothing is left of it, unless somebody is to be told.
+    fn end(mut self, now: Timestamp) -> Next<Self> {
+        if self.relying.is_empty() {
+            return Next::Delete;
+        }
+        self.farewell = Some(self.relying.drain(..).map(|relying| (relying, 0, now)).collect());
+        Next::Put(self, now.plus(FAREWELL))
+    }
+
+    fn told(mut self, client: &str, heard: bool, now: Timestamp) -> Next<Self> {
+        let Some(left) = &mut self.farewell else { return Next::Keep };
+        left.retain_mut(|(relying, tries, at)| {
+            if relying.client != client || *at > now {
+                return true;
+            }
+            let Some(wait) = AGAIN.get(*tries).filter(|_| !heard) else { return false };
+            *tries += 1;
+            *at = now.plus(*wait);
+            true
+        });
+        if left.is_empty() { Next::Delete } else { Next::Put(self, now.plus(FAREWELL)) }
     }
 
     fn put(self, idle: Ttl) -> Next<Self> {
@@ -151,6 +249,70 @@ mod tests {
         assert!(!live(&mut record, "s", start.plus(Ttl::from_seconds(86400))));
         let mut record = opened(start);
         assert!(!live(&mut record, "s", start.plus(IDLE)));
+    }
+
+    fn relying(client: &str) -> Relying {
+        let uri = format!("https://{client}.example.com/logout");
+        Relying { client: client.into(), uri, sub: "s".into(), sid: "i".into(), ring: Ring::Rs256 }
+    }
+
+    fn run(record: &mut Option<Record<Session>>, command: Command, now: Timestamp) -> Outcome {
+        let (change, outcome) = advance(record.clone(), command, now);
+        match change {
+            Change::None => {}
+            Change::Write(written) => *record = Some(written),
+            Change::Erase => *record = None,
+        }
+        outcome
+    }
+
+    fn to_be_told(record: Option<&Record<Session>>, now: Timestamp) -> Vec<String> {
+        let effects = record.map(|record| record.state.due(now)).unwrap_or_default();
+        effects.into_iter().map(|effect| if let Effect::LogOut { relying, .. } = effect { relying.client } else { panic!() }).collect()
+    }
+
+    #[test]
+    fn whoever_relies_on_a_session_is_told_of_its_end_again_and_again_but_not_for_ever() {
+        let (start, account) = (Timestamp::from_millis(0), AccountId::from_bytes([1; 16]));
+        let mut record = Some(opened(start));
+        let relies = |client: &str| Command::Relies { account: account.clone(), relying: relying(client), idle: IDLE };
+        for client in ["a", "b", "a"] {
+            assert!(matches!(run(&mut record, relies(client), start), Outcome::Noted));
+        }
+        let stranger = Command::Relies { account: AccountId::from_bytes([2; 16]), relying: relying("c"), idle: IDLE };
+        assert!(matches!(run(&mut record, stranger, start), Outcome::Over));
+        assert_eq!(record.as_ref().unwrap().expires, start.plus(IDLE));
+        assert!(to_be_told(record.as_ref(), start).is_empty() && record.as_ref().unwrap().alarm() == Some(start.plus(IDLE)));
+        run(&mut record, Command::End(account.clone()), start);
+        assert!(!live(record.as_mut().unwrap(), "s", start), "it is over at once");
+        assert!(matches!(run(&mut record, relies("d"), start), Outcome::Over));
+        assert_eq!((to_be_told(record.as_ref(), start), record.as_ref().unwrap().alarm()), (vec!["a".into(), "b".into()], Some(start)));
+        run(&mut record, Command::Told { client: "a".into(), heard: true }, start);
+        assert_eq!(to_be_told(record.as_ref(), start), ["b"]);
+        let (mut now, mut tries) = (start, 0);
+        while record.is_some() {
+            run(&mut record, Command::Told { client: "b".into(), heard: false }, now);
+            // The same once more changes nothing.
+            run(&mut record, Command::Told { client: "b".into(), heard: false }, now);
+            tries += 1;
+            if let Some(at) = record.as_ref().and_then(Record::alarm) {
+                assert!(to_be_told(record.as_ref(), at.minus(Ttl::from_millis(1))).is_empty());
+                now = at;
+            }
+        }
+        assert_eq!(tries, 6);
+    }
+
+    #[test]
+    fn a_session_has_room_for_so_many_clients() {
+        let (start, account) = (Timestamp::from_millis(0), AccountId::from_bytes([1; 16]));
+        let mut record = Some(opened(start));
+        for number in 0..=MOST_RELYING {
+            run(&mut record, Command::Relies { account: account.clone(), relying: relying(&number.to_string()), idle: IDLE }, start);
+        }
+        run(&mut record, Command::End(account), start);
+        let told = to_be_told(record.as_ref(), start);
+        assert_eq!((told.len(), told[0].as_str()), (MOST_RELYING, "1"));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Kind {
     ServiceAuth,
     /// A provider's assertion (ID-JAG).
     IdentityAssertion,
+    /// No registration at all: what a person has granted to a client, or the client's own.
+    Grant,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Anonymous => "anonymous",
             Self::ServiceAuth => "service_auth",
             Self::IdentityAssertion => "identity_assertion",
+            Self::Grant => "grant",
         }
     }
 }

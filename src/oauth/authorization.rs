@@ -1,4 +1,4 @@
-//! The `Authorization` header: `Basic` (RFC 7617, RFC 6749 section 2.3.1) and `Bearer` (RFC 6750).
+//! The `Authorization` header: `Basic` (RFC 7617, RFC 6749 section 2.3.1), `Bearer` (RFC 6750) and `DPoP` (RFC 9449, section 7.1).
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -20,11 +20,15 @@ pub enum Authorization {
     Basic {
         /// `client_id`, possibly empty.
         name: String,
-        /// `client_secret`.
+        /// `client_secret`, decoded.
         secret: String,
+        /// The same as it came, if that is something else.
+        plain: Option<String>,
     },
     /// A token or an API key.
     Bearer(String),
+    /// A token that comes with a proof of its key.
+    Dpop(String),
 }
 
 /// A header that is there but cannot be read.
@@ -33,7 +37,7 @@ pub enum InvalidAuthorization {
     /// Two headers, or bytes that are not ASCII.
     #[error("the Authorization header is not one line of ASCII")]
     NotOneLine,
-    /// Neither `Basic` nor `Bearer`.
+    /// Neither `Basic` nor `Bearer` nor `DPoP`.
     #[error("the scheme of the Authorization header is unknown")]
     UnknownScheme,
     /// `Basic` without readable `name:secret`.
@@ -42,6 +46,9 @@ pub enum InvalidAuthorization {
     /// `Bearer` without one token of legal characters.
     #[error("the Bearer token is malformed")]
     Bearer,
+    /// `DPoP` without one token of legal characters.
+    #[error("the DPoP token is malformed")]
+    Dpop,
 }
 
 impl Refusal for InvalidAuthorization {
@@ -65,7 +72,10 @@ impl Authorization {
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let rest = rest.trim_start();
         if scheme.eq_ignore_ascii_case("bearer") {
-            return bearer(rest).map(Some);
+            return token(rest).map(Self::Bearer).map(Some).ok_or(InvalidAuthorization::Bearer);
+        }
+        if scheme.eq_ignore_ascii_case("dpop") {
+            return token(rest).map(Self::Dpop).map(Some).ok_or(InvalidAuthorization::Dpop);
         }
         if scheme.eq_ignore_ascii_case("basic") {
             return basic(rest).map(Some);
@@ -80,21 +90,20 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 }
 
 /// RFC 6750, section 2.1: `b64token`.
-fn bearer(token: &str) -> Result<Authorization, InvalidAuthorization> {
-    if token.is_empty() || !token.bytes().all(is_token_byte) {
-        return Err(InvalidAuthorization::Bearer);
-    }
-    Ok(Authorization::Bearer(token.to_owned()))
+fn token(token: &str) -> Option<String> {
+    (!token.is_empty() && token.bytes().all(is_token_byte)).then(|| token.to_owned())
 }
 
-/// Clients send both parts form-encoded, as RFC 6749 says, or plain, as the MCP SDKs do. What does not decode is
-/// taken as it is; our identifiers and secrets hold no character for which it makes a difference.
+/// Clients send both parts form-encoded, as RFC 6749 says, or plain, as some MCP SDKs do. What does not decode is
+/// taken as it is. Our identifiers and secrets hold no character for which it makes a difference; secrets that an operator made may.
 fn basic(encoded: &str) -> Result<Authorization, InvalidAuthorization> {
     let bytes = LENIENT.decode(encoded).map_err(|_| InvalidAuthorization::Basic)?;
     let plain = String::from_utf8(bytes).map_err(|_| InvalidAuthorization::Basic)?;
     let (name, secret) = plain.split_once(':').ok_or(InvalidAuthorization::Basic)?;
     let decode = |part: &str| text(part.as_bytes()).unwrap_or_else(|_| part.to_owned());
-    Ok(Authorization::Basic { name: decode(name), secret: decode(secret) })
+    let decoded = decode(secret);
+    let plain = Some(secret.to_owned()).filter(|plain| *plain != decoded);
+    Ok(Authorization::Basic { name: decode(name), secret: decoded, plain })
 }
 
 #[cfg(test)]
@@ -110,14 +119,15 @@ mod tests {
     }
 
     fn basic(name: &str, secret: &str) -> Option<Authorization> {
-        Some(Authorization::Basic { name: name.into(), secret: secret.into() })
+        Some(Authorization::Basic { name: name.into(), secret: secret.into(), plain: None })
     }
 
     #[test]
     fn basic_comes_plain_or_percent_encoded() {
         assert!(parse("Basic cmVnOmtleQ==").unwrap() == basic("reg", "key"));
         assert!(parse("basic cmVnOmtleQ").unwrap() == basic("reg", "key"), "no padding, lower case");
-        assert!(parse("Basic JTcyZWc6YSUyMGI=").unwrap() == basic("reg", "a b"), "%72eg:a%20b");
+        let encoded = Authorization::Basic { name: "reg".into(), secret: "a b".into(), plain: Some("a%20b".into()) };
+        assert!(parse("Basic JTcyZWc6YSUyMGI=").unwrap() == Some(encoded), "%72eg:a%20b");
         assert!(parse("Basic OmtleQ==").unwrap() == basic("", "key"), "no name");
         for wrong in ["Basic", "Basic !", "Basic bm9jb2xvbg==", "Basic /w=="] {
             assert!(parse(wrong) == Err(InvalidAuthorization::Basic), "{wrong}");
@@ -129,6 +139,10 @@ mod tests {
         assert!(parse("bEaReR  abc.def ").unwrap() == Some(Authorization::Bearer("abc.def".into())));
         for wrong in ["Bearer", "Bearer ", "Bearer a b", "Bearer \"a\"", "Bearer a,b"] {
             assert!(parse(wrong) == Err(InvalidAuthorization::Bearer), "{wrong}");
+        }
+        assert!(parse("dpop abc.def").unwrap() == Some(Authorization::Dpop("abc.def".into())));
+        for wrong in ["DPoP", "DPoP ", "DPoP a b", "DPoP a,b"] {
+            assert!(parse(wrong) == Err(InvalidAuthorization::Dpop), "{wrong}");
         }
         assert!(parse("Digest x") == Err(InvalidAuthorization::UnknownScheme));
         assert!(parse("Bearer \u{e9}") == Err(InvalidAuthorization::NotOneLine));

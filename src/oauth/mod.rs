@@ -3,4 +3,5 @@
 pub mod authorization;
 pub mod error;
 pub mod params;
+pub mod redirect;
 pub mod scope;

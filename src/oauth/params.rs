@@ -80,6 +80,11 @@ impl Params {
         Ok(Self(params))
     }
 
+    /// All of them, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of `name`; an empty one is absent (RFC 6749, section 3.2).
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&str> {

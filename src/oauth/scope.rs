@@ -72,6 +72,18 @@ impl Scope {
         self.0.is_empty()
     }
 
+    /// What is in either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
     /// The owner of the deployment entitles: configuration is where granted scopes come from.
     #[must_use]
     pub fn entitle(&self) -> GrantedScope {
@@ -89,7 +101,7 @@ impl GrantedScope {
     /// What both grant.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
-        Self(Scope(self.0.0.intersection(&other.0.0).cloned().collect()))
+        Self(self.0.intersect(&other.0))
     }
 }
 

@@ -7,7 +7,7 @@ const LONGEST: usize = 255;
 
 /// Claims whose signature has been checked.
 #[derive(Clone, Debug)]
-pub struct Claims(pub(super) Map<String, Value>);
+pub struct Claims(pub(crate) Map<String, Value>);
 
 /// A claim that has to be there, as what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,12 @@ pub struct Claims(pub(super) Map<String, Value>);
 pub struct Malformed(pub &'static str);
 
 impl Claims {
+    /// Of claims whose signature has been checked.
+    #[must_use]
+    pub(crate) const fn new(verified: Map<String, Value>) -> Self {
+        Self(verified)
+    }
+
     /// Whether there is such a claim, of whatever type.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

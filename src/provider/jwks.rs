@@ -40,9 +40,7 @@ impl Document for KeySet {
     const MOST: usize = 64 * 1024;
 
     fn read(body: &[u8]) -> Option<Self> {
-        let set: Value = serde_json::from_slice(body).ok()?;
-        let keys = set.as_object()?.get("keys")?.as_array()?;
-        Some(Self(keys.iter().take(MOST_KEYS).filter_map(ForeignKey::read).collect()))
+        Self::of(&serde_json::from_slice(body).ok()?)
     }
 
     fn kept(memory: &Memory) -> &RefCell<Bounded<String, Kept<Self>>> {
@@ -61,18 +59,49 @@ pub async fn candidates<P: Ports>(
     algorithm: Algorithm,
     cx: &Cx<'_, P>,
 ) -> Result<Vec<ForeignKey>, NoKey> {
-    let found = fetch::current::<KeySet, P>(&provider.jwks_uri, NamedBy::Operator, cx).await?;
-    match found.document.find(kid, algorithm) {
+    candidates_at::<KeySet, P>(&provider.jwks_uri, NamedBy::Operator, kid, algorithm, cx).await
+}
+
+/// The same for the set at `url`, kept as `T`.
+///
+/// # Errors
+/// There is none.
+pub async fn candidates_at<T: Document + AsRef<KeySet>, P: Ports>(
+    url: &str,
+    named_by: NamedBy,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+    cx: &Cx<'_, P>,
+) -> Result<Vec<ForeignKey>, NoKey> {
+    let found = fetch::current::<T, P>(url, named_by, cx).await?;
+    match (*found.document).as_ref().find(kid, algorithm) {
         Err(NoKey::Unknown) if !found.is_new => {
-            let newer = fetch::renewed(&provider.jwks_uri, &found.document, NamedBy::Operator, cx).await?;
-            newer.ok_or(NoKey::Unknown)?.find(kid, algorithm)
+            let newer = fetch::renewed(url, &found.document, named_by, cx).await?;
+            (*newer.ok_or(NoKey::Unknown)?).as_ref().find(kid, algorithm)
         }
         keys => keys,
     }
 }
 
+impl AsRef<Self> for KeySet {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl KeySet {
-    fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Vec<ForeignKey>, NoKey> {
+    /// Reads a key set that is at hand.
+    #[must_use]
+    pub fn of(set: &Value) -> Option<Self> {
+        let keys = set.as_object()?.get("keys")?.as_array()?;
+        Some(Self(keys.iter().take(MOST_KEYS).filter_map(ForeignKey::read).collect()))
+    }
+
+    /// Those of the name `kid` that fit, or the only one that fits if there is no name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Vec<ForeignKey>, NoKey> {
         let named: Vec<_> = self.0.iter().filter(|key| kid.is_none() || key.kid() == kid).collect();
         let fitting: Vec<_> = named.iter().filter(|key| key.fits(algorithm)).copied().cloned().collect();
         match (kid, fitting.len()) {

@@ -1,13 +1,14 @@
 //! An account, command by command.
 
 mod feeds;
+mod identities;
 mod pages;
 mod passkeys;
 mod person;
 mod schema;
 mod sessions;
 
-use postern::account::{Agent, Command, Event, Feed, Outcome, Passkey, Person, Session};
+use postern::account::{Agent, Arrival, Command, Event, Feed, Outcome, Passkey, Person, Session};
 use postern::id::{RegistrationId, SessionId};
 use postern::time::{Timestamp, Ttl};
 use serde_json::json;
@@ -64,6 +65,16 @@ fn passkey(number: u64, sign_count: u32) -> Passkey {
     }
 }
 
+fn arrival(number: u8) -> Arrival {
+    Arrival {
+        issuer: "https://people.example".to_owned(),
+        subject: format!("subject-{number}"),
+        email: Some(format!("ada{number}@people.example")),
+        name: None,
+        picture: None,
+    }
+}
+
 fn registration(number: u8) -> RegistrationId {
     RegistrationId::from_bytes(u128::from(number).to_be_bytes())
 }
@@ -98,7 +109,7 @@ fn events(database: &Database) -> Vec<(String, String)> {
     }
 }
 
-/// One of each, but [`Command::Open`].
+/// One of each, but those that make a person.
 fn everything_else() -> Vec<Command> {
     let credential = || "credential-1".to_owned();
     vec![
@@ -113,6 +124,11 @@ fn everything_else() -> Vec<Command> {
         Command::UsedPasskey { credential: credential(), sign_count: 1 },
         Command::RemovePasskey { credential: credential() },
         Command::Passkeys,
+        Command::Subject { sector: "rp.example.com".to_owned(), candidate: "pairwise".to_owned() },
+        Command::Link(arrival(1)),
+        Command::Arrive(arrival(1)),
+        Command::Identities,
+        Command::Unlink(1),
         feed(1, agent(1, 0), &["agent.claimed"]),
         Command::Agents { after: None, limit: 10, live: false },
         Command::Note(happened("agent.noted", None, 0)),

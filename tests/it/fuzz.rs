@@ -75,7 +75,7 @@ fn bodies() {
     bolero::check!().with_iterations(1000).for_each(|input: &[u8]| {
         let world = &world;
         let forms = ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"];
-        let jsons = ["/agent/identity", "/agent/auth", "/mcp", "/operator/keys/revoke"];
+        let jsons = ["/agent/identity", "/agent/auth", "/mcp", "/operator/keys/revoke", "/oauth2/register"];
         for (path, content_type) in
             forms.iter().map(|path| (path, "application/x-www-form-urlencoded")).chain(jsons.iter().map(|path| (path, "application/json")))
         {

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::clients::{mcp_remote, register};
 use crate::person::{Person, page};
 use crate::world::{ISSUER, World};
 
@@ -73,6 +74,9 @@ fn answers() {
         &format!("token={}", token.text("access_token")),
     );
     check("answers/introspection.json", &pretty(&introspection.json()));
+    check("answers/register-client-public.json", &pretty(&register(&world, &mcp_remote())));
+    let confidential = json!({ "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"], "client_name": "Claude" });
+    check("answers/register-client-confidential.json", &pretty(&register(&world, &confidential)));
     for (name, answer) in [
         ("unauthorized-problem", world.get("/api/v1/auth/me")),
         (
@@ -118,8 +122,8 @@ fn records() {
 #[test]
 fn commands() {
     use postern::machine::{
-        Machine, address, budget, keyring, limit, link, login, once, outbox, quota, registration, session, status_index, status_list,
-        waiting,
+        Machine, address, authorization, budget, client, client_index, device, grant, keyring, limit, link, login, once, outbox, quota,
+        registration, session, status_index, status_list, trace, trace_index, upstream, waiting,
     };
 
     fn reads<M: Machine>(all: &Value) {
@@ -135,6 +139,11 @@ fn commands() {
         let all: Value = serde_json::from_str(version).unwrap();
         reads::<address::Address>(&all);
         reads::<budget::Budget>(&all);
+        reads::<authorization::Authorization>(&all);
+        reads::<device::Device>(&all);
+        reads::<client::Registered>(&all);
+        reads::<client_index::ClientIndex>(&all);
+        reads::<grant::Grant>(&all);
         reads::<keyring::KeyRing>(&all);
         reads::<limit::Limit>(&all);
         reads::<link::Link>(&all);
@@ -146,6 +155,9 @@ fn commands() {
         reads::<session::Session>(&all);
         reads::<status_index::StatusIndex>(&all);
         reads::<status_list::StatusList>(&all);
+        reads::<trace::Trace>(&all);
+        reads::<trace_index::TraceIndex>(&all);
+        reads::<upstream::Upstream>(&all);
         reads::<waiting::Waiting>(&all);
     }
 }
@@ -153,8 +165,9 @@ fn commands() {
 /// What this version says to its records, and they answer. As with records, an older version's file is never written anew.
 #[test]
 fn commands_of_this_version() {
-    let world = World::new(&[]);
+    let world = crate::upstream::world();
     everything(&world);
+    crate::upstream::everything(&world);
     let mut all: serde_json::Map<String, Value> = serde_json::Map::new();
     for (name, forms) in world.platform.samples.borrow().iter() {
         let (kind, what) = name.rsplit_once('/').unwrap();
@@ -194,8 +207,58 @@ fn everything(world: &World) {
     assert_eq!(ada.get("/account").status(), 200);
     let registration = service["registration_id"].as_str().unwrap();
     assert_eq!(ada.post("/account/agents/revoke", &[("registration", registration)]).status(), 303);
+    // A client that wants to hear of the end of the session, and cannot be reached.
+    let backchannel = json!({ "backchannel_logout_uri": "https://rp1.example.com/backchannel", "subject_type": "pairwise" });
+    let relying = crate::oidc::flow::client(world, 1, &backchannel);
+    crate::oidc::flow::connect(world, &mut ada, 1, &relying, crate::oidc::flow::EVERYTHING);
     ada.get("/account");
     assert_eq!(ada.post("/logout", &[]).status(), 303);
+    clients(world);
+    world.ring();
+    device(world);
+
+    world.form("/oauth2/token", &[("grant_type", "password"), ("client_id", "a-client")]);
+    let operator = [("authorization", "Bearer operator-operator-operator-operator")];
+    let traces = world.send("192.0.2.1", "GET", "/operator/traces?client_id=a-client", &operator, "").json();
+    let trace = format!("/operator/traces/{}", traces["traces"][0]["trace"].as_str().unwrap());
+    assert_eq!(world.send("192.0.2.1", "GET", &trace, &operator, "").status(), 200);
+}
+
+/// Clients of each kind, and all that can happen to them.
+fn clients(world: &World) {
+    let shared = register(world, &mcp_remote());
+    let client = crate::clients::find(world, shared["client_id"].as_str().unwrap()).unwrap();
+    let cx = world.cx("192.0.2.1");
+    assert!(crate::world::block(postern::client::used(&client, cx.now.plus(postern::time::Ttl::from_seconds(86400)), &cx)).unwrap());
+    let own = register(world, &json!({ "redirect_uris": ["https://a.example.com/cb"], "client_name": "A" }));
+    let path = own["registration_client_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
+    let call = |method: &str, path: &str, token: &str, body: &Value| {
+        let headers = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        world.send("192.0.2.1", method, path, &headers, &body.to_string())
+    };
+    let token = own["registration_access_token"].as_str().unwrap();
+    let replaced = json!({ "client_id": own["client_id"], "redirect_uris": ["https://b.example.com/cb"] });
+    assert_eq!(call("PUT", &path, token, &replaced).status(), 200);
+    assert_eq!(call("DELETE", &path, token, &Value::Null).status(), 204);
+    let operator = "operator-operator-operator-operator";
+    let portal = json!({ "client_name": "Portal", "redirect_uris": ["https://portal.example.com/cb"] });
+    let made = [0, 1].map(|_| call("POST", "/operator/clients", operator, &portal).json());
+    assert_eq!(call("GET", "/operator/clients", operator, &Value::Null).status(), 200);
+    let one = format!("/operator/clients/{}", made[0]["client_id"].as_str().unwrap());
+    assert_eq!(call("DELETE", &one, operator, &Value::Null).status(), 204);
+}
+
+/// A device whose person says yes, and one whose person says no.
+fn device(world: &World) {
+    let (client, _) = crate::client::registered(world, &crate::device::metadata(), postern::machine::client::Keeper::Holder);
+    let mut ada = crate::device::ada(world);
+    for answer in ["allow", "deny"] {
+        let waiting = crate::device::begin(world, &client, &[("scope", "api.read")]);
+        waiting.poll(world);
+        assert_eq!(waiting.answer(&mut ada, answer).status(), 200);
+        waiting.poll(world);
+    }
     world.ring();
 }
 
@@ -215,5 +278,8 @@ fn old_records_are_still_read() {
     let outcome = crate::world::block(world.platform.run::<Registration>(&id, Command::Look)).unwrap();
     assert!(matches!(outcome, Outcome::Standing(standing) if standing.revoked.len() == 1));
     world.ring();
-    assert_eq!(world.get("/.well-known/jwks.json").json()["keys"].as_array().unwrap().len(), 1);
+    let keys = world.get("/.well-known/jwks.json").json();
+    let known = old["keyring/main"]["state"]["set"]["keys"][0]["jwk"]["kid"].as_str().unwrap();
+    assert_eq!(keys["keys"].as_array().unwrap().iter().filter(|key| key["alg"] == "ES256").count(), 1);
+    assert_eq!(keys["keys"][0]["kid"], known);
 }

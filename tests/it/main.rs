@@ -9,8 +9,14 @@
 )]
 
 mod account;
+mod client;
+mod clients;
+mod clients_managed;
 mod clock;
 mod deployment;
+mod device;
+mod dpop;
+mod exchange;
 mod fuzz;
 mod golden;
 mod history;
@@ -19,12 +25,17 @@ mod mail_given_back;
 mod mail_limits;
 mod markup;
 mod native_tokens;
+mod oauth;
+mod oidc;
 mod pages;
 mod pages_account;
+mod pages_trace;
 mod person;
 mod provider;
 mod repeats;
 mod signed_in;
 mod sqlite;
 mod taken_back;
+mod trace;
+mod upstream;
 mod world;

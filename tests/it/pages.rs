@@ -4,10 +4,14 @@
 use std::path::Path;
 
 use askama::Template;
-use postern::http::page::{ClaimCode, ClaimRequest, Frame, Login, LoginCode, LoginLink, Message, ProviderView, ScopeView, Tone};
+use postern::http::page::{
+    ClaimCode, ClaimRequest, DevicePage, DeviceRequest, Frame, Known, Link, Login, LoginCode, LoginLink, Message, ProviderView, ScopeView,
+    Tone, UpstreamView,
+};
 
 use crate::markup::{Element, read};
 use crate::pages_account::account;
+use crate::pages_trace::traces;
 use crate::world::World;
 
 /// The values that a set of pages is rendered with.
@@ -76,15 +80,29 @@ impl Words {
 }
 
 fn login(words: &Words, show: &mut dyn FnMut(&str, String)) {
-    let plain = Login { frame: words.frame(false), email: "", return_to: &words.path, problem: None, purpose: None, fresh: false };
+    let plain = Login {
+        frame: words.frame(false),
+        email: "",
+        return_to: &words.path,
+        problem: None,
+        purpose: None,
+        fresh: false,
+        providers: Vec::new(),
+    };
     show("login", plain.render().unwrap());
     let purpose = Some("An agent asks to act for you. Sign in to see its request.");
     show("login-purpose", Login { purpose, ..plain.clone() }.render().unwrap());
     show("login-problem", Login { email: &words.email, problem: Some(&words.sentence), ..plain.clone() }.render().unwrap());
+    let view = |logo: Option<&str>| UpstreamView { name: &words.name, issuer: &words.token, logo: logo.map(str::to_owned) };
+    show("login-providers", Login { providers: vec![view(None), view(Some("/logo/64"))], ..plain.clone() }.render().unwrap());
     show("login-fresh", Login { frame: words.frame(true), email: &words.email, fresh: true, ..plain }.render().unwrap());
     let code = LoginCode { frame: words.frame(false), email: &words.email, login: &words.token, return_to: &words.path, problem: None };
     show("code", code.render().unwrap());
     show("code-problem", LoginCode { problem: Some(&words.sentence), ..code }.render().unwrap());
+    let question =
+        Link { frame: words.frame(true), provider: &words.name, issuer: &words.token, there: Some(&words.email), token: &words.token };
+    show("link-question", question.render().unwrap());
+    show("link-question-nameless", Link { there: None, ..question }.render().unwrap());
     show("link", LoginLink { frame: words.frame(false), email: &words.email, token: &words.token }.render().unwrap());
 }
 
@@ -132,15 +150,46 @@ fn message(words: &Words, show: &mut dyn FnMut(&str, String)) {
         text: "Go back to your agent: it goes on by itself. You can close this page.",
         action: Some(("See your agents", &words.path)),
         switch: None,
+        reference: None,
     };
     show("message-good", good.render().unwrap());
-    let bad = Message { tone: Tone::Bad, title: &words.name, text: &words.sentence, ..good.clone() };
+    let reference = Some(words.token.as_str());
+    let bad = Message { tone: Tone::Bad, title: &words.name, text: &words.sentence, reference, ..good.clone() };
     show("message-bad", bad.render().unwrap());
     let switch = Some(words.path.as_str());
     let text = "It was sent to another address than the one that you are signed in with.";
     let plain = Message { tone: Tone::Plain, title: "This request is for somebody else", text, action: None, switch, ..good };
     show("message-switch", plain.render().unwrap());
     show("message-both", Message { action: Some((&words.name, "/")), ..plain }.render().unwrap());
+}
+
+fn device(words: &Words, show: &mut dyn FnMut(&str, String)) {
+    let plain = DevicePage { frame: words.frame(true), code: "", problem: None };
+    show("device", plain.render().unwrap());
+    show("device-problem", DevicePage { code: &words.name, problem: Some(&words.sentence), ..plain }.render().unwrap());
+    let request = DeviceRequest {
+        frame: words.frame(true),
+        code: ("BCDF", "GHJK"),
+        device: "dev_7Nq2vXw9KcLm4RtY8ZpB1D",
+        seal: words.token.clone(),
+        name: Some(&words.name),
+        known: Known::Registered,
+        client_id: &words.path,
+        network: Some("203.0.113.0/24".into()),
+        same_network: false,
+        agent: Some(&words.sentence),
+        at: "2026-11-22 14:03 UTC".into(),
+        person: &words.email,
+        resource: &words.path,
+        resource_name: Some(&words.service),
+        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: &words.sentence }).collect(),
+        again: &words.path,
+    };
+    show("device-request", request.render().unwrap());
+    let document = DeviceRequest { known: Known::Document(&words.email), same_network: true, name: None, ..request.clone() };
+    show("device-request-document", document.render().unwrap());
+    let operator = DeviceRequest { known: Known::Operator, network: None, agent: None, resource_name: None, ..request };
+    show("device-request-operator", operator.render().unwrap());
 }
 
 /// What holds for every page, whatever is in it.
@@ -168,12 +217,16 @@ fn check(name: &str, html: &str) {
         }
     }
     assert!(ids.iter().all(|id| ids.iter().filter(|other| other == &id).count() == 1), "{name}: an id stands twice");
-    let posts = all("form").into_iter().filter(|form| form.get("data-passkey").is_none()).collect::<Vec<_>>();
+    // A form that only looks for something needs no token, and must not send one.
+    let looks = all("form").into_iter().filter(|form| form.get("method") == Some("get")).count();
+    let posts = all("form").into_iter().filter(|form| form.get("data-passkey").is_none() && form.get("method") != Some("get"));
+    let posts = posts.collect::<Vec<_>>();
+    assert!(looks == 0 || name.starts_with("traces"), "{name}: a form that does not post");
     assert!(posts.iter().all(|form| form.get("method") == Some("post")), "{name}: a form that does not post");
     let named = |wanted: &str| all("input").into_iter().filter(|input| input.get("name") == Some(wanted)).count();
     assert_eq!(named("csrf"), posts.len(), "{name}: every form has the token");
     let labelled = |input: &&Element| all("label").iter().any(|label| label.get("for") == input.get("id"));
-    let seen = all("input").into_iter().filter(|input| input.get("type") != Some("hidden")).collect::<Vec<_>>();
+    let seen = all("input").into_iter().chain(all("select")).filter(|input| input.get("type") != Some("hidden")).collect::<Vec<_>>();
     assert!(seen.iter().all(labelled), "{name}: an input without a label");
     let has_problem = elements.iter().any(|element| element.get("role") == Some("alert"));
     assert_eq!(all("title")[0].text.starts_with("Error: "), has_problem, "{name}: the title tells of a problem");
@@ -208,8 +261,10 @@ fn every_page_in_every_state() {
         login(&words, &mut show);
         claim(&words, &mut show);
         message(&words, &mut show);
+        device(&words, &mut show);
         account(&words, &mut show);
-        assert_eq!(shown, 22);
+        traces(&words, &mut show);
+        assert_eq!(shown, 36);
     }
     let world = World::new(&[("SERVICE_NAME", "Example")]);
     keep("home.html", std::str::from_utf8(world.get("/").0.body()).unwrap());

@@ -1,7 +1,7 @@
 //! The account page, full and empty.
 
 use askama::Template;
-use postern::http::page::{AccountPage, AgentView, EventView, PasskeyView, SessionView};
+use postern::http::page::{AccountPage, AgentView, ClientView, EventView, IdentityView, PasskeyView, SessionView, UpstreamView};
 
 use crate::pages::Words;
 
@@ -56,11 +56,31 @@ pub fn account(words: &Words, show: &mut dyn FnMut(&str, String)) {
     let name = if words.set == "friendly" { "Ada’s laptop" } else { &words.name };
     let passkey =
         PasskeyView { credential: &words.token, name, created: "2026-11-22 14:10 UTC".into(), used: Some("2026-11-24 09:12 UTC".into()) };
+    let identity = IdentityView {
+        number: 1,
+        provider: &words.name,
+        email: Some(&words.email),
+        linked: "2026-11-22 14:11 UTC".into(),
+        used: Some("2026-11-24 09:12 UTC".into()),
+    };
     let full = AccountPage {
         frame: words.frame(true),
         live_agents: 2,
         agents: agents(words),
         more_agents: Some("/account?agents=reg_7Nq2vXw9KcLm4RtY8ZpB1D".into()),
+        clients: vec![ClientView {
+            grant: "gnt_7Nq2vXw9KcLm4RtY8ZpB1D",
+            name: Some(&words.name),
+            host: Some("client.example.com"),
+            configured: false,
+            id: "https://client.example.com/oauth/client.json",
+            scopes: "Read your data (api.read)".into(),
+            resources: "https://api.example.com/mcp".into(),
+            created: "2026-11-22 14:03 UTC".into(),
+            used: Some("2026-11-22 15:00 UTC".into()),
+            ended: None,
+        }],
+        more_clients: None,
         passkeys: vec![passkey.clone(), PasskeyView { credential: "b", name: "Phone", used: None, ..passkey }],
         sessions: sessions(words),
         events: events(words),
@@ -68,18 +88,31 @@ pub fn account(words: &Words, show: &mut dyn FnMut(&str, String)) {
         notice: Some("The agent is out."),
         problem: None,
         vouched_before: None,
+        joined_before: None,
+        identities: vec![identity.clone(), IdentityView { number: 2, email: None, used: None, ..identity }],
+        providers: vec![UpstreamView { name: &words.name, issuer: &words.token, logo: None }],
     };
     show("account", full.render().unwrap());
-    let problem = AccountPage { notice: None, problem: Some(&words.sentence), vouched_before: Some(&words.name), ..full.clone() };
+    let problem = AccountPage {
+        notice: None,
+        problem: Some(&words.sentence),
+        vouched_before: Some(&words.name),
+        joined_before: Some(&words.name),
+        identities: Vec::new(),
+        ..full.clone()
+    };
     show("account-problem", problem.render().unwrap());
     let empty = AccountPage {
         agents: Vec::new(),
         more_agents: None,
+        clients: Vec::new(),
         passkeys: Vec::new(),
         sessions: full.sessions.iter().take(1).cloned().collect(),
         events: Vec::new(),
         more_events: None,
         notice: None,
+        identities: Vec::new(),
+        providers: Vec::new(),
         ..full
     };
     show("account-empty", empty.render().unwrap());

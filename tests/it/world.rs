@@ -26,8 +26,9 @@ use postern::machine::registry::{self, Wake, Written};
 use postern::mail::Message;
 use postern::memory::Memory;
 use postern::network::Origin;
-use postern::store::{Accounts, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
+use postern::store::{Accounts, Ask, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
 use postern::time::{Timestamp, Ttl};
+use postern::trace::Pending;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -36,6 +37,15 @@ use crate::sqlite::Database;
 
 pub const ISSUER: &str = "https://auth.example.com";
 pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// What was said to a place outside.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub url: String,
+    pub headers: BTreeMap<String, String>,
+    /// Content type and content of a POST.
+    pub content: Option<(String, String)>,
+}
 
 /// Everything outside the core.
 pub struct Platform {
@@ -52,6 +62,8 @@ pub struct Platform {
     pub outside: RefCell<BTreeMap<String, Fetched>>,
     /// What was fetched, in order.
     pub fetched: RefCell<Vec<String>>,
+    /// The same with what was said.
+    pub sent: RefCell<Vec<Sent>>,
     /// A fetch takes so many polls.
     pub slowness: Cell<u32>,
     /// Signatures that were checked with keys of others.
@@ -154,9 +166,12 @@ impl Directory for Platform {
 }
 
 impl Signer for Platform {
-    async fn generate(&self, _wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
+    async fn generate(&self, algorithm: KeyAlgorithm, _wrap_with: &[u8; 32]) -> Result<(PublicJwk, String), CryptoError> {
         let mut seed = [0; 32];
         self.fill(&mut seed).unwrap();
+        if algorithm == KeyAlgorithm::Rs256 {
+            return Ok((PublicJwk::from_rsa(stretched(&seed), vec![1, 0, 1]), URL_SAFE_NO_PAD.encode(seed)));
+        }
         let private = <Es256 as Algorithm>::SigningKey::from_slice(&seed).unwrap();
         let public = private.to_verifying_key();
         let JsonWebKey::EllipticCurve { x, y, .. } = JsonWebKey::from(&public) else { unreachable!() };
@@ -166,11 +181,17 @@ impl Signer for Platform {
 
     async fn sign(&self, key: &SigningKey<'_>, input: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let seed = URL_SAFE_NO_PAD.decode(key.wrapped).unwrap();
+        if key.algorithm == KeyAlgorithm::Rs256 {
+            return Ok(stretched(&[&stretched(&seed), input].concat()));
+        }
         let private = <Es256 as Algorithm>::SigningKey::from_slice(&seed).unwrap();
         Ok(Es256.sign(&private, input).to_bytes().to_vec())
     }
 
     async fn verify(&self, key: &PublicJwk, input: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+        if let JsonWebKey::Rsa { modulus, .. } = &key.key {
+            return Ok(signature == stretched(&[modulus, input].concat()));
+        }
         let public = <Es256 as Algorithm>::VerifyingKey::try_from(&key.key).unwrap();
         let Ok(signature) = <Es256 as Algorithm>::Signature::try_from(signature) else { return Ok(false) };
         Ok(Es256.verify_signature(&signature, &public, input))
@@ -216,8 +237,13 @@ impl Accounts for Platform {
 }
 
 impl Outbound for Platform {
-    async fn fetch(&self, url: &Url, most: usize, _patience: Ttl) -> Result<Fetched, OutboundError> {
+    async fn ask(&self, url: &Url, what: Ask<'_>, most: usize, _patience: Ttl) -> Result<Fetched, OutboundError> {
         self.fetched.borrow_mut().push(url.to_string());
+        self.sent.borrow_mut().push(Sent {
+            url: url.to_string(),
+            headers: what.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            content: what.content.map(|(content_type, content)| (content_type.to_owned(), content.to_owned())),
+        });
         let mut left = self.slowness.get();
         std::future::poll_fn(|_| {
             left = left.saturating_sub(1);
@@ -246,11 +272,19 @@ impl Log for Platform {
     }
 }
 
+/// Stands for RSA, whose keys take long to make here: a key is 256 bytes, and a signature is made of it. Enough for a world without an
+/// attacker: the real one is tested in workerd.
+fn stretched(input: &[u8]) -> Vec<u8> {
+    (0..8_u8).flat_map(|part| Sha256::digest([&[0xff, part], input].concat())).collect()
+}
+
 /// A deployment in that world, with one isolate.
 pub struct World {
     pub platform: Platform,
     pub config: Config,
     pub memory: Memory,
+    /// All three legs of development stand.
+    pub development: bool,
 }
 
 impl World {
@@ -277,12 +311,13 @@ impl World {
             samples: RefCell::default(),
             outside: RefCell::default(),
             fetched: RefCell::default(),
+            sent: RefCell::default(),
             slowness: Cell::new(0),
             checked: Cell::new(0),
             lost: RefCell::default(),
             halting: Cell::new(false),
         };
-        Self { platform, config: Config::parse(&variables).unwrap(), memory: Memory::default() }
+        Self { platform, config: Config::parse(&variables).unwrap(), memory: Memory::default(), development: false }
     }
 
     /// The surroundings of one request.
@@ -294,7 +329,7 @@ impl World {
             now: self.platform.now.get(),
             entropy: &self.platform,
             origin: Origin::parse(address),
-            development: false,
+            development: self.development,
         }
     }
 
@@ -344,11 +379,23 @@ impl World {
             request = request.header(*name, *value);
         }
         let request = request.body(Ok(Bytes::from(body.to_owned()))).unwrap();
-        Answer(block(handle(request, &self.cx(address))))
+        self.answer(request, address)
+    }
+
+    /// Whoever waits lets every alarm ring that is due.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        for _ in 0..100 {
+            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => self.ring(),
+            }
+        }
+        panic!("something waits for ever")
     }
 
     /// One request, and `meanwhile` after so many of the calls that it makes of records and accounts; whether it was still under way then.
-    pub fn interrupted(&self, (path, body): (&str, &Sent<'_>), calls: usize, meanwhile: impl FnOnce()) -> (Answer, bool) {
+    pub fn interrupted(&self, (path, body): (&str, &Payload<'_>), calls: usize, meanwhile: impl FnOnce()) -> (Answer, bool) {
         let (kind, text) = body.text();
         let request = Request::builder().method("POST").uri(path).header("content-type", kind).body(Ok(Bytes::from(text))).unwrap();
         let cx = self.cx("192.0.2.1");
@@ -376,7 +423,17 @@ impl World {
 
     /// One request as it is.
     pub fn raw(&self, request: Request<Result<Bytes, TooLong>>) -> Answer {
-        Answer(block(handle(request, &self.cx("192.0.2.1"))))
+        self.answer(request, "192.0.2.1")
+    }
+
+    /// Answers, and then writes what is left to be written.
+    fn answer(&self, request: Request<Result<Bytes, TooLong>>, address: &str) -> Answer {
+        let cx = self.cx(address);
+        let mut response = self.wait(handle(request, &cx));
+        if let Some(step) = response.extensions_mut().remove::<Pending>() {
+            self.wait(step.write(&cx));
+        }
+        Answer(response)
     }
 
     pub fn json(&self, path: &str, body: &Value) -> Answer {
@@ -404,14 +461,14 @@ impl World {
 }
 
 /// The body of a request.
-pub enum Sent<'a> {
+pub enum Payload<'a> {
     Json(Value),
     Form(&'a [(&'a str, &'a str)]),
     /// A security event.
     Event(&'a str),
 }
 
-impl Sent<'_> {
+impl Payload<'_> {
     fn text(&self) -> (&'static str, String) {
         match self {
             Self::Json(value) => ("application/json", value.to_string()),

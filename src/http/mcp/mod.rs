@@ -12,6 +12,7 @@ use super::refuse::Refused;
 use super::{guard, media_type, reply};
 use crate::config::reader::is_loopback;
 use crate::cx::Cx;
+use crate::dpop;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
 use envelope::{Call, Era, Fault, Message};
@@ -24,9 +25,10 @@ const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 const LIST_TTL_MS: u64 = 300_000;
 
 /// Answers one message. Every request needs a credential, whatever it asks.
-pub(super) async fn mcp<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+pub(super) async fn mcp<P: Ports>(request: &dpop::Request<'_>, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let headers = request.headers;
     origin(headers, cx)?;
-    let caller = guard::caller(headers, "/mcp", cx).await?;
+    let caller = guard::caller(request, "/mcp", cx).await?;
     if media_type(headers) != "application/json" {
         return Err(Refused::new(ErrorCode::UnsupportedMediaType, "not JSON").hint("Send Content-Type: application/json."));
     }

@@ -13,17 +13,19 @@ pub(super) fn list() -> Value {
     json!([{
         "name": "whoami",
         "title": "Who am I?",
-        "description": "Says who you are here: your registration, whether a person has claimed it, your scopes, and when your credential expires.",
+        "description": "Says who you are here: your registration and whether a person has claimed it, or the person and the client that acts for them; your scopes, and when your credential expires.",
         "inputSchema": { "type": "object", "properties": {}, "additionalProperties": false },
         "outputSchema": {
             "type": "object",
             "properties": {
                 "registration_id": { "type": "string" },
-                "status": { "type": "string", "enum": ["unclaimed", "claimed"] },
+                "sub": { "type": "string" },
+                "client_id": { "type": "string" },
+                "status": { "type": "string", "enum": ["unclaimed", "claimed", "active"] },
                 "scopes": { "type": "array", "items": { "type": "string" } },
                 "audience": { "type": "string" },
             },
-            "required": ["registration_id", "status", "scopes", "audience"],
+            "required": ["status", "scopes", "audience"],
         },
         "annotations": { "readOnlyHint": true, "openWorldHint": false },
     }])

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Frame;
+use super::{Frame, IdentityView, UpstreamView};
 
 /// `/account`. Every time in it is as people read it, such as `2026-11-22 14:03 UTC`.
 #[derive(Clone, Debug, Template)]
@@ -16,6 +16,10 @@ pub struct AccountPage<'a> {
     pub live_agents: u32,
     /// Where the next page of agents is.
     pub more_agents: Option<String>,
+    /// One page of applications, newest first.
+    pub clients: Vec<ClientView<'a>>,
+    /// Where the next page of applications is.
+    pub more_clients: Option<String>,
     /// All passkeys.
     pub passkeys: Vec<PasskeyView<'a>>,
     /// All sessions.
@@ -30,6 +34,12 @@ pub struct AccountPage<'a> {
     pub problem: Option<&'a str>,
     /// The provider that linked agents before the person first signed in.
     pub vouched_before: Option<&'a str>,
+    /// The provider whose word made the account, and the person has proven the address since.
+    pub joined_before: Option<&'a str>,
+    /// Providers that sign the person in.
+    pub identities: Vec<IdentityView<'a>>,
+    /// Providers that could. Each posts `provider` and `link` to `/login/upstream`.
+    pub providers: Vec<UpstreamView<'a>>,
 }
 
 impl AccountPage<'_> {
@@ -67,6 +77,31 @@ pub struct AgentView<'a> {
     pub ended: Option<String>,
 }
 
+/// An application that acts, or acted, for the person.
+#[derive(Clone, Debug)]
+pub struct ClientView<'a> {
+    /// The grant's name.
+    pub grant: &'a str,
+    /// What the application calls itself.
+    pub name: Option<&'a str>,
+    /// Who publishes it, if that is known.
+    pub host: Option<&'a str>,
+    /// The operator wrote it down.
+    pub configured: bool,
+    /// Its `client_id`.
+    pub id: &'a str,
+    /// What it may do, in words.
+    pub scopes: String,
+    /// Where.
+    pub resources: String,
+    /// Since when.
+    pub created: String,
+    /// When it was last seen.
+    pub used: Option<String>,
+    /// When it ended, if it has.
+    pub ended: Option<String>,
+}
+
 /// A passkey.
 #[derive(Clone, Debug)]
 pub struct PasskeyView<'a> {
@@ -87,7 +122,7 @@ pub struct SessionView<'a> {
     pub id: &'a str,
     /// What the browser is, in words.
     pub browser: &'a str,
-    /// What the person signed in by: `mail`, `passkey`.
+    /// What the person signed in by: `mail`, `passkey`, `a linked provider`.
     pub method: &'a str,
     /// When.
     pub signed_in: String,
@@ -131,6 +166,8 @@ mod tests {
             agents: vec![agent(None), agent(Some("then"))],
             live_agents: 0,
             more_agents: None,
+            clients: Vec::new(),
+            more_clients: None,
             passkeys: Vec::new(),
             sessions: vec![session(true)],
             events: Vec::new(),
@@ -138,6 +175,9 @@ mod tests {
             notice: None,
             problem: None,
             vouched_before: None,
+            joined_before: None,
+            identities: Vec::new(),
+            providers: Vec::new(),
         };
         assert!(!page.many_agents() && !page.other_sessions());
         page.live_agents = 2;

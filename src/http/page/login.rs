@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Frame;
+use super::{Frame, UpstreamView};
 
 /// `/login`: asks for an e-mail address, or a passkey. Posts `email` and `return_to` to `/login`.
 #[derive(Clone, Debug, Template)]
@@ -20,6 +20,8 @@ pub struct Login<'a> {
     pub purpose: Option<&'a str>,
     /// There is a session, but what comes next needs a fresh sign-in.
     pub fresh: bool,
+    /// Providers to sign in with. Each posts `provider` and `return_to` to `/login/upstream`.
+    pub providers: Vec<UpstreamView<'a>>,
 }
 
 impl Login<'_> {

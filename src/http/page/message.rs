@@ -20,6 +20,8 @@ pub struct Message<'a> {
     pub action: Option<(&'a str, &'a str)>,
     /// The person may come back as somebody else: the path of ours to return to. Posts `return_to` to `/logout`.
     pub switch: Option<&'a str>,
+    /// The trace by which the operator finds out more.
+    pub reference: Option<&'a str>,
 }
 
 /// How a message is meant.

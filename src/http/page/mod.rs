@@ -4,8 +4,13 @@
 
 mod account;
 mod claim;
+mod consent;
+mod device;
 mod login;
+mod logout;
 mod message;
+mod trace;
+mod upstream;
 
 use askama::Template;
 use bytes::Bytes;
@@ -15,10 +20,15 @@ use super::prose::failed;
 use super::refuse::Refused;
 use super::reply;
 
-pub use account::{AccountPage, AgentView, EventView, PasskeyView, SessionView};
+pub use account::{AccountPage, AgentView, ClientView, EventView, PasskeyView, SessionView};
 pub use claim::{ClaimCode, ClaimRequest, ProviderView, ScopeView};
+pub use consent::{ConsentPage, Known, Rejected};
+pub use device::{DevicePage, DeviceRequest};
 pub use login::{Login, LoginCode, LoginLink};
+pub use logout::LogoutPage;
 pub use message::{Message, Tone};
+pub use trace::{AttemptView, OperatorKey, State, StepView, TraceList, TracePage, TraceRow};
+pub use upstream::{IdentityView, Link, UpstreamView};
 
 /// What every page has.
 #[derive(Clone, Debug)]
@@ -38,6 +48,12 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// For a page that is no business of whoever has signed in.
+    #[must_use]
+    pub fn without_person(self) -> Self {
+        Self { signed_in: None, ..self }
+    }
+
     /// The path of the picture beside the name.
     #[must_use]
     pub fn icon(&self) -> &'static str {
@@ -66,6 +82,28 @@ const HEADERS: [(&str, &str); 5] = [
 /// # Errors
 /// `server_error` if the template fails.
 pub fn html<T: Template>(status: StatusCode, page: &T, nonce: &str) -> Result<Response<Bytes>, Refused> {
+    with_policy(status, page, nonce, " form-action 'self';")
+}
+
+/// The same for a page whose form leads to another site in the end: browsers apply `form-action` to every redirect that follows, and the
+/// client's own redirects are nothing that we know.
+///
+/// # Errors
+/// As [`html`].
+pub fn html_that_leads_away<T: Template>(status: StatusCode, page: &T, nonce: &str) -> Result<Response<Bytes>, Refused> {
+    with_policy(status, page, nonce, "")
+}
+
+/// The same for a page whose form leads to `path` of ours: from an authorization request that may go on to the client.
+///
+/// # Errors
+/// As [`html`].
+pub fn html_towards<T: Template>(path: &str, status: StatusCode, page: &T, nonce: &str) -> Result<Response<Bytes>, Refused> {
+    let away = ["/oauth2/authorize", "/login/upstream/link"].iter().any(|start| path.starts_with(start));
+    if away { html_that_leads_away(status, page, nonce) } else { html(status, page, nonce) }
+}
+
+fn with_policy<T: Template>(status: StatusCode, page: &T, nonce: &str, forms: &str) -> Result<Response<Bytes>, Refused> {
     let mut response = reply::private(status, "text/html; charset=utf-8", page.render().map_err(failed)?);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -73,7 +111,7 @@ pub fn html<T: Template>(status: StatusCode, page: &T, nonce: &str) -> Result<Re
     }
     let policy = |script: &str| {
         format!(
-            "default-src 'none'; style-src 'self'; script-src {script}; img-src 'self'; connect-src 'self'; form-action 'self'; \
+            "default-src 'none'; style-src 'self'; script-src {script}; img-src 'self'; connect-src 'self';{forms} \
              frame-ancestors 'none'; base-uri 'none'"
         )
     };
@@ -90,7 +128,7 @@ mod tests {
     fn policy(nonce: &str) -> String {
         let frame =
             Frame { service: "Example", has_logo: false, csrf: "c".into(), signed_in: None, development: false, nonce: nonce.into() };
-        let page = Message { frame, tone: Tone::Plain, title: "t", text: "t", action: None, switch: None };
+        let page = Message { frame, tone: Tone::Plain, title: "t", text: "t", action: None, switch: None, reference: None };
         let response = html(StatusCode::GONE, &page, nonce).ok().unwrap();
         assert_eq!(response.status(), StatusCode::GONE);
         assert_eq!(response.headers()["cache-control"], "no-store");

@@ -3,15 +3,21 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+use super::identity::name;
+use super::upstream::views;
 use super::{Asked, moment, peopled, see_other};
-use crate::account::{Agent, Command, Event, Outcome, Passkey, Session};
+use crate::account::{Agent, Command, Connection, Event, Identity, Outcome, Passkey, Session};
 use crate::cx::Cx;
+use crate::http::authorize::words;
 use crate::http::browser::{self, SignedIn, Visitor};
-use crate::http::page::{self, AccountPage, AgentView, EventView, PasskeyView, SessionView};
+use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, PasskeyView, SessionView};
 use crate::http::refuse::Refused;
-use crate::id::{RegistrationId, SessionId};
+use crate::id::{GrantId, Holder, RegistrationId, SessionId};
+use crate::identity;
+use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{self, Registration};
 use crate::oauth::error::ErrorCode;
+use crate::oauth::redirect;
 use crate::store::Ports;
 use crate::verify;
 
@@ -27,15 +33,23 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     let before = asked.params.find("events").and_then(|before| before.parse().ok());
     let notice = match asked.find("done") {
         "agent" => Some("The agent is revoked. Nothing that it was given works any more."),
+        "client" => Some("The application is disconnected. Nothing that it was given works any more."),
         "agents" => Some("All agents are revoked. Nothing that they were given works any more."),
         "session" => Some("The session is over."),
         "passkey" => Some("The passkey is removed. Delete it on your device too."),
+        "linked" => Some("It is linked. You can sign in with it from now on."),
+        "unlinked" => Some("It no longer signs you in. Browsers that came in by a provider are signed out, but for this one."),
         "added" => Some("The passkey is added. You can sign in with it from now on."),
         _ => None,
     };
     let id = &signed_in.account;
     let (agents, more_agents) = match cx.ports.account(id, Command::Agents { after, limit: PAGE, live: false }).await? {
         Outcome::Agents(agents, more) => (agents, more),
+        _ => (Vec::new(), false),
+    };
+    let after = asked.params.find("clients").and_then(|after| after.parse().ok());
+    let (clients, more_clients) = match cx.ports.account(id, Command::Connections { after, limit: PAGE, live: false }).await? {
+        Outcome::Connections(clients, more) => (clients, more),
         _ => (Vec::new(), false),
     };
     let (events, more_events) = match cx.ports.account(id, Command::Events { before, limit: PAGE }).await? {
@@ -52,6 +66,11 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         Outcome::Passkeys(passkeys) => passkeys,
         _ => Vec::new(),
     };
+    let identities = identity::of(id, cx).await?;
+    let brought_by = signed_in.person.provider.as_deref();
+    // The provider that people sign in with has made the account; any other has linked agents to it.
+    let joined =
+        identities.iter().any(|identity| Some(identity.issuer.as_str()) == brought_by && identity.linked == signed_in.person.created);
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
     let described = |name: &str| match cx.config.scope_descriptions.get(name) {
@@ -63,6 +82,8 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         frame,
         more_agents: agents.last().filter(|_| more_agents).map(|last| format!("/account?agents={}#agents", last.registration)),
         agents: agents.iter().map(|agent| agent_view(agent, &scopes, cx)).collect(),
+        more_clients: clients.last().filter(|_| more_clients).map(|last| format!("/account?clients={}#clients", last.grant)),
+        clients: clients.iter().map(|client| client_view(client, cx)).collect(),
         passkeys: passkeys.iter().map(passkey_view).collect(),
         sessions: sessions.iter().map(|session| session_view(session, signed_in)).collect(),
         more_events: events.last().filter(|_| more_events).map(|(number, _)| format!("/account?events={number}#events")),
@@ -70,7 +91,10 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         events: events.iter().map(|(_, event)| event_view(event)).collect(),
         notice,
         problem: None,
-        vouched_before: signed_in.person.provider.as_deref().map(|issuer| provider_name(issuer, cx)),
+        vouched_before: brought_by.filter(|_| !joined).map(|issuer| provider_name(issuer, cx)),
+        joined_before: brought_by.filter(|_| joined && signed_in.person.has_signed_in).map(|issuer| name(issuer, cx)),
+        identities: identities.iter().map(|identity| identity_view(identity, cx)).collect(),
+        providers: views(cx),
     };
     Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))
 }
@@ -96,16 +120,46 @@ fn agent_view<'a, P>(agent: &'a Agent, scopes: &'a str, cx: &Cx<'a, P>) -> Agent
     }
 }
 
+fn client_view<'a, P>(client: &'a Connection, cx: &Cx<'a, P>) -> ClientView<'a> {
+    let described = |name: &str| match words(name, cx) {
+        words if words.is_empty() => name.to_owned(),
+        words => format!("{words} ({name})"),
+    };
+    let is_document = client.client.starts_with("https://");
+    ClientView {
+        grant: client.grant.as_str(),
+        name: client.name.as_deref(),
+        host: is_document.then(|| redirect::host(&client.client)),
+        configured: !is_document && cx.config.clients.contains_key(&client.client),
+        id: &client.client,
+        scopes: client.scope.iter().map(described).collect::<Vec<_>>().join(", "),
+        resources: client.resources.join(", "),
+        created: moment(client.created),
+        used: client.used.map(moment),
+        ended: client.ended.map(moment),
+    }
+}
+
 fn passkey_view(passkey: &Passkey) -> PasskeyView<'_> {
     let (created, used) = (moment(passkey.created), passkey.used.map(moment));
     PasskeyView { credential: &passkey.credential, name: &passkey.name, created, used }
+}
+
+fn identity_view<'a, P>(identity: &'a Identity, cx: &Cx<'a, P>) -> IdentityView<'a> {
+    IdentityView {
+        number: identity.number,
+        provider: name(&identity.issuer, cx),
+        email: identity.email.as_deref(),
+        linked: moment(identity.linked),
+        used: identity.used.map(moment),
+    }
 }
 
 fn session_view<'a>(session: &'a Session, signed_in: &SignedIn) -> SessionView<'a> {
     SessionView {
         id: session.id.as_str(),
         browser: &session.browser,
-        method: &session.method,
+        method: if session.method == "upstream" { "a linked provider" } else { &session.method },
         signed_in: moment(session.signed_in),
         used: moment(session.used),
         current: session.id == signed_in.session,
@@ -120,10 +174,14 @@ fn event_view(event: &Event) -> EventView<'_> {
         "agent.revoked" if event.detail == "the operator" => "The operator ended an agent",
         "agent.revoked" => "An agent ended itself",
         "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
+        "client.allowed" => "You allowed an application",
+        "client.revoked" => "An application was disconnected",
         "session.started" => "Signed in",
         "session.ended" => "Signed out",
         "passkey.added" => "Passkey added",
         "passkey.removed" => "Passkey removed",
+        "identity.linked" => "A provider was linked to sign in with",
+        "identity.removed" => "A linked provider was removed",
         "passkey.cloned" => "A passkey was refused: it may have been copied",
         "account.suspended" => "The account was suspended",
         "account.resumed" => "The account was opened again",
@@ -156,7 +214,10 @@ pub(crate) async fn revoke_agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> 
 pub(crate) async fn revoke_all_agents<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let owner = owner(&asked, cx).await?;
     let agents = agents_of(&owner.account, cx).await?;
-    for_each(&agents, || registration::Command::EndBy(owner.account.clone()), cx).await?;
+    let agents = for_each(&agents, || registration::Command::EndBy(owner.account.clone()), cx).await;
+    let clients = grants_of(&owner.account, cx).await?;
+    for_each_grant(&clients, || grant::Command::EndBy(owner.account.clone()), cx).await?;
+    agents?;
     Ok(see_other("/account?done=agents"))
 }
 
@@ -200,6 +261,55 @@ pub(crate) async fn end<P: Ports>(id: &RegistrationId, command: registration::Co
             Ok(())
         }
         _ => Err(Refused::new(ErrorCode::NotFound, "no such agent of this person")),
+    }
+}
+
+/// `POST /account/clients/revoke`
+pub(crate) async fn end_connection<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    let Ok(id) = asked.find("grant").parse::<GrantId>() else { return Err(Refused::new(ErrorCode::NotFound, "not a grant")) };
+    end_grant(&id, grant::Command::EndBy(owner.account), cx).await?;
+    Ok(see_other("/account?done=client"))
+}
+
+/// All live grants of a person.
+pub(crate) async fn grants_of<P: Ports>(account: &crate::id::AccountId, cx: &Cx<'_, P>) -> Result<Vec<GrantId>, Refused> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let command = Command::Connections { after, limit: 100, live: true };
+        let Outcome::Connections(page, more) = cx.ports.account(account, command).await? else { return Ok(all) };
+        after = page.last().map(|connection| connection.grant.clone());
+        all.extend(page.into_iter().map(|connection| connection.grant));
+        if !more || after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+/// Runs a command on each, as [`for_each`] does.
+pub(crate) async fn for_each_grant<P: Ports>(
+    grants: &[GrantId],
+    command: impl Fn() -> grant::Command,
+    cx: &Cx<'_, P>,
+) -> Result<(), Refused> {
+    let mut lost = None;
+    for id in grants {
+        match end_grant(id, command(), cx).await {
+            Err(refused) if refused.code() != ErrorCode::NotFound => lost = Some(refused),
+            _ => {}
+        }
+    }
+    lost.map_or(Ok(()), Err)
+}
+
+/// Changes a grant, lets this isolate know at once, and the account, whose page comes next.
+async fn end_grant<P: Ports>(id: &GrantId, command: grant::Command, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    match cx.ports.run::<Grant>(id, command).await? {
+        grant::Outcome::Standing(standing) => {
+            verify::note(&Holder::Grant(id.clone()), Some(std::rc::Rc::new(standing)), cx);
+            Ok(())
+        }
+        _ => Err(Refused::new(ErrorCode::NotFound, "no such grant of this person")),
     }
 }
 

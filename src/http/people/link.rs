@@ -19,10 +19,12 @@ pub(crate) async fn open_link<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Res
     peopled(cx)?;
     let visitor = Visitor::read(asked.headers, cx).await?;
     let token = asked.find("token");
-    let Some(Outcome::Proven { email, .. }) = ask(token, |link| Command::Look { link }, cx).await? else { return over(&visitor, cx) };
+    let Some(Outcome::Proven { email, return_to }) = ask(token, |link| Command::Look { link }, cx).await? else {
+        return over(&visitor, cx);
+    };
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
-    Ok(visitor.remember(page::html(StatusCode::OK, &Page { frame, email: &email, token }, &nonce)?, cx))
+    Ok(visitor.remember(page::html_towards(&return_to, StatusCode::OK, &Page { frame, email: &email, token }, &nonce)?, cx))
 }
 
 /// `POST /login/link`: signs in the browser that presses the button.

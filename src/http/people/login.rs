@@ -27,7 +27,7 @@ const PAGE: &str = "lgn";
 pub(super) const LINK: &str = "lnk";
 
 const NOT_AN_ADDRESS: &str = "That is not an e-mail address that can be used. Check it and try again.";
-const BARRED: &str = "This account is suspended. The operator of this service can tell you more.";
+pub(super) const BARRED: &str = "This account is suspended. The operator of this service can tell you more.";
 
 /// `GET /login`: who has signed in goes on, unless a fresh sign-in is asked for.
 pub(crate) async fn login<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
@@ -36,7 +36,7 @@ pub(crate) async fn login<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<
     let back = return_to(asked.find("return_to"));
     let max_age = asked.find("max_age").parse().ok().map(Ttl::from_seconds);
     if let Some(signed_in) = &visitor.signed_in {
-        let fresh = max_age.is_none_or(|max_age| cx.now < signed_in.at.plus(max_age));
+        let fresh = max_age.is_none_or(|max_age| signed_in.is_fresh(max_age, cx));
         if fresh {
             return Ok(visitor.remember(see_other(back), cx));
         }
@@ -55,9 +55,17 @@ fn show<P>(
 ) -> Result<Response<Bytes>, Refused> {
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
-    let purpose = back.starts_with("/claim?").then_some("An agent asks to act for you. Sign in to see its request.");
-    let login = Login { frame, email, return_to: back, problem, purpose, fresh: visitor.signed_in.is_some() };
-    Ok(visitor.remember(page::html(status, &login, &nonce)?, cx))
+    let purpose = match back.split('?').next() {
+        Some("/claim") => Some("An agent asks to act for you. Sign in to see its request."),
+        Some("/device") => Some("You connect a device. Sign in to enter its code."),
+        Some("/oauth2/authorize") => Some("An application asks to act for you. Sign in to see its request."),
+        _ => None,
+    };
+    // Where a fresh sign-in is asked for by us, a provider's word would not do.
+    let fresh = visitor.signed_in.is_some() && !back.starts_with("/oauth2/authorize");
+    let providers = if fresh { Vec::new() } else { super::upstream::views(cx) };
+    let login = Login { frame, email, return_to: back, problem, purpose, fresh: visitor.signed_in.is_some(), providers };
+    Ok(visitor.remember(page::html_towards(back, status, &login, &nonce)?, cx))
 }
 
 /// `POST /login`: a code and a link go out by mail. What the page says does not depend on whether the address is known.
@@ -116,7 +124,7 @@ fn code_page<P>(
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
     let page = LoginCode { frame, email, login, return_to: back, problem };
-    Ok(visitor.remember(page::html(status, &page, &nonce)?, cx))
+    Ok(visitor.remember(page::html_towards(back, status, &page, &nonce)?, cx))
 }
 
 /// `POST /login/code`

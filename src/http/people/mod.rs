@@ -2,10 +2,14 @@
 
 mod account;
 mod claim;
+mod device;
+mod identity;
 mod link;
 mod login;
 mod outbox;
 mod passkey;
+mod rp_logout;
+mod upstream;
 
 use http::{HeaderMap, Response, StatusCode};
 
@@ -17,12 +21,19 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::time::Timestamp;
 
-pub(super) use account::{account, agents_of, end, end_other_sessions, end_session, for_each, revoke_agent, revoke_all_agents};
+pub(super) use account::{
+    account, agents_of, end, end_connection, end_other_sessions, end_session, for_each, for_each_grant, grants_of, revoke_agent,
+    revoke_all_agents,
+};
 pub(super) use claim::{claim, code as claim_code, deny, typed};
+pub(super) use device::{answer as device_answer, code as device_code, device};
+pub(super) use identity::{ask_link, link, remove as remove_identity};
 pub(super) use link::{follow, open_link};
 pub(super) use login::{login, logout, send, try_code};
 pub(super) use outbox::outbox;
 pub(super) use passkey::{add, add_options, remove, sign_in, sign_in_options};
+pub(super) use rp_logout::{ask_logout, logged_out};
+pub(super) use upstream::{come_back, set_out};
 
 /// What a page is asked with.
 pub(super) struct Asked<'r> {
@@ -42,20 +53,26 @@ impl<'r> Asked<'r> {
         Ok(Self { headers, params: super::form(headers, body)? })
     }
 
-    fn find(&self, name: &str) -> &str {
+    pub(super) fn find(&self, name: &str) -> &str {
         self.params.find(name).unwrap_or_default()
     }
 }
 
+/// Authorization requests come with their parameters; more than this goes through no browser anyway.
+const LONGEST_RETURN: usize = 8192;
+
+/// What the paths begin with that a person may come back to.
+const RETURNS: [&str; 5] = ["/claim?", "/account?", "/device?", "/oauth2/authorize?", "/login/upstream/link?"];
+
 /// A path of ours to go to, or the account: never anybody else's page.
 fn return_to(text: &str) -> &str {
     let ours = text.starts_with('/') && !text.starts_with("//") && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let known = text == "/account" || ["/claim?", "/account?"].iter().any(|start| text.starts_with(start));
-    if ours && known && text.len() <= 2048 { text } else { "/account" }
+    let known = ["/account", "/device"].contains(&text) || RETURNS.iter().any(|start| text.starts_with(start));
+    if ours && known && text.len() <= LONGEST_RETURN { text } else { "/account" }
 }
 
 /// Go on there (RFC 9110, section 15.4.4).
-fn see_other(path: &str) -> Response<bytes::Bytes> {
+pub(super) fn see_other(path: &str) -> Response<bytes::Bytes> {
     let mut response = super::reply::empty(StatusCode::SEE_OTHER);
     super::reply::set(response.headers_mut(), http::header::LOCATION, path);
     super::reply::set(response.headers_mut(), http::header::REFERRER_POLICY, "no-referrer");
@@ -63,12 +80,18 @@ fn see_other(path: &str) -> Response<bytes::Bytes> {
 }
 
 /// A moment as people read it, to the minute.
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     at.iso().map_or_else(String::new, |iso| format!("{} {} UTC", iso.get(..10).unwrap_or_default(), iso.get(11..16).unwrap_or_default()))
 }
 
 /// An error as a page.
-pub(super) fn refusal<P>(status: StatusCode, code: ErrorCode, hint: &str, cx: &Cx<'_, P>) -> Response<bytes::Bytes> {
+pub(super) fn refusal<P>(
+    status: StatusCode,
+    code: ErrorCode,
+    hint: &str,
+    reference: Option<&str>,
+    cx: &Cx<'_, P>,
+) -> Response<bytes::Bytes> {
     let nonce = crate::entropy::random::<16>(cx.entropy).map(|bytes| crate::base62::encode(&bytes)).unwrap_or_default();
     let frame = Frame {
         service: &cx.config.service.name,
@@ -93,7 +116,7 @@ pub(super) fn refusal<P>(status: StatusCode, code: ErrorCode, hint: &str, cx: &C
         ErrorCode::NotFound if cx.config.mail.is_none() => None,
         _ => Some(("Your account", "/account")),
     };
-    let message = Message { frame, tone: Tone::Bad, title, text, action, switch: None };
+    let message = Message { frame, tone: Tone::Bad, title, text, action, switch: None, reference };
     page::html(status, &message, &nonce).unwrap_or_else(|_| super::reply::empty(status))
 }
 
@@ -104,24 +127,26 @@ struct Says<'a> {
     text: &'a str,
     action: Option<(&'a str, &'a str)>,
     switch: Option<&'a str>,
+    reference: Option<&'a str>,
 }
 
 impl<'a> Says<'a> {
     const fn new(tone: Tone, title: &'a str, text: &'a str) -> Self {
-        Self { tone, title, text, action: None, switch: None }
+        Self { tone, title, text, action: None, switch: None, reference: None }
     }
 
     fn show<P>(self, status: u16, visitor: &Visitor, cx: &Cx<'_, P>) -> Result<Response<bytes::Bytes>, Refused> {
         let frame = visitor.frame(cx)?;
         let nonce = frame.nonce.clone();
-        let message = Message { frame, tone: self.tone, title: self.title, text: self.text, action: self.action, switch: self.switch };
+        let Self { tone, title, text, action, switch, reference } = self;
+        let message = Message { frame, tone, title, text, action, switch, reference };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Ok(visitor.remember(page::html(status, &message, &nonce)?, cx))
     }
 }
 
 /// There are people here only if somebody delivers mail.
-fn peopled<P>(cx: &Cx<'_, P>) -> Result<(), Refused> {
+pub(super) fn peopled<P>(cx: &Cx<'_, P>) -> Result<(), Refused> {
     if cx.config.mail.is_some() { Ok(()) } else { Err(Refused::new(ErrorCode::NotFound, "nobody delivers mail, so nobody signs in")) }
 }
 
@@ -131,7 +156,15 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_away() {
-        for good in ["/account", "/claim?claim_attempt_token=cvt_x", "/account?events=3"] {
+        for good in [
+            "/account",
+            "/claim?claim_attempt_token=cvt_x",
+            "/account?events=3",
+            "/device",
+            "/device?user_code=BCDF-GHJK",
+            "/oauth2/authorize?client_id=x",
+            "/login/upstream/link?token=upl_x",
+        ] {
             assert_eq!(return_to(good), good);
         }
         let evils = [
@@ -143,9 +176,12 @@ mod tests {
             "/login",
             "",
             "/logout",
+            "/login/upstream/callback?code=x",
             "\\/evil",
             "/account@evil.example",
             "/accounts",
+            "/devices",
+            "/device/answer",
             "/account/../dev/outbox",
             "/claim? x",
         ];

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
@@ -27,8 +28,8 @@ use crate::store::Ports;
 use crate::time::{Timestamp, Ttl};
 use crate::webauthn::{self, Asserted, Created, Expected};
 
-/// Adding or removing a passkey asks for a sign-in that is not older.
-const FRESH: Ttl = Ttl::from_seconds(900);
+/// Changing how to sign in asks for a sign-in that is not older.
+pub(super) const FRESH: Ttl = Ttl::from_seconds(900);
 
 /// The origin and the relying party's name: the issuer's.
 struct Party {
@@ -142,7 +143,7 @@ pub(crate) async fn remove<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
     let owner = match fresh(&visitor, cx) {
         Ok(owner) => owner,
-        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&again())),
+        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&renew("/account"))),
         Err(refused) => return Err(refused),
     };
     cx.ports.account(&owner.account, Command::RemovePasskey { credential: asked.find("credential").to_owned() }).await?;
@@ -157,18 +158,18 @@ async fn checked<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Visito
 }
 
 /// Who has signed in a short while ago: a browser that was left open must not be enough to stay in for good.
-fn fresh<'v, P>(visitor: &'v Visitor, cx: &Cx<'_, P>) -> Result<&'v SignedIn, Refused> {
+pub(super) fn fresh<'v, P>(visitor: &'v Visitor, cx: &Cx<'_, P>) -> Result<&'v SignedIn, Refused> {
     let owner = visitor.signed_in.as_ref().ok_or_else(|| Refused::new(ErrorCode::Unauthorized, "nobody has signed in"))?;
-    if cx.now < owner.at.plus(FRESH) {
+    if owner.is_fresh(FRESH, cx) {
         return Ok(owner);
     }
     let refused = Refused::new(ErrorCode::LoginRequired, "the sign-in is too old").hint("Sign in again, then repeat what you did.");
-    Err(refused.with(json!({ "location": again() })))
+    Err(refused.with(json!({ "location": renew("/account") })))
 }
 
-/// Where a fresh sign-in is.
-fn again() -> String {
-    format!("/login?return_to=%2Faccount&max_age={}", FRESH.seconds())
+/// Where a fresh sign-in is that leads to `path`.
+pub(super) fn renew(path: &str) -> String {
+    format!("/login?return_to={}&max_age={}", utf8_percent_encode(path, NON_ALPHANUMERIC), FRESH.seconds())
 }
 
 fn refused(reason: &str) -> Refused {

@@ -27,6 +27,7 @@ use answer::Answer;
 use open::{Opened, Plan, open};
 use seed::Seed;
 
+pub(super) use seed::first;
 pub(super) use v01::v01;
 use vouched::Dialect;
 pub(super) use vouched::{not_vouched, verify};

@@ -8,7 +8,7 @@ use crate::email;
 use crate::entropy::random;
 use crate::grant::claim::CLAIM_TOKEN;
 use crate::http::ceremony::{self, Attempt, Wanted};
-use crate::http::limit::{self, Allowance};
+use crate::http::limit::{self, Allowance, Whom};
 use crate::http::refuse::Refused;
 use crate::id::RegistrationId;
 use crate::machine::registration::claim::{CredentialType, NewClaim};
@@ -111,7 +111,7 @@ pub(super) async fn open<P: Ports>(seed: &Seed, plan: &Plan, cx: &Cx<'_, P>) -> 
         return Ok(Opened { standing: Rc::new(standing), made: Made::new(seed, plan, &salt, cx)?, allowance: None, fresh: false });
     }
     let digest = seed.digest();
-    let allowance = limit::take(digest.clone(), plan.kind != Kind::Anonymous, cx).await?;
+    let allowance = limit::take(digest.clone(), if plan.kind == Kind::Anonymous { Whom::Anonymous } else { Whom::Vouched }, cx).await?;
     let salt = if digest.is_some() { crate::master::hex(&random::<16>(cx.entropy)?) } else { String::new() };
     let made = Made::new(seed, plan, &salt, cx)?;
     let command = Command::Open {

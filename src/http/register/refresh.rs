@@ -9,6 +9,7 @@ use crate::entropy::random;
 use crate::grant::{self, claim};
 use crate::http::refuse::Refused;
 use crate::http::reply;
+use crate::id::Holder;
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::oauth::error::ErrorCode;
 use crate::refresh::Presented;
@@ -22,7 +23,7 @@ pub(super) async fn refresh<P: Ports>(token: &Value, cx: &Cx<'_, P>) -> Result<R
         _ => return Err(Refused::new(ErrorCode::InvalidRequest, "no refresh_token").hint("Send refresh_token as a string.")),
     };
     let presented = Presented::parse(text, &cx.config.masters).ok_or_else(|| refused("not a refresh token of ours"))?;
-    let id = presented.registration();
+    let Holder::Registration(id) = presented.holder.clone() else { return Err(refused("a client's refresh token")) };
     let outcome = cx.ports.run::<Registration>(&id, Command::Refresh(presented.command())).await?;
     let Outcome::Refreshed(standing, index) = outcome else { return Err(refused("the registration refuses")) };
     let successor = presented.successors.into_iter().nth(index).ok_or_else(|| refused("no such successor"))?;

@@ -57,6 +57,6 @@ impl Seed {
 }
 
 /// The first 128 bits.
-pub(super) fn first(bytes: [u8; 32]) -> [u8; 16] {
+pub(in crate::http) fn first(bytes: [u8; 32]) -> [u8; 16] {
     std::array::from_fn(|index| bytes.get(index).copied().unwrap_or_default())
 }

@@ -14,7 +14,7 @@ use crate::email::Address;
 use crate::entropy::random;
 use crate::grant::{self, claim::merge};
 use crate::http::ceremony::{self, Attempt, Wanted};
-use crate::http::limit::{self, Allowance};
+use crate::http::limit::{self, Allowance, Whom};
 use crate::http::prose;
 use crate::http::refuse::{Refused, Surface};
 use crate::id::AccountId;
@@ -54,7 +54,7 @@ pub(super) async fn register<P: Ports>(
         return Err(Refused::new(ErrorCode::UnsupportedCredentialType, "an ID-JAG with scope or resource, in v0.1")
             .hint("Present this ID-JAG at POST /agent/identity, or one without scope and resource here."));
     }
-    let allowance = limit::take(None, true, cx).await?;
+    let allowance = limit::take(None, Whom::Vouched, cx).await?;
     let (tie, mut matched) = vouch::matched(&vouched, cx).await?;
     // Everything that can be judged has been: from here on the assertion is used up.
     vouched.burn(cx).await.map_err(not_vouched)?;
@@ -214,5 +214,5 @@ fn interaction<P>(tie: &Tie, standing: &Standing, token: &str, attempt: &Attempt
     };
     let challenge = format!("AgentAuth error=\"{}\", error_description=\"{}\"", code.as_str(), code.description());
     let refused = Refused::new(code, "the matched person must confirm").header(WWW_AUTHENTICATE, challenge).with(more);
-    refused.render(Surface::Agent, cx)
+    refused.render(Surface::Agent, None, cx)
 }

@@ -6,14 +6,12 @@ mod tokens;
 mod words;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::family::{self, Family};
 use super::link::Link;
 use super::standing::{Credential, Kind, RevokedToken, Standing};
 use super::status_index::Block;
-use super::status_list::StatusList;
-use super::{Effect, Machine, Next};
+use super::{Effect, Machine, Next, places};
 use crate::account::Feed;
 use crate::id::{AccountId, AttemptId, RegistrationId};
 use crate::jose::claims::CredentialStamp;
@@ -23,9 +21,6 @@ use claim::{Answer, Claim, ClaimRefusal, CredentialType, NewAttempt, NewClaim, P
 use ownership::Ownership;
 
 pub use ownership::Vouch;
-
-/// An isolate may use the places of a block for so long.
-pub const BLOCK_USE: Ttl = Ttl::from_seconds(3600);
 
 /// A registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -381,16 +376,8 @@ impl Machine for Registration {
     }
 
     fn due(&self, _now: Timestamp) -> Vec<Effect<Command>> {
-        let mut lists: Vec<u32> = self.marks.iter().map(|mark| mark.list).collect();
-        lists.sort_unstable();
-        lists.dedup();
-        let tell = |list: u32| {
-            let blocks: Vec<Block> = self.marks.iter().filter(|mark| mark.list == list).copied().collect();
-            let command = json!({ "Mark": { "list": list, "blocks": blocks } });
-            Effect::Tell { kind: StatusList::KIND, id: list.to_string(), command, then: Command::Marked(blocks) }
-        };
         // The account first: an owner who takes it back must not wait for a list.
-        self.tellings().into_iter().chain(lists.into_iter().map(tell)).collect()
+        self.tellings().into_iter().chain(places::marking(&self.marks, Command::Marked)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::one::{DAY, LINK, One, attempt, claim, digest, mailed, person};
 use super::*;
+use serde_json::json;
 
 #[test]
 fn whatever_raises_the_generation_ends_the_repeating_of_the_request() {

@@ -1,18 +1,15 @@
 //! What is issued for a registration, and how it ends one by one.
 
 use super::claim::ClaimRefusal;
-use super::{BLOCK_USE, Block, Outcome, Proof, Registration};
-use crate::machine::Next;
+use super::{Block, Outcome, Proof, Registration};
 use crate::machine::family::{Presented, Rotation};
 use crate::machine::standing::{Credential, RevokedToken};
+use crate::machine::{Next, places};
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
 /// More revoked tokens than this at one time end all tokens so far instead.
 pub(super) const MOST_REVOKED: usize = 512;
-/// Blocks of places that live tokens may refer to, and those that are still to be marked: so many fit into a record with room to spare,
-/// so whatever ends something is always taken.
-pub(super) const MOST_BLOCKS: usize = 4096;
 /// API keys of one registration.
 const MOST_KEYS: usize = 16;
 /// After a claim an older API key works for so long.
@@ -37,18 +34,10 @@ impl Registration {
             return (if used || noted { self.put() } else { Next::Keep }, outcome);
         };
         self.forget(now);
-        if self.blocks.len().saturating_add(self.marks.len()) >= MOST_BLOCKS {
+        if self.blocks.len().saturating_add(self.marks.len()) >= places::MOST_BLOCKS {
             return (Next::Keep, Outcome::Full);
         }
-        let until = now.plus(ttl).plus(BLOCK_USE);
-        match self.blocks.last_mut() {
-            // Neighbours are one block: a busy registration's record stays small.
-            Some((last, last_until)) if last.list == block.list && last.start.saturating_add(last.len) == block.start => {
-                last.len = last.len.saturating_add(block.len);
-                *last_until = until.max(*last_until);
-            }
-            _ => self.blocks.push((block, until)),
-        }
+        places::remember(&mut self.blocks, block, ttl, now);
         (self.put(), outcome)
     }
 
@@ -134,7 +123,7 @@ impl Registration {
     /// Marks one place; all of them if too many are still to be marked already.
     fn mark(&mut self, place: Option<Block>) {
         let Some(place) = place.filter(|place| !self.marks.iter().any(|mark| mark.holds(place))) else { return };
-        if self.marks.len() < MOST_BLOCKS {
+        if self.marks.len() < places::MOST_BLOCKS {
             self.marks.push(place);
         } else {
             self.mark_all();

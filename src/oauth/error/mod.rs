@@ -17,8 +17,22 @@ pub enum ErrorCode {
     InvalidScope,
     /// RFC 6749, section 5.2.
     UnsupportedGrantType,
+    /// RFC 6749, section 5.2.
+    UnauthorizedClient,
+    /// RFC 6749, section 4.1.2.1.
+    UnsupportedResponseType,
+    /// OpenID Connect Core, section 3.1.2.6.
+    RequestNotSupported,
+    /// OpenID Connect Core, section 3.1.2.6; RFC 9126, section 2.2.
+    InvalidRequestUri,
+    /// OpenID Connect Core, section 3.1.2.6.
+    ConsentRequired,
     /// RFC 8707, section 2.
     InvalidTarget,
+    /// RFC 9449, section 5.
+    InvalidDpopProof,
+    /// RFC 9449, section 8.
+    UseDpopNonce,
     /// RFC 8628, section 3.5: the person said no.
     AccessDenied,
     /// RFC 8628, section 3.5.
@@ -123,6 +137,10 @@ pub enum ErrorCode {
     ContentTooLarge,
     /// The body is of another type than the path takes.
     UnsupportedMediaType,
+    /// RFC 7591, section 3.2.2.
+    InvalidRedirectUri,
+    /// RFC 7591, section 3.2.2.
+    InvalidClientMetadata,
     /// Our fault.
     ServerError,
     /// Our fault, and it will pass.
@@ -137,7 +155,14 @@ impl ErrorCode {
         Self::InvalidGrant,
         Self::InvalidScope,
         Self::UnsupportedGrantType,
+        Self::UnauthorizedClient,
+        Self::UnsupportedResponseType,
+        Self::RequestNotSupported,
+        Self::InvalidRequestUri,
+        Self::ConsentRequired,
         Self::InvalidTarget,
+        Self::InvalidDpopProof,
+        Self::UseDpopNonce,
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::SlowDown,
@@ -190,6 +215,8 @@ impl ErrorCode {
         Self::OriginNotAllowed,
         Self::ContentTooLarge,
         Self::UnsupportedMediaType,
+        Self::InvalidRedirectUri,
+        Self::InvalidClientMetadata,
         Self::ServerError,
         Self::TemporarilyUnavailable,
     ];

@@ -15,7 +15,7 @@ impl ErrorCode {
                 "invalid_client",
                 401,
                 "Client authentication failed.",
-                "Send your API key as client_secret, or register again if it was revoked or has expired.",
+                "Check client_id and credential. If they worked before, drop them and register again: a client at the registration_endpoint, an agent as auth.md says, whose API key is its client_secret.",
             ),
             Self::InvalidGrant => (
                 "invalid_grant",
@@ -35,23 +35,62 @@ impl ErrorCode {
                 "The grant type is not supported here.",
                 "Use one of grant_types_supported in the authorization server metadata.",
             ),
+            Self::UnauthorizedClient => (
+                "unauthorized_client",
+                400,
+                "The client may not use this grant.",
+                "Register again with the grant in grant_types, or use one that you registered for.",
+            ),
+            Self::UnsupportedResponseType => {
+                ("unsupported_response_type", 400, "The response type is not supported here.", "Send response_type=code.")
+            }
+            Self::RequestNotSupported => (
+                "request_not_supported",
+                400,
+                "Request objects are not supported here.",
+                "Send the parameters themselves, or push them to the pushed_authorization_request_endpoint.",
+            ),
+            Self::InvalidRequestUri => (
+                "invalid_request_uri",
+                400,
+                "The request_uri is unknown, used or expired.",
+                "Push the request again and use the new request_uri at once.",
+            ),
+            Self::ConsentRequired => (
+                "consent_required",
+                400,
+                "The person has to be asked first.",
+                "Send the person to the authorization endpoint without prompt=none.",
+            ),
             Self::InvalidTarget => (
                 "invalid_target",
                 400,
                 "The resource is not one that this server issues tokens for.",
                 "Send one resource, exactly as the protected resource metadata gives it, or none.",
             ),
+            Self::InvalidDpopProof => (
+                "invalid_dpop_proof",
+                400,
+                "The DPoP proof is missing, malformed, used before, or not for this request, token or key.",
+                "Make a new proof (RFC 9449) for every request: jti, htm, htu, iat, and ath where a token goes with it.",
+            ),
+            Self::UseDpopNonce => (
+                "use_dpop_nonce",
+                400,
+                "The DPoP proof needs a nonce of this server that is not too old.",
+                "Make a new proof with the value of the DPoP-Nonce header as nonce, and send the same request again.",
+            ),
             Self::AccessDenied => {
                 ("access_denied", 400, "The person, or the operator, has said no.", "Do not ask again for the same; tell your person.")
             }
             Self::AuthorizationPending => {
-                ("authorization_pending", 400, "Nobody has confirmed the claim yet.", "Poll again after interval seconds.")
+                ("authorization_pending", 400, "The person has not answered yet.", "Poll again after interval seconds.")
             }
             Self::SlowDown => ("slow_down", 400, "You poll too often.", "Wait five seconds longer between polls from now on."),
             Self::ExpiredToken => (
                 "expired_token",
                 400,
-                "The claim, its code or its delivery is over.",
+                "The claim, its code or its delivery, or the device code is over.",
                 "If the claim was delivered, use what it brought. Else call the claim endpoint for a new code; if that answers claim_expired, register again.",
             ),
             Self::Unauthorized => (
@@ -286,6 +325,18 @@ impl ErrorCode {
                 415,
                 "The body is of a type that this path does not take.",
                 "Send the Content-Type that auth.md gives for this path.",
+            ),
+            Self::InvalidRedirectUri => (
+                "invalid_redirect_uri",
+                400,
+                "None of the redirect URIs can be used.",
+                "Send https URLs, http on localhost, 127.0.0.1 or [::1], or a scheme that is your domain in reverse; without fragment, credentials and wildcard.",
+            ),
+            Self::InvalidClientMetadata => (
+                "invalid_client_metadata",
+                400,
+                "The client metadata cannot be used.",
+                "Send one JSON object with the members of RFC 7591, each of its type.",
             ),
             Self::ServerError => ("server_error", 500, "Something went wrong on our side.", "Try again later with the same request."),
             Self::TemporarilyUnavailable => (

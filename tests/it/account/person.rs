@@ -24,6 +24,8 @@ fn whoever_a_provider_brings_has_not_signed_in_until_they_do() {
         suspended: false,
         passkeys: 0,
         agents: 0,
+        name: None,
+        picture: None,
     };
     assert_eq!(run(&database, 0, &open(None, Some("https://provider.example"))), Outcome::Person(brought.clone()));
     // Who else vouches does not matter; what they know completes what is known.

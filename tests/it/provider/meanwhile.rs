@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{JWT_BEARER, admitted, asked, event_of, exchange, present, presented, push, signed, word, world};
 use crate::person::Person;
-use crate::world::{Answer, Sent, World, block};
+use crate::world::{Answer, Payload, World, block};
 
 const ADA: (&str, &str) = ("user-1", "ada@example.com");
 
@@ -31,7 +31,7 @@ fn at_every_moment(
         let mut world = world();
         let (path, form, json) = prepare(&world);
         let fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let sent = if fields.is_empty() { Sent::Json(json) } else { Sent::Form(&fields) };
+        let sent = if fields.is_empty() { Payload::Json(json) } else { Payload::Form(&fields) };
         let (answer, under_way) = world.interrupted((path, &sent), calls, || meanwhile(&world));
         world.ring();
         judge(&mut world, &answer, calls);
@@ -176,7 +176,7 @@ fn a_word_that_comes_while_an_event_is_carried_out_is_dead_after_it() {
             let fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let mut answer = None;
             let event = event_of(&world, ADA.0);
-            let (told, under_way) = world.interrupted(("/agent/event/notify", &Sent::Event(&event)), calls, || {
+            let (told, under_way) = world.interrupted(("/agent/event/notify", &Payload::Event(&event)), calls, || {
                 answer = Some(if fields.is_empty() { world.json(path, &json) } else { world.form(path, &fields) });
             });
             assert_eq!(told.status(), 202);

@@ -1,19 +1,27 @@
 //! Documents of providers: fetched when they are needed, by one request of an isolate at a time, and kept for a while.
 
+mod kept;
+mod shelf;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use url::Url;
 
 use super::guard::{self, Forbidden, NamedBy};
 use crate::cx::Cx;
+use crate::machine::quota::{Command, Quota};
 use crate::memory::{Bounded, Memory};
 use crate::store::{Fetched, OutboundError, Ports};
 use crate::time::{Timestamp, Ttl};
 
-/// A copy is fresh for as long as its `max-age` says, but at least so long,
+use kept::Copy;
+pub use kept::Kept;
+
+/// A copy is fresh for as long as its `max-age` says, but as a rule at least so long,
 pub const FLOOR: Ttl = Ttl::from_seconds(600);
-/// and at most so long; a copy that cannot be renewed serves until then.
+/// and at most so long; as a rule a copy that cannot be renewed serves until then.
 pub const CEILING: Ttl = Ttl::from_seconds(86400);
 /// After a failure, and after a renewal before its time, nothing is fetched from there for so long.
 pub const RESPITE: Ttl = Ttl::from_seconds(60);
@@ -26,26 +34,22 @@ const STEP: Ttl = Ttl::from_millis(50);
 pub trait Document: Sized + 'static {
     /// The largest one that is read, in bytes.
     const MOST: usize;
+    /// How long a copy is fresh at least, and if nothing is said of it.
+    const FRESH: (Ttl, Ttl) = (FLOOR, FLOOR);
+    /// For so long after it was fetched a copy serves while it cannot be renewed.
+    const SERVED: Ttl = CEILING;
+    /// The last good copy outlives the isolate: it is kept in the directory as well.
+    const DURABLE: bool = false;
+    /// So many of which we know nothing may be fetched in an hour because of requests from one network: whoever sends them decides what.
+    const RATION: Option<u32> = None;
     /// Reads one; none if it is something else.
     fn read(body: &[u8]) -> Option<Self>;
+    /// A copy that comes with us, for when there is no other.
+    fn pinned(_url: &str) -> Option<Self> {
+        None
+    }
     /// Where an isolate keeps them, by address.
     fn kept(memory: &Memory) -> &RefCell<Bounded<String, Kept<Self>>>;
-}
-
-/// What an isolate knows of one document.
-pub struct Kept<T> {
-    copy: Option<Copy<T>>,
-    failed_until: Timestamp,
-    /// No renewal before its time before then.
-    renewed_until: Timestamp,
-    /// Somebody fetches it; not believed for longer, as a request may end before its time.
-    busy_until: Timestamp,
-}
-
-struct Copy<T> {
-    document: Rc<T>,
-    fetched: Timestamp,
-    fresh_until: Timestamp,
 }
 
 /// A document, for one request.
@@ -54,6 +58,8 @@ pub struct Found<T> {
     pub document: Rc<T>,
     /// It was fetched while this request waited, so a renewal would bring nothing new.
     pub is_new: bool,
+    /// It should have been renewed by now, but cannot be.
+    pub is_stale: bool,
 }
 
 /// There is no document to be had, now and for a minute.
@@ -77,21 +83,33 @@ pub enum Unreachable {
     /// It failed less than a minute ago.
     #[error("it failed a short while ago")]
     Recently,
+    /// The network has had its share.
+    #[error("the network has asked for too many")]
+    TooMany(Ttl),
 }
 
-/// The document at `url`: from memory while it is fresh, else from there, else an older copy of less than a day.
+/// The document at `url`: from memory or the directory while it is fresh, else from there, else an older copy that still serves, else the one
+/// that comes with us.
 ///
 /// # Errors
 /// There is none.
 pub async fn current<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, P>) -> Result<Found<T>, Unreachable> {
     let mut waited = Ttl::from_seconds(0);
+    let mut restored = !T::DURABLE;
     loop {
         let kept = Kept::<T>::of(url, cx);
-        let usable = kept.copy.filter(|copy| cx.now < copy.fetched.plus(CEILING));
-        let is_fresh = usable.as_ref().is_some_and(|copy| cx.now < copy.fresh_until);
-        let found = usable.map(|copy| Found { document: copy.document, is_new: waited > Ttl::from_seconds(0) });
-        if is_fresh || cx.now < kept.failed_until {
+        let found = kept.usable(cx.now).map(|copy| Found {
+            document: copy.document.clone(),
+            is_new: waited > Ttl::from_seconds(0),
+            is_stale: copy.fresh_until <= cx.now,
+        });
+        if found.as_ref().is_some_and(|found| !found.is_stale) || cx.now < kept.failed_until {
             return found.ok_or(Unreachable::Recently);
+        }
+        if found.is_none() && !restored {
+            restored = true;
+            shelf::restore::<T, P>(url, cx).await;
+            continue;
         }
         if cx.now < kept.busy_until && waited < PATIENCE {
             // An older copy is good enough while another request fetches the new one.
@@ -101,11 +119,30 @@ pub async fn current<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &C
             waited = pause(waited, cx).await;
             continue;
         }
-        return match (fetch(url, named_by, cx).await, found) {
-            (Ok(document), _) => Ok(Found { document, is_new: true }),
-            (Err(_), Some(found)) => Ok(found),
-            (Err(error), None) => Err(error),
+        if found.is_none() {
+            ration::<T, P>(url, cx).await?;
+        }
+        return match fetch::<T, P>(url, named_by, cx).await {
+            Ok(document) => Ok(Found { document, is_new: true, is_stale: false }),
+            Err(error) => {
+                let older = Kept::<T>::of(url, cx).usable(cx.now).map(|copy| copy.document.clone());
+                older.map(|document| Found { document, is_new: false, is_stale: true }).ok_or(error)
+            }
         };
+    }
+}
+
+/// Counts a document of which nothing is known here, not even from an earlier time. A lost counter lets it pass: what it guards is volume.
+async fn ration<T: Document, P: Ports>(url: &str, cx: &Cx<'_, P>) -> Result<(), Unreachable> {
+    let (Some(most), Some(origin)) = (T::RATION.filter(|_| T::pinned(url).is_none()), &cx.origin) else { return Ok(()) };
+    let take = Command::Take { most: vec![(most, Ttl::from_seconds(3600))], request: None };
+    match cx.ports.run::<Quota>(&format!("document-network/{}", origin.narrow), take).await {
+        Ok(None) => Ok(()),
+        Ok(Some(wait)) => Err(Unreachable::TooMany(wait)),
+        Err(error) => {
+            cx.ports.warn("quota_lost", &error.to_string());
+            Ok(())
+        }
     }
 }
 
@@ -140,6 +177,15 @@ pub async fn renewed<T: Document, P: Ports>(
     }
 }
 
+/// The document at `url` is of no use: it is fetched again soon, whatever its `max-age` says.
+pub fn doubt<T: Document, P>(url: &str, cx: &Cx<'_, P>) {
+    Kept::<T>::change(url, cx, |kept| {
+        if let Some(copy) = &mut kept.copy {
+            copy.fresh_until = copy.fresh_until.min(copy.fetched.plus(RESPITE));
+        }
+    });
+}
+
 /// `max-age` of a `Cache-Control` header (RFC 9111, section 5.2.2.1).
 #[must_use]
 pub fn max_age(cache_control: &str) -> Option<Ttl> {
@@ -165,18 +211,34 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
     Kept::<T>::change(url, cx, |kept| {
         kept.busy_until = Timestamp::from_millis(0);
         match &answer {
-            Ok((document, lifetime)) => {
+            Ok(Answer { document, lifetime, .. }) => {
                 let fresh_until = cx.now.plus(*lifetime);
                 kept.copy = Some(Copy { document: document.clone(), fetched: cx.now, fresh_until });
                 kept.failed_until = Timestamp::from_millis(0);
             }
-            Err(_) => kept.failed_until = cx.now.plus(RESPITE),
+            Err(_) => {
+                kept.failed_until = cx.now.plus(RESPITE);
+                if kept.usable(cx.now).is_none() {
+                    // Never fresh, so that it gives way as soon as there is another.
+                    kept.copy = T::pinned(url).map(|document| Copy { document: Rc::new(document), fetched: cx.now, fresh_until: cx.now });
+                }
+            }
         }
     });
-    answer.map(|(document, _)| document)
+    let answer = answer?;
+    if T::DURABLE {
+        shelf::put::<T, P>(url, &answer.body, cx.now.plus(answer.lifetime), cx).await;
+    }
+    Ok(answer.document)
 }
 
-async fn ask<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, P>) -> Result<(Rc<T>, Ttl), Unreachable> {
+struct Answer<T> {
+    document: Rc<T>,
+    lifetime: Ttl,
+    body: Bytes,
+}
+
+async fn ask<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, P>) -> Result<Answer<T>, Unreachable> {
     let url = Url::parse(url).map_err(|_| Unreachable::Address)?;
     guard::permits(&url, named_by, cx.development)?;
     let Fetched { status, content_type, max_age, body } = cx.ports.fetch(&url, T::MOST, PATIENCE).await?;
@@ -188,39 +250,8 @@ async fn ask<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, P>
         return Err(Unreachable::Content);
     }
     let document = T::read(&body).ok_or(Unreachable::Content)?;
-    Ok((Rc::new(document), max_age.unwrap_or(FLOOR).clamp(FLOOR, CEILING)))
-}
-
-impl<T: Document> Kept<T> {
-    fn of<P>(url: &str, cx: &Cx<'_, P>) -> Self {
-        T::kept(cx.memory).borrow().find(&url.to_owned()).unwrap_or_default()
-    }
-
-    fn change<P>(url: &str, cx: &Cx<'_, P>, change: impl FnOnce(&mut Self)) {
-        let mut kept = Self::of(url, cx);
-        change(&mut kept);
-        T::kept(cx.memory).borrow_mut().insert(url.to_owned(), kept);
-    }
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        let never = Timestamp::from_millis(0);
-        Self { copy: None, failed_until: never, renewed_until: never, busy_until: never }
-    }
-}
-
-// Derived, they would ask the same of T.
-impl<T> Clone for Kept<T> {
-    fn clone(&self) -> Self {
-        Self { copy: self.copy.clone(), ..*self }
-    }
-}
-
-impl<T> Clone for Copy<T> {
-    fn clone(&self) -> Self {
-        Self { document: self.document.clone(), ..*self }
-    }
+    let (least, usual) = T::FRESH;
+    Ok(Answer { document: Rc::new(document), lifetime: max_age.unwrap_or(usual).clamp(least, CEILING), body })
 }
 
 #[cfg(test)]

@@ -1,0 +1,115 @@
+//! `authorization_code` (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+use super::client::Identified;
+use super::connection::{Connected, Person, authorized};
+use super::{Denied, places};
+use crate::cx::Cx;
+use crate::dpop;
+use crate::entropy::random;
+use crate::id::{GrantId, Holder};
+use crate::keys;
+use crate::machine::grant::{By, Command, Grant, GrantRefusal, Outcome};
+use crate::oauth::params::Params;
+use crate::refresh::Token;
+use crate::secret::{AuthorizationCode, Digest, Presented};
+use crate::store::Ports;
+
+/// What codes begin with.
+pub const CODE: &str = "pac";
+
+/// A code and what shows that it came to the right client.
+pub(super) struct Sent {
+    code: String,
+    verifier: String,
+    redirect_uri: Option<String>,
+}
+
+impl Sent {
+    pub(super) fn parse(params: &Params) -> Result<Self, Denied> {
+        let code = params.require("code")?.to_owned();
+        let verifier = params.require("code_verifier")?.to_owned();
+        Ok(Self { code, verifier, redirect_uri: params.find("redirect_uri").map(str::to_owned) })
+    }
+}
+
+/// Redeems a code. Everything that can be wrong is judged before it is used up, in the same step.
+pub(super) async fn redeem<P: Ports>(
+    sent: Sent,
+    by: &Identified,
+    resource: Option<String>,
+    proof: Option<&dpop::Proof>,
+    cx: &Cx<'_, P>,
+) -> Result<Connected, Denied> {
+    if !by.client.metadata.allows_grant("authorization_code") {
+        return Err(Denied::UnauthorizedClient);
+    }
+    let code = Presented::<AuthorizationCode>::parse(CODE, &sent.code, &cx.config.masters).ok_or(Denied::Grant(GrantRefusal::Unknown))?;
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !(43..=128).contains(&sent.verifier.len()) || !sent.verifier.bytes().all(unreserved) {
+        return Err(Denied::Grant(GrantRefusal::Verifier));
+    }
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(sent.verifier.as_bytes()));
+    let approved = Approved {
+        grant: GrantId::from_digits(code.digits()),
+        code: code.digests().to_vec(),
+        challenge: Some(challenge),
+        redirect_uri: sent.redirect_uri,
+    };
+    spend(approved, by, resource, proof, cx).await
+}
+
+/// Whatever a person has approved: a code, or a device.
+pub(super) struct Approved {
+    pub(super) grant: GrantId,
+    /// The digests that it may be stored under.
+    pub(super) code: Vec<Digest>,
+    /// S256 of the verifier.
+    pub(super) challenge: Option<String>,
+    pub(super) redirect_uri: Option<String>,
+}
+
+/// Spends it.
+pub(super) async fn spend<P: Ports>(
+    approved: Approved,
+    by: &Identified,
+    resource: Option<String>,
+    proof: Option<&dpop::Proof>,
+    cx: &Cx<'_, P>,
+) -> Result<Connected, Denied> {
+    // Without keys nothing can be issued: better to know before it is used up.
+    keys::current(cx).await?;
+    dpop::demand(by.client.metadata.dpop_bound_access_tokens, proof)?;
+    dpop::burn(proof, cx).await?;
+    let Approved { grant, code, challenge, redirect_uri } = approved;
+    let holder = Holder::Grant(grant.clone());
+    let id = u32::from_be_bytes(random(cx.entropy)?);
+    let continues = by.client.metadata.allows_grant("refresh_token");
+    let token = if continues { Some(Token::of_grant(&grant, id, random(cx.entropy)?, &cx.config.masters.current)) } else { None };
+    let ttl = cx.config.ttls.client_token;
+    let ask = async |block| {
+        let command = Command::Redeem {
+            code,
+            by: By { client: by.client.id.clone(), resource, jkt: proof.map(|proof| proof.jkt.clone()) },
+            challenge,
+            redirect_uri,
+            id,
+            refresh: token.as_ref().map(Token::digest),
+            bind: !by.confidential,
+            block,
+            life: ttl,
+        };
+        match cx.ports.run::<Grant>(&grant, command).await? {
+            Outcome::Issue { standing, stamp, terms: Some(terms), account, .. } => Ok((standing, (stamp, terms, account))),
+            Outcome::Refused(refusal) => Err(Denied::Grant(refusal)),
+            _ => Err(Denied::Grant(GrantRefusal::Unknown)),
+        }
+    };
+    let (standing, (stamp, terms, account), place) = places::with_new(&holder, ttl, ask, cx).await?;
+    let account = account.ok_or(Denied::Grant(GrantRefusal::Unknown))?;
+    let token = token.map(|token| token.text().to_owned());
+    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true }, None, token, place, proof, cx)
+}

@@ -1,0 +1,170 @@
+//! What a browser, and through it the client, is told.
+
+use bytes::Bytes;
+use http::header::{LOCATION, REFERRER_POLICY};
+use http::{Response, StatusCode};
+use percent_encoding::utf8_percent_encode;
+
+use super::request::{Broken, ToClient, VALUE};
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::http::browser::Visitor;
+use crate::http::page::{self, Rejected};
+use crate::http::refuse::Refused;
+use crate::http::reply::{self, Reason};
+use crate::http::trace::{self, Why};
+use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::redirect;
+use crate::time::Ttl;
+
+/// How people make each client register anew.
+pub(super) const RESETS: [(&str, &str); 9] = [
+    ("Claude Code", "Run /mcp, choose this server, then “Clear authentication” and “Authenticate”."),
+    ("Claude (web and desktop)", "Settings, Connectors: remove this connector and add it again."),
+    ("ChatGPT", "Settings, Connectors: disconnect this connector and connect it again."),
+    ("Codex", "Run codex mcp logout with the server’s name, then codex mcp login."),
+    ("Cursor", "Settings, MCP: log out of this server, then connect again."),
+    ("VS Code", "Run “Authentication: Remove Dynamic Authentication Providers” from the command palette."),
+    ("Copilot CLI", "Run /mcp, remove this server and add it again."),
+    ("MCP Inspector", "Choose “Clear OAuth State” in the Auth section."),
+    ("mcp-remote", "Delete the folder .mcp-auth in your home directory and start the client again."),
+];
+
+/// Back to the client, with `iss` in every answer (RFC 9207).
+pub(super) fn back<P>(
+    redirect_uri: &str,
+    state: Option<&str>,
+    answer: &[(&str, &str)],
+    status: StatusCode,
+    cx: &Cx<'_, P>,
+) -> Response<Bytes> {
+    let mut location = redirect_uri.to_owned();
+    let mut glue = if redirect_uri.contains('?') { '&' } else { '?' };
+    let iss = ("iss", cx.config.issuer.as_str());
+    for (name, value) in answer.iter().copied().chain(state.map(|state| ("state", state))).chain([iss]) {
+        location.push(glue);
+        location.push_str(name);
+        location.push('=');
+        location.extend(utf8_percent_encode(value, VALUE));
+        glue = '&';
+    }
+    let mut response = reply::empty(status);
+    reply::set(response.headers_mut(), LOCATION, &location);
+    reply::set(response.headers_mut(), REFERRER_POLICY, "no-referrer");
+    response
+}
+
+/// The client is told what is wrong (RFC 6749, section 4.1.2.1).
+pub(super) fn refuse<P>(fault: &ToClient, status: StatusCode, cx: &Cx<'_, P>) -> Response<Bytes> {
+    let answer = [("error", fault.code.as_str()), ("error_description", fault.description)];
+    let mut response = back(&fault.redirect_uri, fault.state.as_deref(), &answer, status, cx);
+    response.extensions_mut().insert(Reason(format!("{}: {}", fault.code.as_str(), fault.description)));
+    let expected = || (fault.code == ErrorCode::InvalidTarget).then(|| cx.config.resource_uris());
+    let why = || Why { code: fault.code, reason: fault.description.to_owned(), hint: fault.code.hint(), expected: expected() };
+    trace::explain(&mut response, why, cx);
+    response
+}
+
+/// The person is told, and nobody is sent anywhere. `asked` is the `client_id` of the request, if it has one.
+pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let (status, title, text, sent, known, reason) = match &broken {
+        Broken::Client(None) => {
+            (StatusCode::BAD_REQUEST, "The application did not say who it is", "Its request has no client_id.", None, None, "no client_id")
+        }
+        Broken::Client(Some(id)) => (
+            StatusCode::BAD_REQUEST,
+            "This application is not known here",
+            "Its registration has expired, or it was made for another server. Have it forget what it remembers, and connect again.",
+            Some(id.as_str()),
+            None,
+            "an unknown client",
+        ),
+        Broken::Redirect { client, sent } => (
+            StatusCode::BAD_REQUEST,
+            "The application asks to send you somewhere it did not register",
+            "You were sent nowhere. If you trust the application, have it forget what it remembers, and connect again.",
+            sent.as_deref(),
+            Some(client),
+            "a redirect URI that is not the client's",
+        ),
+        Broken::Params(_) => (
+            StatusCode::BAD_REQUEST,
+            "The request cannot be read",
+            "A parameter is sent twice, or is no text.",
+            None,
+            None,
+            "malformed parameters",
+        ),
+        Broken::Pushed => (
+            StatusCode::BAD_REQUEST,
+            "This request is over",
+            "It was used, or has waited for too long. Go back to the application and connect again.",
+            None,
+            None,
+            "a pushed request that is over or another client's",
+        ),
+        Broken::Unavailable(error) if error.code() == ErrorCode::InvalidClient => {
+            (StatusCode::BAD_REQUEST, "This application is not known here", error.hint(), asked, None, "a document that makes no client")
+        }
+        Broken::Unavailable(error) if error.code() == ErrorCode::RateLimited => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many tries",
+            "Too many unknown applications were named from your network. Wait a while, then try again.",
+            asked,
+            None,
+            "too many unknown documents",
+        ),
+        Broken::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "That did not work",
+            "We cannot find out at the moment who the application is. Try again in a minute.",
+            None,
+            None,
+            "the client cannot be looked up",
+        ),
+    };
+    let frame = visitor.frame(cx)?;
+    let nonce = frame.nonce.clone();
+    let resets: &[(&str, &str)] = if matches!(broken, Broken::Client(_) | Broken::Redirect { .. }) { &RESETS } else { &[] };
+    let client = match &broken {
+        Broken::Client(id) => id.as_deref(),
+        Broken::Redirect { client, .. } => Some(client.id.as_str()),
+        _ => asked,
+    };
+    let reference = trace::reference(client, cx);
+    let reference = reference.as_deref();
+    let page =
+        Rejected { frame, title, text, sent, reference, registered: known.map(|client| registered(client)).unwrap_or_default(), resets };
+    let mut response = visitor.remember(page::html(status, &page, &nonce)?, cx);
+    if let Broken::Unavailable(error) = &broken
+        && error.code() != ErrorCode::InvalidClient
+    {
+        reply::retry_after(response.headers_mut(), error.retry_after().map_or(2, Ttl::seconds));
+    }
+    let detail = match (&broken, sent) {
+        (Broken::Unavailable(error), _) => error.to_string(),
+        (Broken::Params(error), _) => error.to_string(),
+        (_, Some(sent)) => crate::email::cleaned(sent),
+        _ => String::new(),
+    };
+    response.extensions_mut().insert(Reason(format!("invalid_request: {reason} {detail}")));
+    let why = || Why {
+        code: if let Broken::Unavailable(error) = &broken { error.code() } else { ErrorCode::InvalidRequest },
+        reason: format!("{reason} {detail}"),
+        hint: if resets.is_empty() { "Start again at the client." } else { "Have the client forget its registration, and connect again." },
+        expected: known.map(|client| client.metadata.redirect_uris.join(" ")),
+    };
+    trace::explain(&mut response, why, cx);
+    Ok(match client {
+        Some(client) => trace::of(response, client, cx),
+        None => response,
+    })
+}
+
+/// The hosts that the client may send people to: where exactly is nobody's business.
+fn registered(client: &Client) -> Vec<&str> {
+    let mut hosts: Vec<&str> = client.metadata.redirect_uris.iter().map(|uri| redirect::host(uri)).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}

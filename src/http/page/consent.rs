@@ -1,0 +1,78 @@
+//! An application asks to act for a person.
+
+use askama::Template;
+
+use super::{Frame, ScopeView};
+
+/// Who asks for what. Posts `request` and `answer` (`allow` or `deny`) to `/oauth2/authorize/consent`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "pages/consent.html")]
+pub struct ConsentPage<'a> {
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// The secret of the request that waits.
+    pub request: String,
+    /// What the application calls itself. Nobody has checked it, unless the operator wrote it.
+    pub name: Option<&'a str>,
+    /// What we know of it.
+    pub known: Known<'a>,
+    /// Its `client_id`.
+    pub client_id: &'a str,
+    /// Where the person is sent back to.
+    pub redirect_host: &'a str,
+    /// That is on the person's own device.
+    pub on_device: bool,
+    /// Whom it would act for.
+    pub person: &'a str,
+    /// Identifier of the resource.
+    pub resource: &'a str,
+    /// Its name, as the operator wrote it.
+    pub resource_name: Option<&'a str>,
+    /// What it may do.
+    pub scopes: Vec<ScopeView<'a>>,
+    /// Those of them that it was not allowed before.
+    pub fresh: Vec<&'a str>,
+    /// When the person last allowed it something here.
+    pub before: Option<String>,
+    /// The request's own path, for somebody else who signs in.
+    pub again: &'a str,
+}
+
+/// What is known of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known<'a> {
+    /// Whoever controls this host published it.
+    Document(&'a str),
+    /// It registered itself.
+    Registered,
+    /// The operator wrote it.
+    Operator,
+}
+
+impl ConsentPage<'_> {
+    /// Whether it may do this since before.
+    #[must_use]
+    pub fn had(&self, name: &str) -> bool {
+        self.before.is_some() && !self.fresh.contains(&name)
+    }
+}
+
+/// A request that leads nowhere, and what to do about it.
+#[derive(Clone, Debug, Template)]
+#[template(path = "pages/rejected.html")]
+pub struct Rejected<'a> {
+    /// What every page has.
+    pub frame: Frame<'a>,
+    /// The heading.
+    pub title: &'a str,
+    /// One or two sentences.
+    pub text: &'a str,
+    /// What the application sent.
+    pub sent: Option<&'a str>,
+    /// What it should have sent, as far as that may be told.
+    pub registered: Vec<&'a str>,
+    /// The trace by which the operator finds out more.
+    pub reference: Option<&'a str>,
+    /// Applications, and how each is made to start anew.
+    pub resets: &'a [(&'a str, &'a str)],
+}

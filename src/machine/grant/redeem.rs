@@ -1,0 +1,248 @@
+//! Codes and refresh tokens of a grant: each is used once, and nothing is used up by a request that fails.
+
+use subtle::ConstantTimeEq;
+
+use super::{By, Command, Grant, GrantRefusal, MOST_FAMILIES, Outcome, Redemption, Terms};
+use crate::jose::claims::CredentialStamp;
+use crate::machine::family::{Family, Presented, Rotation};
+use crate::machine::standing::{Credential, RevokedToken};
+use crate::machine::status_index::Block;
+use crate::machine::{Next, places};
+use crate::oauth::scope::Scope;
+use crate::secret::Digest;
+use crate::time::{Timestamp, Ttl};
+
+/// More revoked tokens than this at one time end all tokens so far instead.
+const MOST_REVOKED: usize = 512;
+
+impl Grant {
+    /// RFC 6749, section 4.1.3; RFC 7636, section 4.6. A code that comes again ends what it has brought (RFC 6749, section 10.5), and so
+    /// only its own client can end that.
+    pub(super) fn redeem(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
+        let Command::Redeem { code, by, challenge, redirect_uri, id, refresh, bind, block, life } = command else {
+            return (Next::Keep, Outcome::Unknown);
+        };
+        let refused = |refusal| (Next::Keep, Outcome::Refused(refusal));
+        let same = |known: &Digest| code.iter().any(|digest| digest.same(known));
+        let Some(index) = self.codes.iter().position(|known| same(&known.digest)) else { return refused(GrantRefusal::Unknown) };
+        let Some(known) = self.codes.get(index) else { return refused(GrantRefusal::Unknown) };
+        if let Err(refusal) = known.terms.admit(&by) {
+            return refused(refusal);
+        }
+        let fits = match (&known.terms.challenge, &challenge) {
+            (Some(known), Some(sent)) => known.as_bytes().ct_eq(sent.as_bytes()).into(),
+            (known, sent) => known.is_none() && sent.is_none(),
+        };
+        if !fits {
+            return refused(GrantRefusal::Verifier);
+        }
+        if redirect_uri.is_some() && redirect_uri != known.terms.redirect_uri {
+            return refused(GrantRefusal::RedirectUri);
+        }
+        if self.client != by.client {
+            return refused(GrantRefusal::Client);
+        }
+        if let Some(brought) = known.brought {
+            self.end_redemption(brought);
+            return (self.put(), Outcome::Refused(GrantRefusal::Replayed));
+        }
+        if now >= known.expires {
+            return refused(GrantRefusal::Expired);
+        }
+        if !self.standing.counts(self.standing.generation, now) {
+            return refused(GrantRefusal::Ended);
+        }
+        if self.standing.credentials.iter().any(|stamp| stamp.id == id) {
+            return refused(GrantRefusal::Taken);
+        }
+        if self.is_full(block.as_ref()) {
+            return refused(GrantRefusal::Full);
+        }
+        let asked = known.terms.clone();
+        // The nonce is for this answer's ID token alone.
+        let jkt = if bind { by.jkt } else { None };
+        let kept = Terms { redirect_uri: None, challenge: None, nonce: None, jkt, ..asked.clone() };
+        if let Some(code) = self.codes.get_mut(index) {
+            code.brought = Some(id);
+        }
+        let digest = refresh.clone().unwrap_or_else(|| known_digest(&code));
+        let family = refresh.map(|first| Family::begin(id, first, now));
+        let mut stamp = Credential::new(id, digest, Some(life), now);
+        if let Some(family) = &family {
+            stamp.expires = family.expires;
+        }
+        self.make_room();
+        self.standing.credentials.push(stamp);
+        self.redemptions.push(Redemption { id, terms: kept, family, used: now });
+        self.remember(block, now);
+        self.prolong(now);
+        self.issue(Some(id), Some(asked), 0)
+    }
+
+    /// The refresh rule: see [`Family::rotate`].
+    pub(super) fn refresh(
+        mut self,
+        token: &Presented,
+        by: &By,
+        scope: Option<&Scope>,
+        block: Option<(Block, Ttl)>,
+        now: Timestamp,
+    ) -> (Next<Self>, Outcome) {
+        let refused = |refusal| (Next::Keep, Outcome::Refused(refusal));
+        if self.client != by.client {
+            return refused(GrantRefusal::Client);
+        }
+        if self.is_full(block.as_ref()) {
+            return refused(GrantRefusal::Full);
+        }
+        if !self.standing.counts(self.standing.generation, now) {
+            return refused(GrantRefusal::Ended);
+        }
+        let of_family = |one: &&mut Redemption| one.id == token.family && one.family.is_some();
+        let Some(one) = self.redemptions.iter_mut().find(of_family) else { return refused(GrantRefusal::Unknown) };
+        if let Err(refusal) = one.terms.admit(by) {
+            return refused(refusal);
+        }
+        if scope.is_some_and(|scope| !scope.is_within(one.terms.scope.as_scope())) {
+            return refused(GrantRefusal::Scope);
+        }
+        let Some(family) = &mut one.family else { return refused(GrantRefusal::Unknown) };
+        let (id, terms) = (one.id, one.terms.clone());
+        match family.rotate(token, now) {
+            Rotation::Successor(successor) => {
+                one.used = now;
+                let expires = family.expires;
+                if let Some(stamp) = self.standing.credentials.iter_mut().find(|stamp| stamp.id == id) {
+                    stamp.expires = expires;
+                }
+                self.remember(block, now);
+                self.prolong(now);
+                self.issue(Some(id), Some(terms), successor)
+            }
+            Rotation::Reused => {
+                // Two hold the same token, and one of them stole it: both are out, with all that it has brought.
+                self.end_redemption(id);
+                (self.put(), Outcome::Refused(GrantRefusal::Replayed))
+            }
+            Rotation::Unknown => refused(GrantRefusal::Unknown),
+        }
+    }
+
+    /// The client's own token: a place for it is all that is written, and that now and then.
+    pub(super) fn own(mut self, new: bool, block: Option<(Block, Ttl)>, now: Timestamp) -> (Next<Self>, Outcome) {
+        if self.standing.suspended {
+            return (Next::Keep, Outcome::Refused(GrantRefusal::Ended));
+        }
+        if self.is_full(block.as_ref()) {
+            return (Next::Keep, Outcome::Refused(GrantRefusal::Full));
+        }
+        // Whoever ended the client's own tokens ended those; a client that is still there may ask for new ones.
+        let revived = std::mem::take(&mut self.standing.ended);
+        if block.is_none() && !new && !revived {
+            let standing = self.standing;
+            return (Next::Keep, Outcome::Issue { standing, stamp: None, terms: None, account: None, successor: 0 });
+        }
+        self.remember(block, now);
+        self.prolong(now);
+        self.issue(None, None, 0)
+    }
+
+    /// Whether the token still counts, and a place for the one that takes its place.
+    pub(super) fn exchange(
+        mut self,
+        generation: u32,
+        stamp: Option<CredentialStamp>,
+        block: Option<(Block, Ttl)>,
+        now: Timestamp,
+    ) -> (Next<Self>, Outcome) {
+        let live = self.standing.counts(generation, now) && stamp.is_none_or(|stamp| self.standing.stamp_counts(stamp, now));
+        if !live {
+            return (Next::Keep, Outcome::Refused(GrantRefusal::Ended));
+        }
+        if self.is_full(block.as_ref()) {
+            return (Next::Keep, Outcome::Refused(GrantRefusal::Full));
+        }
+        if block.is_none() {
+            let (standing, account) = (self.standing, self.account);
+            return (Next::Keep, Outcome::Issue { standing, stamp, terms: None, account, successor: 0 });
+        }
+        self.remember(block, now);
+        self.issue(stamp.map(|stamp| stamp.id), None, 0)
+    }
+
+    fn issue(self, id: Option<u32>, terms: Option<Terms>, successor: usize) -> (Next<Self>, Outcome) {
+        let standing = self.standing.clone();
+        let stamp = id.and_then(|id| standing.credentials.iter().find(|stamp| stamp.id == id));
+        let stamp = stamp.map(|stamp| CredentialStamp { id: stamp.id, generation: stamp.generation });
+        let account = self.account.clone();
+        (self.put(), Outcome::Issue { standing, stamp, terms, account, successor })
+    }
+
+    /// Whether the record can bear no more places: beyond that it might outgrow an object's row, and could not be ended any more.
+    fn is_full(&self, block: Option<&(Block, Ttl)>) -> bool {
+        block.is_some() && self.blocks.len().saturating_add(self.marks.len()) >= places::MOST_BLOCKS
+    }
+
+    fn remember(&mut self, block: Option<(Block, Ttl)>, now: Timestamp) {
+        if let Some((block, ttl)) = block {
+            places::remember(&mut self.blocks, block, ttl, now);
+        }
+    }
+
+    /// Room for one more: the one that was not used for longest goes, and all that came of it.
+    fn make_room(&mut self) {
+        while self.redemptions.len() >= MOST_FAMILIES {
+            let oldest = self.redemptions.iter().min_by_key(|one| one.used).map(|one| one.id);
+            let Some(id) = oldest else { return };
+            self.end_redemption(id);
+        }
+    }
+
+    /// Ends everything that came of one code.
+    pub(super) fn end_redemption(&mut self, id: u32) {
+        let before = self.standing.credentials.len();
+        self.redemptions.retain(|one| one.id != id);
+        self.standing.credentials.retain(|stamp| stamp.id != id);
+        if self.standing.credentials.len() < before {
+            // Places are not kept per code: see the registration's API keys.
+            self.mark_all();
+        }
+    }
+
+    pub(super) fn revoke_token(&mut self, token: RevokedToken, place: Option<Block>, now: Timestamp) {
+        if self.standing.revoked.iter().any(|known| known.jti == token.jti) {
+            return;
+        }
+        if self.standing.revoked.len() < MOST_REVOKED {
+            self.marks.extend(place);
+            self.standing.revoked.push(token);
+        } else {
+            self.standing.tokens_after = now.seconds();
+            self.standing.revoked.clear();
+            self.mark_all();
+        }
+    }
+
+    pub(super) fn mark_all(&mut self) {
+        self.standing.epoch = self.standing.epoch.saturating_add(1);
+        self.marks.extend(self.blocks.drain(..).map(|(block, _)| block));
+    }
+}
+
+impl Terms {
+    /// Whether who comes may have what these terms promise.
+    fn admit(&self, by: &By) -> Result<(), GrantRefusal> {
+        if by.resource.as_ref().is_some_and(|asked| *asked != self.resource) {
+            return Err(GrantRefusal::Resource);
+        }
+        if self.jkt.is_some() && self.jkt != by.jkt {
+            return Err(GrantRefusal::Key);
+        }
+        Ok(())
+    }
+}
+
+/// A redemption without refresh tokens keeps the code's digest in their place: nothing is ever compared with it.
+fn known_digest(code: &[Digest]) -> Digest {
+    code.first().cloned().unwrap_or_else(|| Digest::new(String::new(), [0; 32]))
+}

@@ -1,0 +1,5 @@
+//! OpenID Connect.
+
+pub mod flow;
+mod keys;
+mod logout;
