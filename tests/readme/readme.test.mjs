@@ -97,6 +97,33 @@ describe("the README", () => {
     assert.equal(JSON.parse(await bash(suspend, env)).error, "not_found", "nobody has that address yet");
   });
 
+  test("the operator's commands about clients work", async () => {
+    const env = { OPERATOR_KEY: operatorKey() };
+    const [make, list, end] = blocks("").find((block) => block.includes("/operator/clients")).split(/\n(?=curl)/);
+    const made = JSON.parse(await bash(make, env));
+    assert.ok(made.client_id && made.client_secret, JSON.stringify(made));
+    assert.ok((await bash(list, env)).includes(made.client_id));
+    await bash(end.replace("cli_…", made.client_id), env);
+    assert.ok(!(await bash(list, env)).includes(made.client_id));
+  });
+
+  test("a device asks and polls as it is written", async () => {
+    const client = { client_name: "Device", redirect_uris: ["http://localhost/cb"], token_endpoint_auth_method: "none", grant_types: ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"] };
+    const registered = await fetch(`${issuer}/oauth2/register`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(client) });
+    const env = { CLIENT_ID: (await registered.json()).client_id };
+    const [ask, poll] = blocks("").find((block) => block.includes("/oauth2/device_authorization")).split(/\n(?=curl)/);
+    const { device_code, user_code } = JSON.parse(await bash(ask, env));
+    assert.match(user_code, /^[A-Z]{4}-[A-Z]{4}$/);
+    assert.equal(JSON.parse(await bash(poll, { ...env, DEVICE_CODE: device_code })).error, "authorization_pending");
+  });
+
+  test("the operator's commands about clients that do not get in work", async () => {
+    const env = { OPERATOR_KEY: operatorKey() };
+    const [list, one] = blocks("").find((block) => block.includes("/operator/traces")).split(/\n(?=curl)/);
+    assert.ok(Array.isArray(JSON.parse(await bash(list, env)).traces));
+    assert.equal(JSON.parse(await bash(one, env)).error, "not_found", "nobody has that reference");
+  });
+
   test("introspection by the API works", async () => {
     const command = blocks("").find((block) => block.includes("/oauth2/introspect"));
     const answer = JSON.parse(await bash(command, { KEY: SERVER_KEY, TOKEN: await token() }));
@@ -131,7 +158,10 @@ describe("the README", () => {
   });
 
   test("every block of commands on the page is run by a test", () => {
-    const known = ["npm start", "operator/keys/rotate", "operator/people/suspend", "oauth2/introspect", "edge ──►"];
+    const known = ["npm start", "operator/keys/rotate", "operator/people/suspend", "oauth2/introspect", "operator/clients", "oauth2/device_authorization", "operator/traces", "edge ──►"];
+    // What needs an account elsewhere.
+    const elsewhere = ["wrangler secret put UPSTREAM_SECRETS"];
+    known.push(...elsewhere);
     for (const block of blocks("")) assert.ok(known.some((word) => block.includes(word)), block);
     assert.deepEqual([blocks("js").length, blocks("python").length, blocks("json").length], [1, 1, 1]);
   });

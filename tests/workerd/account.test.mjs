@@ -51,7 +51,7 @@ test("nobody is there until somebody opens the account, and nothing is stored", 
   for (const command of ["Look", "Sessions", "Erase", { Feed: { sequence: 1, agent: agent(1, 1), events: [event("agent.claimed")] } }]) assert.equal(await outcome(name, command), "Nobody");
   assert.deepEqual(await rows("migration"), []);
   const { Person } = await open(name);
-  assert.deepEqual({ ...Person, created: 0 }, { email: "ada@example.com", phone: null, created: 0, provider: null, has_signed_in: true, suspended: false, passkeys: 0, agents: 0 });
+  assert.deepEqual({ ...Person, created: 0 }, { email: "ada@example.com", phone: null, created: 0, provider: null, has_signed_in: true, suspended: false, passkeys: 0, agents: 0, name: null, picture: null });
   assert.deepEqual((await outcome(name, "Look")).Person, Person);
 });
 

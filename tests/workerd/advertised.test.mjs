@@ -10,6 +10,9 @@ import { ID_JAG, NO_MAIL, having } from "./support/registration.mjs";
 
 const JSON_DOCUMENTS = ["oauth-protected-resource", "oauth-protected-resource/api/v1", "oauth-authorization-server", "agent-configuration"].map((name) => `/.well-known/${name}`);
 const TRUSTED = { TRUSTED_PROVIDERS: JSON.stringify([{ issuer: "http://localhost:9", name: "Example Provider" }]) };
+const [EXCHANGE, DEVICE] = ["token-exchange", "device_code"].map((name) => `urn:ietf:params:oauth:grant-type:${name}`);
+/** Whoever signs has tests of its own. */
+const shared = (methods) => methods.filter((method) => method !== "private_key_jwt");
 const EVENTS = ["https://schemas.workos.com/events/agent/auth/identity/assertion/revoked", "https://schemas.workos.com/events/agent/identity/assertion/revoked"];
 const get = async (postern, path) => (await postern.get(path)).text();
 const metadata = async (postern) => JSON.parse(await get(postern, "/.well-known/oauth-authorization-server"));
@@ -67,15 +70,18 @@ describe("what the metadata lists", () => {
     const document = await metadata(postern);
     const { issuer } = postern;
     assert.deepEqual(document.agent_auth, block(issuer, ["0.7", "0.6", "authkit", "0.1"]));
-    assert.deepEqual(document.grant_types_supported, [JWT_BEARER, "client_credentials", CLAIM]);
+    assert.deepEqual(document.grant_types_supported, [JWT_BEARER, "client_credentials", EXCHANGE, "authorization_code", "refresh_token", DEVICE, CLAIM]);
     assert.equal(document.token_endpoint, `${issuer}/oauth2/token`);
     assert.equal(document.revocation_endpoint, `${issuer}/oauth2/revoke`);
     assert.equal(document.introspection_endpoint, `${issuer}/oauth2/introspect`);
     assert.equal(document.jwks_uri, `${issuer}/.well-known/jwks.json`);
     assert.deepEqual(document.authorization_servers, [issuer]);
     assert.equal(document.resource, `${issuer}/mcp`);
-    for (const later of ["authorization_endpoint", "registration_endpoint", "device_authorization_endpoint", "userinfo_endpoint", "code_challenge_methods_supported", "client_id_metadata_document_supported", "authorization_grant_profiles_supported"])
-      assert.ok(!(later in document), later);
+    const endpoints = { authorization_endpoint: "authorize", registration_endpoint: "register", pushed_authorization_request_endpoint: "par", device_authorization_endpoint: "device_authorization", userinfo_endpoint: "userinfo", end_session_endpoint: "logout" };
+    for (const [name, path] of Object.entries(endpoints)) assert.equal(document[name], `${issuer}/oauth2/${path}`, name);
+    assert.deepEqual([document.response_types_supported, document.code_challenge_methods_supported], [["code"], ["S256"]]);
+    assert.ok(document.client_id_metadata_document_supported && document.authorization_response_iss_parameter_supported);
+    assert.ok(!("authorization_grant_profiles_supported" in document));
   });
 
   test("with TRUSTED_PROVIDERS gain what a provider's word is good for, and nothing else changes", async () => {
@@ -98,18 +104,18 @@ describe("what the metadata lists", () => {
       client_secret_basic: () => status("/oauth2/token", { grant_type: "client_credentials" }, basic(registration_id, credential)),
       client_secret_post: () => status("/oauth2/token", { grant_type: "client_credentials", client_id: registration_id, ...secret }),
     };
-    for (const way of document.token_endpoint_auth_methods_supported) assert.equal(await ways[way](), 200, way);
+    for (const way of shared(document.token_endpoint_auth_methods_supported)) assert.equal(await ways[way](), 200, way);
     const asks = {
       client_secret_basic: () => status("/oauth2/introspect", { token: "x" }, basic("api", RESOURCE_SERVER_KEY)),
       client_secret_post: () => status("/oauth2/introspect", { token: "x", client_id: "api", client_secret: RESOURCE_SERVER_KEY }),
     };
-    for (const way of document.introspection_endpoint_auth_methods_supported) assert.equal(await asks[way](), 200, way);
+    for (const way of shared(document.introspection_endpoint_auth_methods_supported)) assert.equal(await asks[way](), 200, way);
     const ends = {
       none: () => status("/oauth2/revoke", { token: "x" }),
       client_secret_basic: () => status("/oauth2/revoke", { token: "x" }, basic(registration_id, credential)),
       client_secret_post: () => status("/oauth2/revoke", { token: "x", ...secret }),
     };
-    for (const way of document.revocation_endpoint_auth_methods_supported) assert.equal(await ends[way](), 200, way);
+    for (const way of shared(document.revocation_endpoint_auth_methods_supported)) assert.equal(await ends[way](), 200, way);
     const known = ["authorization_code", "refresh_token", "password", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange", CLAIM, JWT_BEARER, "client_credentials"];
     for (const grant_type of known) {
       const { error } = await (await postern.form("/oauth2/token", { grant_type, client_secret: "x", assertion: "x" })).json();
@@ -147,7 +153,7 @@ describe("what the metadata lists", () => {
     having(NO_MAIL, async (one) => {
       const { agent_auth, grant_types_supported } = await metadata(one);
       assert.deepEqual(agent_auth, block(NO_MAIL.ISSUER, ["0.7", "0.6", "authkit", "0.1"], { claims: false }));
-      assert.deepEqual(grant_types_supported, [JWT_BEARER, "client_credentials"]);
+      assert.deepEqual(grant_types_supported, [JWT_BEARER, "client_credentials", EXCHANGE]);
       const [text] = (await get(one, "/auth.md")).split("\n## Errors\n");
       for (const word of ["/claim", "claim_", "be claimed", "refresh", "service_auth", "login_hint", "step 5"]) assert.ok(!text.includes(word), word);
     }));

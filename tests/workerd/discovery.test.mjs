@@ -117,6 +117,7 @@ describe("protected resource metadata", () => {
           authorization_servers: [postern.issuer],
           scopes_supported: ["api.read", "api.write"],
           bearer_methods_supported: ["header"],
+          dpop_signing_alg_values_supported: ["ES256", "ES384", "RS256", "PS256", "EdDSA", "Ed25519"],
           resource_name: "Postern",
         });
     });
@@ -169,9 +170,9 @@ describe("what is not there", () => {
     "/.well-known/nothing",
     "/.well-known/",
     "/.well-known",
-    "/.well-known/openid-configuration",
-    "/.well-known/openid-configuration/mcp",
-    "/mcp/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/",
+    "/.well-known/openid-configuration/other",
+    "/mcp/.well-known/openid-configuration/mcp",
     "/.well-known/oauth-protected-resource/",
     "/.well-known/oauth-protected-resource/mcp/",
     "/.well-known/oauth-protected-resource/other",
@@ -253,7 +254,7 @@ describe("the issuer", () => {
       const { identity_assertion } = await register(other);
       assert.equal(claims(identity_assertion).iss, "https://auth.example.com");
       assert.match((await other.get("/mcp")).headers.get("www-authenticate"), /"https:\/\/auth\.example\.com\/\.well-known/);
-      for (const path of ["/auth.md", "/llms.txt", "/.well-known/security.txt", "/"]) assert.ok(!(await (await other.get(path)).text()).includes("localhost"), path);
+      for (const path of ["/auth.md", "/llms.txt", "/.well-known/security.txt", "/"]) assert.ok(!(await (await other.get(path)).text()).includes("//localhost"), path);
     } finally {
       await other.stop();
     }

@@ -147,7 +147,7 @@ describe("what continues nothing", () => {
       const { status, body } = await refresh(postern, refresh_token);
       assert.deepEqual([status, body.error], [400, "invalid_request"], JSON.stringify(refresh_token));
     }
-    assert.equal((await read(postern.form("/oauth2/token", { grant_type: "refresh_token", refresh_token: spare }))).body.error, "unsupported_grant_type");
+    assert.equal((await read(postern.form("/oauth2/token", { grant_type: "refresh_token", refresh_token: spare }))).body.error, "invalid_client", "that grant is for clients");
     assert.equal((await read(postern.form("/agent/identity", { type: "refresh", refresh_token: spare }))).status, 415);
     await next(spare);
   });

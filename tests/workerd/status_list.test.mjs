@@ -14,7 +14,7 @@ import { script } from "./support/python.mjs";
 
 let postern, second, keys;
 before(async () => {
-  postern = await deploy({ isolates: 2 });
+  postern = await deploy({ isolates: 2, vars: { TRACE: "off", OPENID_CONNECT: "off" } });
   second = await postern.second();
   keys = createRemoteJWKSet(new URL(`${postern.issuer}/.well-known/jwks.json`), { cooldownDuration: 0 });
 });
@@ -80,7 +80,7 @@ function records() {
 test("a list that nobody has a place in is not found, and asking for it stores nothing", async () => {
   await token(await register(postern));
   const before = records();
-  assert.ok(before.keyring === 1 && before.registration > 0, `the records can be read: ${JSON.stringify(before)}`);
+  assert.ok(before.keyring > 0 && before.registration > 0, `the records can be read: ${JSON.stringify(before)}`);
   for (const number of ["9", "800", "4294967295", "4294967296", "01", "-1", "1.0", "x", "", "1/2", "%31"]) await refused(postern.get(`/status/${number}`), 404, "not_found", number);
   await Promise.all(Array.from({ length: 50 }, (_, index) => refused(postern.get(`/status/${1000 + index}`), 404, "not_found")));
   assert.deepEqual(records(), before);

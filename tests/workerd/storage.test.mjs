@@ -9,6 +9,9 @@ import { CLAIM } from "./support/claim.mjs";
 import { address, deploy, OPERATOR_KEY, RESOURCE_SERVER_KEY, ROUNDS } from "./support/postern.mjs";
 import { bytes, records, recordsOf } from "./support/storage.mjs";
 
+/** Records and keys are counted here: traces and the keys of OpenID Connect have tests of their own. */
+const PLAIN = { TRACE: "off", OPENID_CONNECT: "off" };
+
 const V01 = { type: "anonymous", requested_credential_type: "api_key" };
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const digits = (count) => Array.from(randomBytes(count), (byte) => DIGITS[byte % 62]).join("");
@@ -52,7 +55,7 @@ async function present(postern, credential) {
 describe("an invented credential", () => {
   let postern, genuine;
   before(async () => {
-    postern = await deploy();
+    postern = await deploy({ vars: PLAIN });
     genuine = await registerKey(postern);
     await keyToken(postern, genuine.credential);
   });
@@ -103,7 +106,7 @@ describe("an invented credential", () => {
 
 test("no secret is stored: not in a record, not in KV, not in a log of either", async () => {
   const POSTERN_SECRET = "the-secret-that-no-disk-may-ever-hold-0123456789";
-  const postern = await deploy({ vars: { POSTERN_SECRET } });
+  const postern = await deploy({ vars: { ...PLAIN,  POSTERN_SECRET } });
   try {
     const idempotency = "an-idempotency-key-is-a-secret-too";
     const { identity_assertion, ...one } = await register(postern, { "idempotency-key": `${idempotency}-1` });
@@ -143,7 +146,7 @@ test("no secret is stored: not in a record, not in KV, not in a log of either", 
 
 describe("what happens by itself", { concurrency: true }, () => {
   test("an unclaimed registration dies at its time, unasked, and leaves nothing behind", async () => {
-    const postern = await deploy({ vars: { UNCLAIMED_REGISTRATION_TTL: "60" } });
+    const postern = await deploy({ vars: { ...PLAIN,  UNCLAIMED_REGISTRATION_TTL: "60" } });
     try {
       await registerKey(postern);
       await postern.restart();
@@ -167,7 +170,7 @@ describe("what happens by itself", { concurrency: true }, () => {
   });
 
   test("a revoked key stays dead even when its registration is forgotten and its Idempotency-Key comes again", async () => {
-    const postern = await deploy({ vars: { UNCLAIMED_REGISTRATION_TTL: "60" } });
+    const postern = await deploy({ vars: { ...PLAIN,  UNCLAIMED_REGISTRATION_TTL: "60" } });
     try {
       const who = { "cf-connecting-ip": address(), "idempotency-key": "a-key-that-comes-again" };
       const { credential } = await registerKey(postern, who);
@@ -181,7 +184,7 @@ describe("what happens by itself", { concurrency: true }, () => {
   });
 
   test("a restart of workerd between any two steps loses nothing", async () => {
-    const postern = await deploy();
+    const postern = await deploy({ vars: PLAIN });
     try {
       const keys = await (await postern.get("/.well-known/jwks.json")).text();
       const then = async (step) => {
@@ -218,7 +221,7 @@ describe("what happens by itself", { concurrency: true }, () => {
 
   test("a hundred parallel first requests, to two isolates, see one key set", async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const postern = await deploy({ isolates: 2 });
+      const postern = await deploy({ isolates: 2, vars: PLAIN });
       try {
         const bases = [postern.issuer, await postern.second()];
         const jobs = Array.from({ length: 100 }, async (_, index) => {

@@ -25,7 +25,7 @@ export async function visit(browser, postern, { cookies = new Map(), ...more } =
   await context.addCookies([...cookies].map(([name, value]) => ({ name, value, url: postern.issuer, httpOnly: true, sameSite: "Lax" })));
   const faults = [];
   // A page that refuses is an error to the console, and nothing else is.
-  const refusal = ({ location, text }) => /status of (4\d\d|503)/.test(text) && !/\.(css|js|svg)$|\/logo/.test(location.url);
+  const refusal = ({ location, text }) => /status of (4\d\d|503)/.test(text) && !/\.(css|js|svg)$|\/logo(\/|$)/.test(location.url);
   context.on("console", (message) => {
     const said = { text: message.text(), location: message.location() };
     if (["error", "warning"].includes(message.type()) && !refusal(said)) faults.push(`console: ${said.text} ${said.location.url}`);

@@ -5,14 +5,27 @@ import { DatabaseSync } from "node:sqlite";
 
 const files = ({ folder }) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 
+/** What a file holds; nothing if workerd has just put it away, as it does with the logs of databases. */
+function held(file) {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (error.code === "ENOENT") return Buffer.alloc(0);
+    throw error;
+  }
+}
+
 /** All bytes of all files: databases, their logs, values of KV, caches. */
-export const bytes = (postern) => Buffer.concat(files(postern).map((file) => readFileSync(file)));
+export const bytes = (postern) => Buffer.concat(files(postern).map(held));
+
+/** Opens a database that workerd may be writing to, or putting away. */
+const open = (file, options = {}) => new DatabaseSync(file, { timeout: 10_000, ...options });
 
 /** The records that objects hold, by the objects' ids; objects without a record are not in it. */
 export function records(postern) {
   const found = new Map();
   for (const file of files(postern).filter((file) => /[0-9a-f]{64}\.sqlite$/.test(file))) {
-    const database = new DatabaseSync(file, { readOnly: true });
+    const database = open(file, { readOnly: true });
     try {
       const [table] = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'record'").all();
       const [row] = table ? database.prepare("SELECT body FROM record").all() : [];
@@ -30,7 +43,7 @@ export const recordsOf = (postern, kind) => [...records(postern).values()].filte
 /** Changes the records of one kind on the disk; only while workerd is down. */
 export function rewrite(postern, kind, change) {
   for (const file of files(postern).filter((file) => /[0-9a-f]{64}\.sqlite$/.test(file))) {
-    const database = new DatabaseSync(file);
+    const database = open(file);
     try {
       const [table] = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'record'").all();
       const [row] = table ? database.prepare("SELECT body FROM record").all() : [];
