@@ -26,10 +26,12 @@ export const oidcProvider = {
 
   async measures({ port }) {
     const opaque = await collect(port, times(256, () => token({})), "access_token");
+    const client = json("/reg", { client_name: "agent", redirect_uris: ["https://agent.example.com/callback"] });
     return {
       discovery: { requests: [get(METADATA)], expect: "token_endpoint" },
       jwks: { requests: [get("/jwks")], expect: "ES256" },
-      register: { requests: [json("/reg", { client_name: "agent", redirect_uris: ["https://agent.example.com/callback"] })], expect: "client_secret" },
+      register: { requests: [client], expect: "client_secret" },
+      "register-client": { requests: [client], expect: "client_secret" },
       "token-key": { requests: [token({ resource: RESOURCE, scope: "api.read" })], expect: "access_token" },
       // An opaque token is looked up every time: no time is the first.
       "introspect-first": { requests: opaque.map(introspect), expect: '"active":true' },

@@ -7,6 +7,7 @@ import { collect } from "../load.mjs";
 import { provide } from "../provider.mjs";
 import { bearer, form, get, json, times } from "../requests.mjs";
 import { bundle, serve } from "../workerd.mjs";
+import { CLIENT, connect, exchange, refresh } from "./connected.mjs";
 
 const RESOURCE_SERVER_KEY = "a-resource-server-key-for-the-benchmark";
 const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -150,4 +151,37 @@ export const posternVouched = {
     provider.then(({ trusted }) => ({ TRUSTED_PROVIDERS: trusted })),
   ),
   part: "vouched",
+};
+
+/** People who have connected a client; each with several sessions at once, as many as a grant takes. */
+const PEOPLE = 64;
+const SESSIONS = 24;
+export const posternConnected = {
+  ...variant(
+    async ({ port }) => {
+      const codes = await connect(port, PEOPLE);
+      const exchanges = async () => (await codes(PEOPLE * SESSIONS)).map((code) => form("/oauth2/token", exchange(code)));
+      const tokens = async () => collect(port, await exchanges(), "refresh_token");
+      return {
+        "token-code": { prepare: exchanges, once: true, expect: "refresh_token" },
+        "token-refresh": { prepare: async () => (await tokens()).map((token) => form("/oauth2/token", refresh(token))), once: true, expect: "refresh_token" },
+      };
+    },
+    { CLIENTS: JSON.stringify([CLIENT]), MAILS_PER_NETWORK_PER_HOUR: "100000", MAILS_PER_HOUR: "1000000" },
+  ),
+  part: "connected",
+};
+
+/** Clients that register themselves, each with a name of its own: nobody shares a registration. */
+export const posternClients = {
+  ...variant(
+    async ({ port }, seconds) => {
+      let clients = 0;
+      const client = () => json("/oauth2/register", { client_name: `Client ${(clients += 1)}`, redirect_uris: ["https://agent.example.com/callback"], token_endpoint_auth_method: "none" }, from());
+      await collect(port, times(1000, client), "client_id");
+      return { "register-client": { prepare: () => times(seconds * FASTEST, client), once: true, expect: "client_id" } };
+    },
+    { CLIENTS_PER_HOUR: "10000000", CLIENTS_PER_NETWORK_PER_HOUR: "1000000" },
+  ),
+  part: "clients",
 };

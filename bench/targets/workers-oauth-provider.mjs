@@ -32,11 +32,17 @@ export const workersOauthProvider = {
   async measures({ port }) {
     const grants = await collect(port, times(64, (index) => get(`/?authorize=user${index}`)), "fields");
     const answers = await collect(port, grants.map(exchange));
+    const codes = () => collect(port, times(256, (index) => get(`/?authorize=user${index}`)), "fields");
+    const client = json("/oauth/register", { client_name: "agent", redirect_uris: REDIRECT_URIS, token_endpoint_auth_method: "client_secret_post" });
     const refreshes = grants.map((grant, index) => refresh(grant, answers[index].refresh_token));
     return {
       discovery: { requests: [get(METADATA)], expect: "token_endpoint" },
-      register: { requests: [json("/oauth/register", { client_name: "agent", redirect_uris: REDIRECT_URIS, token_endpoint_auth_method: "client_secret_post" })], expect: "client_secret" },
-      // It has no grant for machines: its way to a token without a person is a refresh. The token before the last stays good.
+      register: { requests: [client], expect: "client_secret" },
+      "register-client": { requests: [client], expect: "client_secret" },
+      "token-code": { prepare: async () => (await codes()).map(exchange), once: true, expect: "access_token" },
+      // The token before the last stays good.
+      "token-refresh": { requests: refreshes, expect: "access_token" },
+      // It has no grant for machines: its way to a token without a person is a refresh.
       "token-key": { requests: refreshes, expect: "access_token" },
       // A token is looked up in KV every time: no time is the first.
       "bearer-first": { requests: answers.map(({ access_token }) => get("/api/me", bearer(access_token))), expect: "user" },

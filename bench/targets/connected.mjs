@@ -1,0 +1,69 @@
+// People who connect a client, for the benchmark: signed in through the outbox of development, with a client that the operator answers for.
+import { createHash } from "node:crypto";
+
+const VERIFIER = "a-verifier-of-the-benchmark-that-is-long-enough";
+const CHALLENGE = createHash("sha256").update(VERIFIER).digest("base64url");
+const REDIRECT = "https://client.example.com/callback";
+/** Sign-ins and authorizations under way at a time. */
+const AT_ONCE = 16;
+
+export const CLIENT = {
+  client_id: "benchmark",
+  client_name: "Benchmark",
+  redirect_uris: [REDIRECT],
+  grant_types: ["authorization_code", "refresh_token"],
+  token_endpoint_auth_method: "none",
+  trusted: true,
+};
+
+export const exchange = (code) => ({ grant_type: "authorization_code", client_id: CLIENT.client_id, code, code_verifier: VERIFIER, redirect_uri: REDIRECT });
+export const refresh = (refresh_token) => ({ grant_type: "refresh_token", client_id: CLIENT.client_id, refresh_token });
+
+async function each(items, work) {
+  const results = [];
+  const queue = [...items.entries()];
+  const lane = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) results[next[0]] = await work(next[1]);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return results;
+}
+
+/** A person's cookies, once they have signed in. */
+async function signIn(origin, email) {
+  const cookies = new Map();
+  const ask = async (path, fields) => {
+    const answer = await fetch(origin + path, {
+      method: fields ? "POST" : "GET",
+      redirect: "manual",
+      headers: { cookie: [...cookies].map((pair) => pair.join("=")).join("; ") },
+      body: fields && new URLSearchParams(fields),
+    });
+    for (const cookie of answer.headers.getSetCookie()) cookies.set(...cookie.split(";")[0].split("="));
+    return answer.text();
+  };
+  const hidden = (page, name) => new RegExp(`name="${name}" value="([^"]*)"`).exec(page)[1];
+  const login = await ask("/login");
+  const page = await ask("/login", { csrf: hidden(login, "csrf"), email });
+  const mails = await (await fetch(`${origin}/dev/outbox`)).json();
+  const mail = mails.find(({ to }) => to === email);
+  const code = /\b\d{3} ?\d{3}\b/.exec(mail.text)[0].replace(" ", "");
+  await ask("/login/code", { csrf: hidden(page, "csrf"), login: hidden(page, "login"), email, code });
+  return [...cookies].map((pair) => pair.join("=")).join("; ");
+}
+
+/** Lets `people` sign in; what it gives makes so many codes, each of another person in turn. */
+export async function connect(port, people) {
+  const origin = `http://localhost:${port}`;
+  const sessions = [];
+  // One after the other: the outbox keeps the newest mails only.
+  for (let index = 0; index < people; index += 1) sessions.push(await signIn(origin, `person-${index}@example.com`));
+  const query = new URLSearchParams({
+    response_type: "code", client_id: CLIENT.client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, code_challenge_method: "S256", scope: "api.read",
+  });
+  return (count) =>
+    each(Array.from({ length: count }, (_, index) => sessions[index % people]), async (cookie) => {
+      const answer = await fetch(`${origin}/oauth2/authorize?${query}`, { redirect: "manual", headers: { cookie } });
+      return new URL(answer.headers.get("location")).searchParams.get("code");
+    });
+}
