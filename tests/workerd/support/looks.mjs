@@ -37,6 +37,7 @@ export function looking(of) {
         const seen = [];
         page.on("response", (response) => response.request().isNavigationRequest() && seen.push(response.status()));
         await act(page, person);
+        await page.waitForLoadState("load");
         assert.equal(seen.at(-1), status, `${name}: ${seen}`);
         assert.match(await page.title(), /\S+ · Example Cloud$/, "the title says what it is");
         assert.equal(await page.locator("h1").count(), 1);

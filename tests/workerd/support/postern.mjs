@@ -127,7 +127,7 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
       return fetch(issuer + path, { headers, redirect: "manual" });
     },
     json(path, body, headers = {}) {
-      return fetch(issuer + path, {
+      return sent(issuer + path, {
         method: "POST",
         headers: { "content-type": "application/json", "cf-connecting-ip": address(), ...headers },
         body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body),
@@ -139,6 +139,9 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
   };
   return deployment;
 }
+
+/** Sends a request again whose connection the server was just closing: it has read none of it (RFC 9110, section 9.2.2). */
+const sent = (url, init) => fetch(url, init).catch((error) => (error.cause?.code === "EPIPE" ? fetch(url, init) : Promise.reject(error)));
 
 /** Rounds of what must happen exactly once: few in CI, many in the long run. */
 export const ROUNDS = Number(process.env.ROUNDS ?? 5);
