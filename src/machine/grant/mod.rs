@@ -406,7 +406,7 @@ impl Grant {
 
     fn change(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
         match command {
-            Command::RevokeToken { token, place } => self.revoke_token(token, place, now),
+            Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
             Command::RevokeRefresh { client: Some(client), .. } if client != self.client => return (Next::Keep, Outcome::Unknown),
             Command::RevokeRefresh { token, .. } => {
                 let known = |one: &Redemption| one.family.as_ref().is_some_and(|family| family.knows(&token, now));
@@ -418,7 +418,7 @@ impl Grant {
             Command::EndBy(_) => return (Next::Keep, Outcome::Unknown),
             Command::EndByOperator => self.end(now),
             Command::Suspend { person, suspended } if self.account.as_ref() == Some(&person) => self.standing.suspended = suspended,
-            Command::Marked(done) => self.marks.retain(|mark| !done.contains(mark)),
+            Command::Marked(done) => self.places().marked(&done),
             Command::Told(sequence) => self.told = self.told.max(sequence),
             Command::ClientTold(until) => self.client_told = self.client_told.max(until),
             _ => return (Next::Keep, Outcome::Unknown),
@@ -439,7 +439,7 @@ impl Grant {
         self.consents.clear();
         self.codes.clear();
         self.redemptions.clear();
-        self.mark_all();
+        self.places().mark_all();
         self.ended = Some(now);
         self.sequence = self.sequence.saturating_add(1);
     }
@@ -474,12 +474,11 @@ impl Grant {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        self.standing.revoked.retain(|token| now < token.until);
+        self.places().forget(now);
         self.codes.retain(|code| now < code.expires.plus(if code.brought.is_some() { CODE_MEMORY } else { Ttl::from_seconds(0) }));
         self.standing.credentials.retain(|stamp| now < stamp.expires);
         let live = &self.standing.credentials;
         self.redemptions.retain(|one| live.iter().any(|stamp| stamp.id == one.id));
-        self.blocks.retain(|(_, until)| now < *until);
     }
 }
 

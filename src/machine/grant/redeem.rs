@@ -4,16 +4,15 @@ use subtle::ConstantTimeEq;
 
 use super::{By, Command, Grant, GrantRefusal, MOST_FAMILIES, Outcome, Redemption, Terms};
 use crate::jose::claims::CredentialStamp;
+use crate::machine::Next;
 use crate::machine::family::{Family, Presented, Rotation};
-use crate::machine::standing::{Credential, RevokedToken};
+use crate::machine::places::Places;
+use crate::machine::standing::Credential;
 use crate::machine::status_index::Block;
-use crate::machine::{Next, places};
+
 use crate::oauth::scope::Scope;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
-
-/// More revoked tokens than this at one time end all tokens so far instead.
-const MOST_REVOKED: usize = 512;
 
 impl Grant {
     /// RFC 6749, section 4.1.3; RFC 7636, section 4.6. A code that comes again ends what it has brought (RFC 6749, section 10.5), and so
@@ -55,10 +54,10 @@ impl Grant {
         if self.standing.credentials.iter().any(|stamp| stamp.id == id) {
             return refused(GrantRefusal::Taken);
         }
+        let asked = known.terms.clone();
         if self.is_full(block.as_ref()) {
             return refused(GrantRefusal::Full);
         }
-        let asked = known.terms.clone();
         // The nonce is for this answer's ID token alone.
         let jkt = if bind { by.jkt } else { None };
         let kept = Terms { redirect_uri: None, challenge: None, nonce: None, jkt, ..asked.clone() };
@@ -178,15 +177,18 @@ impl Grant {
         (self.put(), Outcome::Issue { standing, stamp, terms, account, successor })
     }
 
-    /// Whether the record can bear no more places: beyond that it might outgrow an object's row, and could not be ended any more.
-    fn is_full(&self, block: Option<&(Block, Ttl)>) -> bool {
-        block.is_some() && self.blocks.len().saturating_add(self.marks.len()) >= places::MOST_BLOCKS
+    fn is_full(&mut self, block: Option<&(Block, Ttl)>) -> bool {
+        block.is_some() && self.places().is_full()
     }
 
     fn remember(&mut self, block: Option<(Block, Ttl)>, now: Timestamp) {
         if let Some((block, ttl)) = block {
-            places::remember(&mut self.blocks, block, ttl, now);
+            self.places().remember(block, ttl, now);
         }
+    }
+
+    pub(super) const fn places(&mut self) -> Places<'_> {
+        Places { standing: &mut self.standing, blocks: &mut self.blocks, marks: &mut self.marks }
     }
 
     /// Room for one more: the one that was not used for longest goes, and all that came of it.
@@ -205,27 +207,8 @@ impl Grant {
         self.standing.credentials.retain(|stamp| stamp.id != id);
         if self.standing.credentials.len() < before {
             // Places are not kept per code: see the registration's API keys.
-            self.mark_all();
+            self.places().mark_all();
         }
-    }
-
-    pub(super) fn revoke_token(&mut self, token: RevokedToken, place: Option<Block>, now: Timestamp) {
-        if self.standing.revoked.iter().any(|known| known.jti == token.jti) {
-            return;
-        }
-        if self.standing.revoked.len() < MOST_REVOKED {
-            self.marks.extend(place);
-            self.standing.revoked.push(token);
-        } else {
-            self.standing.tokens_after = now.seconds();
-            self.standing.revoked.clear();
-            self.mark_all();
-        }
-    }
-
-    pub(super) fn mark_all(&mut self) {
-        self.standing.epoch = self.standing.epoch.saturating_add(1);
-        self.marks.extend(self.blocks.drain(..).map(|(block, _)| block));
     }
 }
 

@@ -276,6 +276,31 @@ fn the_families_of_many_sessions_are_bounded_and_the_idle_one_goes() {
 }
 
 #[test]
+fn places_of_tokens_that_end_one_by_one_are_marked_once_and_are_bounded() {
+    let mut world = World::new();
+    issued(world.redeem("code", 1));
+    let until = START.plus(Ttl::from_seconds(3600));
+    let state = |world: &mut World| world.record.as_mut().unwrap().state.clone();
+    let revoke = |world: &mut World, jti: &str, start| {
+        let token = RevokedToken { jti: jti.to_owned(), until };
+        world.run(Command::RevokeToken { token, place: Some(Block { list: 2, start, len: 1 }) });
+        assert!(state(world).standing.has_revoked(jti, world.now.seconds()), "{jti}");
+    };
+    // As if no list had answered for long.
+    let most = u32::try_from(places::MOST_BLOCKS).unwrap();
+    let kept = &mut world.record.as_mut().unwrap().state;
+    kept.marks = (1..most).map(|number| Block { list: 1, start: 2 * number, len: 1 }).collect();
+    kept.blocks.push((Block { list: 2, start: 0, len: 8 }, until));
+    revoke(&mut world, "last", 0);
+    revoke(&mut world, "same place", 0);
+    assert_eq!((state(&mut world).marks.len(), state(&mut world).blocks.len()), (places::MOST_BLOCKS, 1), "a place is marked once");
+    for start in 1..8 {
+        revoke(&mut world, &start.to_string(), start);
+    }
+    assert_eq!((state(&mut world).marks.len(), state(&mut world).blocks.len()), (places::MOST_BLOCKS + 1, 0), "the whole block instead");
+}
+
+#[test]
 fn account_and_client_are_told() {
     let mut world = World::new();
     let due = |world: &World| world.record.as_ref().unwrap().state.due(world.now);

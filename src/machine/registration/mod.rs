@@ -451,9 +451,9 @@ impl Registration {
     fn change(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
         self.forget(now);
         match command {
-            Command::RevokeToken { token, place } => self.revoke_token(token, place, now),
+            Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
             Command::RevokeCredential { id } => self.revoke_credential(id),
-            Command::Marked(done) => self.marks.retain(|mark| !done.contains(mark)),
+            Command::Marked(done) => self.places().marked(&done),
             Command::End { generation } if generation == self.standing.generation => self.end("the agent itself", now),
             Command::EndBy(person) if self.ownership.is_of(&person) => self.withdraw("you", now),
             Command::EndBy(_) => return (Next::Keep, Outcome::Unknown),
@@ -485,9 +485,8 @@ impl Registration {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        self.standing.revoked.retain(|token| now < token.until);
+        self.places().forget(now);
         self.standing.credentials.retain(|credential| !credential.limited || now < credential.expires);
-        self.blocks.retain(|(_, until)| now < *until);
         self.idempotency = self.idempotency.take().filter(|known| now < known.until);
     }
 }
