@@ -212,19 +212,6 @@ impl Grant {
     }
 }
 
-impl Terms {
-    /// Whether who comes may have what these terms promise.
-    fn admit(&self, by: &By) -> Result<(), GrantRefusal> {
-        if by.resource.as_ref().is_some_and(|asked| *asked != self.resource) {
-            return Err(GrantRefusal::Resource);
-        }
-        if self.jkt.is_some() && self.jkt != by.jkt {
-            return Err(GrantRefusal::Key);
-        }
-        Ok(())
-    }
-}
-
 /// A redemption without refresh tokens keeps the code's digest in their place: nothing is ever compared with it.
 fn known_digest(code: &[Digest]) -> Digest {
     code.first().cloned().unwrap_or_else(|| Digest::new(String::new(), [0; 32]))

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::jose::claims::CredentialStamp;
+use crate::machine::standing::RevokedToken;
 use crate::machine::{Change, Record, advance};
 use crate::master::{Master, Masters};
 use crate::refresh::{self, Token};

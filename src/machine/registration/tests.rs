@@ -1,4 +1,5 @@
 use super::*;
+use crate::machine::standing::RevokedToken;
 use crate::machine::{Change, Record, advance};
 use crate::master::Master;
 
