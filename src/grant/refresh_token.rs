@@ -46,6 +46,6 @@ pub(super) async fn refresh<P: Ports>(
     let asked = places::with(&token.holder, cx.config.ttls.client_token, ask, cx).await?;
     let (standing, (stamp, terms, account, successor), place) = asked.ok_or(Denied::NoPlaces)?;
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
-    let person = Person { account, terms, first: false };
+    let person = Person { account, terms, first: false, subject: None };
     authorized(&token.holder, &standing, stamp, &by.client, person, scope, Some(next), place, proof, cx)
 }

@@ -9,7 +9,7 @@ use crate::jose::claims::CredentialStamp;
 use crate::machine::family::Presented;
 use crate::machine::standing::{RevokedToken, Standing};
 use crate::machine::status_index::Block;
-use crate::oauth::scope::Scope;
+use crate::oauth::scope::{GrantedScope, Scope};
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
@@ -36,6 +36,11 @@ pub enum Command {
         terms: Terms,
         /// How long it waits to be used.
         life: Ttl,
+    },
+    /// For whom is a code, and how far does it go? Nothing changes.
+    Promise {
+        /// The digests of the code.
+        code: Vec<Digest>,
     },
     /// A code is used. Whatever can refuse is here, so a request that fails has used nothing up.
     Redeem {
@@ -127,6 +132,13 @@ pub enum Outcome {
     Standing(Standing),
     /// What the person has agreed to.
     Consents(Vec<Consent>),
+    /// The code was not used yet.
+    Promise {
+        /// Who has agreed.
+        account: AccountId,
+        /// To what.
+        scope: GrantedScope,
+    },
     /// The person has agreed, and this is what the account is to be told.
     Approved(Standing, Connection),
     /// Tokens may be issued.

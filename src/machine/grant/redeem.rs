@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::{By, Command, Grant, GrantRefusal, MOST_FAMILIES, Outcome, Redemption, Terms};
+use super::{By, Code, Command, Grant, GrantRefusal, MOST_FAMILIES, Outcome, Redemption, Terms};
 use crate::jose::claims::CredentialStamp;
 use crate::machine::Next;
 use crate::machine::family::{Family, Presented, Rotation};
@@ -15,6 +15,15 @@ use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
 impl Grant {
+    /// What a code that was not used yet is good for.
+    pub(super) fn promise(self, code: &[Digest]) -> Outcome {
+        let is = |known: &&Code| known.brought.is_none() && code.iter().any(|digest| digest.same(&known.digest));
+        match (self.account, self.codes.iter().find(is)) {
+            (Some(account), Some(code)) => Outcome::Promise { account, scope: code.terms.scope.clone() },
+            _ => Outcome::Unknown,
+        }
+    }
+
     /// RFC 6749, section 4.1.3; RFC 7636, section 4.6. A code that comes again ends what it has brought (RFC 6749, section 10.5), and so
     /// only its own client can end that.
     pub(super) fn redeem(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
