@@ -51,17 +51,13 @@ pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// auth.md: polling for a person's confirmation.
 pub const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 
-/// The grants that work, as the metadata lists them.
+/// The grants that work, as the metadata lists them: no other is taken. Where nobody can sign in, nobody has granted anything to a client.
 #[must_use]
 pub fn grant_types(config: &Config) -> Vec<&'static str> {
     let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
     all.extend(config.mail.is_some().then_some([AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE]).into_iter().flatten());
-    all.extend(claim_works(config).then_some(CLAIM));
+    all.extend((config.dialects.v07 && config.mail.is_some()).then_some(CLAIM));
     all
-}
-
-fn claim_works(config: &Config) -> bool {
-    config.dialects.v07 && config.mail.is_some()
 }
 
 /// A token request, parsed and not yet judged.
@@ -122,14 +118,18 @@ impl TokenRequest {
     /// # Errors
     /// Something is missing, malformed or contradictory.
     pub fn parse(params: &Params, authorization: Option<Authorization>, config: &Config) -> Result<Self, Denied> {
-        let grant = match params.require("grant_type")? {
+        let grant_type = params.require("grant_type")?;
+        if !grant_types(config).contains(&grant_type) {
+            return Err(Denied::GrantType);
+        }
+        let grant = match grant_type {
             JWT_BEARER => Grant::JwtBearer { assertion: params.require("assertion")?.to_owned() },
             CLIENT_CREDENTIALS => Grant::ClientCredentials,
             TOKEN_EXCHANGE => Grant::Exchange(exchange::Asked::parse(params)?),
             AUTHORIZATION_CODE => Grant::AuthorizationCode(authorization_code::Sent::parse(params)?),
-            DEVICE_CODE if config.mail.is_some() => Grant::DeviceCode(params.require("device_code")?.to_owned()),
+            DEVICE_CODE => Grant::DeviceCode(params.require("device_code")?.to_owned()),
             REFRESH_TOKEN => Grant::RefreshToken(params.require("refresh_token")?.to_owned()),
-            CLAIM if claim_works(config) => Grant::Claim { token: params.require("claim_token")?.to_owned() },
+            CLAIM => Grant::Claim { token: params.require("claim_token")?.to_owned() },
             _ => return Err(Denied::GrantType),
         };
         let scope: Option<Scope> = params.find("scope").map(str::parse).transpose()?;
