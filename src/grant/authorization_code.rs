@@ -13,7 +13,7 @@ use crate::dpop;
 use crate::entropy::random;
 use crate::id::{GrantId, Holder};
 use crate::keys::{self, KeysError};
-use crate::machine::grant::{By, Command, Grant, GrantRefusal, Outcome};
+use crate::machine::grant::{Command, Grant, GrantRefusal, Outcome};
 use crate::machine::keyring::KeySet;
 use crate::oauth::params::Params;
 use crate::oidc::{self, subject};
@@ -117,12 +117,12 @@ pub(super) async fn spend<P: Ports>(
     let ask = async |block| {
         let command = Command::Redeem {
             code,
-            by: By { client: by.client.id.clone(), resource, jkt: proof.map(|proof| proof.jkt.clone()) },
+            by: by.named(resource, proof),
             challenge,
             redirect_uri,
             id,
             refresh: token.as_ref().map(Token::digest),
-            bind: !by.confidential,
+            bind: !by.is_confidential(),
             block,
             life: ttl,
         };

@@ -128,7 +128,8 @@ impl Refusal for Denied {
             Self::StepUp => ErrorCode::InvalidGrant,
             Self::GrantType => ErrorCode::UnsupportedGrantType,
             Self::TwoMethods => ErrorCode::InvalidRequest,
-            Self::Authorization(_) | Self::Client(_) | Self::UnknownClient => ErrorCode::InvalidClient,
+            // RFC 6749, section 5.2: no authentication where there must be some.
+            Self::Authorization(_) | Self::Client(_) | Self::UnknownClient | Self::Grant(GrantRefusal::Proof) => ErrorCode::InvalidClient,
             Self::Unavailable(error) => error.code(),
             Self::ClientAssertion(error) => error.code(),
             Self::Assertion(Inactive::Keys(_) | Inactive::Store(_)) => ErrorCode::TemporarilyUnavailable,
@@ -161,6 +162,7 @@ impl Refusal for Denied {
             Self::Vouched { hint, .. } => hint,
             Self::PeopleOnly => "Ask for a resource that clients may use by themselves, or have a person authorize the client.",
             Self::StepUp => "Present this ID-JAG at the identity_endpoint: the person has to confirm once before it works here.",
+            Self::Grant(GrantRefusal::Proof) => "Authenticate as you did when you redeemed the code.",
             Self::Grant(_) => {
                 "Begin again at the authorization endpoint: a code works once and for five minutes, a refresh token until its successor is used."
             }

@@ -29,7 +29,7 @@ use crate::oauth::scope::{GrantedScope, InvalidScope, Scope};
 use crate::status::NoPlace;
 use crate::store::Ports;
 use crate::time::{Timestamp, Ttl};
-use client::{Identified, Shown};
+use client::Shown;
 use exchange::Exchanged;
 
 pub use authorization_code::CODE;
@@ -183,10 +183,11 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
             if let Some((name, key)) = request.client.api_key(cx.config) {
                 return client_credentials::authorize(name, key, resource, request.scope, proof, cx).await.map(Granted::Token);
             }
-            let Identified { client, confidential: true } = client::identify(&request.client, cx).await? else {
+            let by = client::identify(&request.client, cx).await?;
+            if !by.is_confidential() {
                 return Err(Denied::UnauthorizedClient);
-            };
-            client_credentials::own(&client, resource, request.scope, proof, cx).await.map(Granted::Token)
+            }
+            client_credentials::own(&by.client, resource, request.scope, proof, cx).await.map(Granted::Token)
         }
         Grant::Exchange(asked) => {
             let resource = request.resource.as_deref();

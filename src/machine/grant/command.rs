@@ -174,6 +174,8 @@ pub enum GrantRefusal {
     Replayed,
     /// It is another client's.
     Client,
+    /// The client has shown less of itself than when the code was redeemed.
+    Proof,
     /// The redirect URI is another one.
     RedirectUri,
     /// The verifier does not fit the challenge.

@@ -21,7 +21,7 @@ use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
 pub use command::{Command, GrantRefusal, Outcome};
-pub use terms::{By, Consent, Terms};
+pub use terms::{By, Consent, Proven, Terms};
 
 /// A code is good for so long: people paste some of them by hand.
 pub const CODE_LIFE: Ttl = Ttl::from_seconds(300);
@@ -78,6 +78,9 @@ struct Redemption {
     /// Its refresh tokens, if it has any.
     family: Option<Family>,
     used: Timestamp,
+    /// How its client showed who it is: nothing less continues it.
+    #[serde(default)]
+    proven: Proven,
 }
 
 impl Machine for Grant {

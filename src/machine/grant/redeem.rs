@@ -81,7 +81,7 @@ impl Grant {
         }
         self.make_room();
         self.standing.credentials.push(stamp);
-        self.redemptions.push(Redemption { id, terms: kept, family, used: now });
+        self.redemptions.push(Redemption { id, terms: kept, family, used: now, proven: by.proven });
         self.remember(block, now);
         self.prolong(now);
         self.issue(Some(id), Some(asked), 0)
@@ -108,6 +108,10 @@ impl Grant {
         }
         let of_family = |one: &&mut Redemption| one.id == token.family && one.family.is_some();
         let Some(one) = self.redemptions.iter_mut().find(of_family) else { return refused(GrantRefusal::Unknown) };
+        // RFC 6749, section 6: a client that authenticates must do so here too, and one that signs may also be called by its name alone.
+        if by.proven < one.proven {
+            return refused(GrantRefusal::Proof);
+        }
         if let Err(refusal) = one.terms.admit(by) {
             return refused(refusal);
         }

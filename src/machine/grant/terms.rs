@@ -50,6 +50,21 @@ pub struct By {
     pub resource: Option<String>,
     /// Thumbprint of the key that it has proven to have.
     pub jkt: Option<String>,
+    /// How it has shown who it is.
+    #[serde(default)]
+    pub proven: Proven,
+}
+
+/// How a client has shown who it is, the weakest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Proven {
+    /// Not at all: anybody can give its name.
+    #[default]
+    Name,
+    /// With a secret.
+    Secret,
+    /// With a signature.
+    Signature,
 }
 
 impl Terms {

@@ -42,7 +42,7 @@ fn terms() -> Terms {
 }
 
 fn by(client: &str) -> By {
-    By { client: client.into(), resource: None, jkt: None }
+    By { client: client.into(), resource: None, jkt: None, proven: Proven::Name }
 }
 
 struct World {
