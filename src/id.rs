@@ -115,6 +115,23 @@ id! {
     AuthorizationId, "azn_"
 }
 
+id! {
+    /// `crd_` and 22 digits: one API key of one agent, as it is listed.
+    CredentialId, "crd_"
+}
+id! {
+    /// `dlg_` and 22 digits: a right that one agent has handed to another.
+    DelegationId, "dlg_"
+}
+id! {
+    /// `pol_` and 22 digits: one policy of one account.
+    PolicyId, "pol_"
+}
+id! {
+    /// `whk_` and 22 digits: one webhook of one account.
+    WebhookId, "whk_"
+}
+
 impl GrantId {
     /// The grant of `account` to the client, or of the client to itself. The same for good: it depends on no secret of the deployment, and
     /// nobody reaches it without one of its own.

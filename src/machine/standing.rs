@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::RegistrationId;
 use crate::jose::claims::CredentialStamp;
+use crate::oauth::scope::Scope;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
@@ -37,6 +39,12 @@ pub struct Standing {
     /// Its owner or the operator took it back: a provider's word alone does not bring it to life again.
     #[serde(default)]
     pub withdrawn: bool,
+    /// Whose child it is, the root first and the parent last: it counts as long as all of them, which only they can say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<RegistrationId>,
+    /// Whoever manages it has suspended it, until they bring it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// What stood behind a registration when it was made.
@@ -49,6 +57,8 @@ pub enum Kind {
     ServiceAuth,
     /// A provider's assertion (ID-JAG).
     IdentityAssertion,
+    /// Another agent, which answers for it: its rights are those of its root.
+    Child,
     /// No registration at all: what a person has granted to a client, or the client's own.
     Grant,
 }
@@ -61,6 +71,7 @@ impl Kind {
             Self::Anonymous => "anonymous",
             Self::ServiceAuth => "service_auth",
             Self::IdentityAssertion => "identity_assertion",
+            Self::Child => "child",
             Self::Grant => "grant",
         }
     }
@@ -70,15 +81,28 @@ impl Standing {
     /// Whether what was issued in `generation` counts at `now`.
     #[must_use]
     pub fn counts(&self, generation: u32, now: Timestamp) -> bool {
-        let entitled = self.claimed || self.kind == Kind::Anonymous;
-        entitled && !self.ended && !self.suspended && self.generation == generation && now < self.expires
+        self.is_live(now) && self.generation == generation
+    }
+
+    /// Whether anything of it counts at `now`, whatever its generation: so does what its children have.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        let entitled = self.claimed || matches!(self.kind, Kind::Anonymous | Kind::Child);
+        entitled && !self.ended && !self.suspended && !self.paused && now < self.expires
     }
 
     /// Whether what comes with this API key, or without one, has the rights of a claimed agent.
     #[must_use]
     pub fn is_full(&self, stamp: Option<CredentialStamp>) -> bool {
-        let limited = |stamp: CredentialStamp| self.credentials.iter().any(|key| key.id == stamp.id && key.limited);
-        self.claimed && !stamp.is_some_and(limited)
+        self.claimed && !stamp.and_then(|stamp| self.key(stamp)).is_some_and(|key| key.limited)
+    }
+
+    /// The API key that the stamp is of: its own, or that its family of refresh tokens came from.
+    #[must_use]
+    pub fn key(&self, stamp: CredentialStamp) -> Option<&Credential> {
+        let find = |id: u32| self.credentials.iter().find(|known| known.id == id);
+        let own = find(stamp.id)?;
+        own.of.map_or(Some(own), find)
     }
 
     /// The API key whose digest `matches`, if it counts at `now`.
@@ -98,7 +122,11 @@ impl Standing {
     #[must_use]
     pub fn stamp_counts(&self, stamp: CredentialStamp, now: Timestamp) -> bool {
         let same = |key: &Credential| key.id == stamp.id && key.generation == stamp.generation && !key.ended && now < key.expires;
-        self.credentials.iter().any(same)
+        self.credentials.iter().find(|key| same(key)).is_some_and(|key| key.of.is_none_or(|of| self.has_key(of, now)))
+    }
+
+    fn has_key(&self, id: u32, now: Timestamp) -> bool {
+        self.credentials.iter().any(|key| key.id == id && !key.ended && now < key.expires)
     }
 
     /// Whether this access token, issued at `issued_at` (seconds since the epoch), was revoked.
@@ -124,14 +152,29 @@ pub struct Credential {
     /// Older than the claim: it keeps the rights that it had, and not for long.
     #[serde(default)]
     pub limited: bool,
+    /// No more than this may be done with it; may end in `.*`. All that the agent may do, if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// How long its access tokens live, if not as long as others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Ttl>,
+    /// No API key, but a family of refresh tokens: the key that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<u32>,
 }
 
 impl Credential {
+    /// It, at this moment of its life.
+    #[must_use]
+    pub const fn stamp(&self) -> CredentialStamp {
+        CredentialStamp { id: self.id, generation: self.generation }
+    }
+
     /// An API key that lives for `ttl`, or as long as its registration.
     #[must_use]
     pub fn new(id: u32, digest: Digest, ttl: Option<Ttl>, now: Timestamp) -> Self {
         let expires = ttl.map_or(Timestamp::NEVER, |ttl| now.plus(ttl));
-        Self { id, generation: 0, digest, expires, ended: false, limited: false }
+        Self { id, generation: 0, digest, expires, ended: false, limited: false, scope: None, lifetime: None, of: None }
     }
 }
 

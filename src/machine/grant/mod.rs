@@ -153,6 +153,8 @@ impl Grant {
             kind: Kind::Grant,
             suspended: false,
             withdrawn: false,
+            ancestors: Vec::new(),
+            paused: false,
         };
         Self {
             name,

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::claim::{Answer, ClaimRefusal, CredentialType, NewAttempt, NewClaim, Page, Path};
+use super::managed::{NewFamily, NewKey};
 use super::{Said, Vouch};
 use crate::account::Feed;
-use crate::id::{AccountId, AttemptId};
+use crate::id::{AccountId, AttemptId, RegistrationId};
 use crate::jose::claims::CredentialStamp;
 use crate::machine::family;
 use crate::machine::standing::{Kind, RevokedToken, Standing};
 use crate::machine::status_index::Block;
+use crate::oauth::scope::Scope;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
@@ -38,6 +40,40 @@ pub enum Command {
         #[serde(default)]
         claim: Option<NewClaim>,
     },
+    /// A new agent that another one answers for.
+    Adopt {
+        /// The root first, the parent last.
+        ancestors: Vec<RegistrationId>,
+        /// What it is called.
+        said: Said,
+    },
+    /// One API key more, by whoever manages the agent.
+    AddManagedKey(NewKey),
+    /// Another API key in the place of this one.
+    RotateKey {
+        /// Which.
+        id: u32,
+        /// What is stored of the new one.
+        digest: Digest,
+    },
+    /// An API key asks for an access token and for refresh tokens.
+    Authenticate {
+        /// One for each secret of the deployment.
+        digests: Vec<Digest>,
+        /// The refresh tokens.
+        begin: NewFamily,
+        /// Places to remember, and how long tokens at them may live.
+        block: Option<(Block, Ttl)>,
+    },
+    /// A refresh token that came from an API key asks for the next.
+    Continue {
+        /// The token.
+        token: family::Presented,
+        /// Places to remember, and how long tokens at them may live.
+        block: Option<(Block, Ttl)>,
+    },
+    /// Whoever manages it suspends it, or brings it back.
+    Pause(bool),
     /// How does it stand?
     Look,
     /// A token is about to be issued, with a place of this block if there is one.
@@ -218,6 +254,21 @@ pub enum Outcome {
     Opened(Standing, String),
     /// A token may be issued, for this API key if it was asked for with one.
     Issue(Standing, Option<CredentialStamp>),
+    /// The API key with this number.
+    Credential(Standing, u32),
+    /// A token may be issued for refresh tokens that came from an API key.
+    Continued {
+        /// How it stands.
+        standing: Standing,
+        /// The family.
+        stamp: CredentialStamp,
+        /// What was granted.
+        scope: Scope,
+        /// Where.
+        resource: String,
+        /// Which of the successors is the next refresh token.
+        successor: usize,
+    },
     /// There is no such registration, or it has expired.
     Unknown,
     /// The proof does not count, or not any more.

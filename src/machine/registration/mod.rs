@@ -3,6 +3,7 @@
 mod ceremony;
 pub mod claim;
 mod command;
+mod managed;
 mod ownership;
 mod tokens;
 mod vouched;
@@ -17,9 +18,11 @@ use super::{Effect, Machine, Next, places};
 use crate::id::{AttemptId, RegistrationId};
 use crate::time::{Timestamp, Ttl};
 use claim::{Claim, ClaimRefusal, NewClaim};
+use managed::Keyed;
 use ownership::Ownership;
 
 pub use command::{Command, Outcome, Proof};
+pub use managed::{MOST_FAMILIES, MOST_KEYS, NewFamily, NewKey};
 pub use vouched::Vouch;
 
 /// A registration.
@@ -45,6 +48,17 @@ pub struct Registration {
     /// Whose it is, and who is to be told.
     #[serde(default)]
     ownership: Ownership,
+    /// The refresh tokens that came from API keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keyed: Vec<Keyed>,
+    /// More than the greatest number that an API key has had.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    keys_so_far: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What an agent says of itself.
@@ -90,6 +104,7 @@ impl Machine for Registration {
                 };
                 (opened.put(), outcome)
             }
+            (state, Command::Adopt { ancestors, said }) => Self::adopt(state, ancestors, said, now),
             (state, Command::Vouch(vouch)) => Self::vouch(state, vouch, now),
             (state, Command::StepUp { ttl, said, claim }) => Self::step_up(state, ttl, said, claim, now),
             (None, command) => (Next::Keep, Self::absent(&command)),
@@ -100,6 +115,11 @@ impl Machine for Registration {
             (Some(known), Command::Mailed { token, hint }) => known.mailed(&token, &hint, now),
             (Some(known), Command::Cancel(attempt)) => known.cancel(&attempt),
             (Some(known), Command::Claimable { token }) => known.claimable(&token, now),
+            (Some(known), Command::AddManagedKey(key)) => known.add_managed_key(key, now),
+            (Some(known), Command::RotateKey { id, digest }) => known.rotate_key(id, digest, now),
+            (Some(known), Command::Authenticate { digests, begin, block }) => known.begin_family(&digests, begin, block, now),
+            (Some(known), Command::Continue { token, block }) if known.is_keyed(token.family) => known.continue_family(&token, block, now),
+            (Some(_), Command::Continue { .. }) => (Next::Keep, Outcome::Refused),
             (Some(known), Command::Refresh(token)) => known.refresh(&token, now),
             (Some(known), command) => known.change(command, now),
         }
@@ -134,6 +154,8 @@ impl Registration {
             kind,
             suspended: false,
             withdrawn: false,
+            ancestors: Vec::new(),
+            paused: false,
         };
         let name = claim.as_ref().map(|claim| claim.registration.clone());
         Self {
@@ -146,6 +168,8 @@ impl Registration {
             family: None,
             families: 0,
             ownership: Ownership::of(name, generation.into()),
+            keyed: Vec::new(),
+            keys_so_far: 0,
         }
     }
 
@@ -187,6 +211,7 @@ impl Registration {
         match command {
             Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
             Command::RevokeCredential { id } => self.revoke_credential(id),
+            Command::Pause(paused) => self.standing.paused = paused,
             Command::Marked(done) => self.places().marked(&done),
             Command::End { generation } if generation == self.standing.generation => self.end("the agent itself", now),
             Command::EndBy(person) if self.ownership.is_of(&person) => self.withdraw("you", now),
@@ -220,6 +245,7 @@ impl Registration {
 
     fn forget(&mut self, now: Timestamp) {
         self.places().forget(now);
+        self.forget_families(now);
         self.standing.credentials.retain(|credential| !credential.limited || now < credential.expires);
         self.idempotency = self.idempotency.take().filter(|known| now < known.until);
     }

@@ -1,6 +1,7 @@
 //! What is issued for a registration, and how it ends one by one.
 
 use super::claim::ClaimRefusal;
+use super::managed::MOST_KEYS;
 use super::{Block, Outcome, Proof, Registration};
 use crate::machine::Next;
 use crate::machine::family::{Presented, Rotation};
@@ -9,8 +10,6 @@ use crate::machine::standing::Credential;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
-/// API keys of one registration.
-const MOST_KEYS: usize = 16;
 /// After a claim an older API key works for so long.
 const OLD_KEY: Ttl = Ttl::from_seconds(600);
 
@@ -67,6 +66,7 @@ impl Registration {
             self.family = None;
             self.next_generation();
         }
+        self.revoke_keyed(token, now);
     }
 
     pub(super) fn revoke_credential(&mut self, id: u32) {
@@ -77,16 +77,20 @@ impl Registration {
             // Places are not kept per key: every token of the registration loses its place. Those of other
             // keys still count with us; verifiers that follow the list alone ask for a new one too early.
             self.places().mark_all();
+            self.end_families_of(id);
         }
     }
 
     /// One API key more; the oldest one goes when there are too many.
     pub(super) fn add_key(&mut self, (digest, ttl): (Digest, Option<Ttl>), now: Timestamp) {
-        let keys = &mut self.standing.credentials;
-        let id = keys.iter().map(|key| key.id.saturating_add(1)).max().unwrap_or(0);
-        let surplus = keys.len().saturating_sub(MOST_KEYS - 1);
-        keys.drain(..surplus);
-        keys.push(Credential::new(id, digest, ttl, now));
+        let id = self.next_key();
+        let mut surplus = self.keys().count().saturating_sub(MOST_KEYS - 1);
+        self.standing.credentials.retain(|key| {
+            let goes = surplus > 0 && key.of.is_none();
+            surplus -= usize::from(goes);
+            !goes
+        });
+        self.standing.credentials.push(Credential::new(id, digest, ttl, now));
     }
 
     /// Nothing that was issued so far counts any more. API keys are older than generations and end one by one.
@@ -95,6 +99,8 @@ impl Registration {
         // A repeated request would bring an assertion of the new generation.
         self.idempotency = None;
         self.standing.revoked.clear();
+        self.keyed.clear();
+        self.standing.credentials.retain(|key| key.of.is_none());
         self.places().mark_all();
     }
 
