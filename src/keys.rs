@@ -21,7 +21,7 @@ pub const NEARBY: Ttl = Ttl::from_seconds(30);
 /// An isolate looks again so soon for a ring that has no key yet.
 const SOON: Ttl = Ttl::from_seconds(2);
 /// Whoever needs a ring's first key waits so long for it,
-const PATIENCE: Ttl = Ttl::from_seconds(5);
+pub const PATIENCE: Ttl = Ttl::from_seconds(5);
 /// and looks this often.
 const STEP: Ttl = Ttl::from_millis(200);
 
@@ -53,7 +53,7 @@ pub async fn current<P: Ports>(cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> 
     of(Ring::Es256, cx).await
 }
 
-/// The same of any ring; of that for RS256 there may be none yet, see [`begin`].
+/// The same of any ring; of that for RS256 there may be none yet, see [`first`].
 ///
 /// # Errors
 /// None of them answers.
@@ -105,19 +105,6 @@ pub async fn with<P: Ports>(kid: &str, cx: &Cx<'_, P>) -> Result<Rc<KeySet>, Key
     Ok(change(Ring::Es256, Command::Look, cx).await?.unwrap_or(set))
 }
 
-/// Has the RS256 ring made, unless it is there: the ring makes its first key itself, once, and nobody waits for it here.
-///
-/// # Errors
-/// The ring did not answer.
-pub async fn begin<P: Ports>(cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> {
-    let set = of(Ring::Rs256, cx).await?;
-    if !set.keys.is_empty() {
-        return Ok(set);
-    }
-    let begin = Command::Begin { ring: Ring::Rs256, rotation: cx.config.ttls.key_rotation };
-    Ok(change(Ring::Rs256, begin, cx).await?.unwrap_or(set))
-}
-
 /// A new key pair for a ring, wrapped with the present secret.
 ///
 /// # Errors
@@ -151,27 +138,31 @@ pub async fn sign<T: Serialize, P: Ports>(typ: &str, claims: &Claims<T>, cx: &Cx
 /// # Errors
 /// There is no key, or not in time, or the crypto failed.
 pub async fn sign_with<T: Serialize, P: Ports>(ring: Ring, typ: &str, claims: &Claims<T>, cx: &Cx<'_, P>) -> Result<String, KeysError> {
-    let set = first(ring, cx).await?;
+    let set = first(ring, PATIENCE, cx).await?;
     let key = set.signer(cx.now).ok_or(KeysError::NoSigner)?;
     let unwrap_with: Vec<[u8; 32]> = cx.config.masters.all().map(|master| *master.wrapping()).collect();
     let signing = SigningKey { algorithm: ring.algorithm(), kid: &key.jwk.kid, wrapped: &key.wrapped, unwrap_with: &unwrap_with };
     Ok(jws::sign(typ, claims, &signing, cx.ports).await?)
 }
 
-/// The keys of a ring; the first one of RS256 is begun and waited for. None if it does not come in time.
+/// The keys of a ring. That for RS256 is begun if need be: it makes its first key itself, once, which is waited for no longer than
+/// `patience`. None if it does not come in time.
 ///
 /// # Errors
 /// The ring is out of reach.
-pub async fn first<P: Ports>(ring: Ring, cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> {
+pub async fn first<P: Ports>(ring: Ring, patience: Ttl, cx: &Cx<'_, P>) -> Result<Rc<KeySet>, KeysError> {
     let mut set = of(ring, cx).await?;
     let mut waited = 0;
-    while set.keys.is_empty() && waited < PATIENCE.millis() {
+    while set.keys.is_empty() {
         let begin = Command::Begin { ring, rotation: cx.config.ttls.key_rotation };
         match change(ring, begin, cx).await? {
             Some(made) => set = made,
-            None => cx.ports.pause(STEP).await,
+            None if waited < patience.millis() => {
+                cx.ports.pause(STEP).await;
+                waited += STEP.millis();
+            }
+            None => break,
         }
-        waited += STEP.millis();
     }
     Ok(set)
 }

@@ -6,6 +6,7 @@ pub mod resource;
 pub mod settings;
 pub mod trust;
 pub mod upstream;
+mod variables;
 
 use std::collections::BTreeMap;
 

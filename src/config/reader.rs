@@ -9,12 +9,12 @@ use url::{Host, Url};
 
 use super::resource::{Written, client_access_of};
 use super::settings::SETTINGS;
+use super::variables::Reader;
 use super::{Config, Dialects, Limits, Mail, Mailer, Nonces, Resource, Service, Theme, Ttls, clients, trust, upstream};
 use crate::client::Terms;
 use crate::machine::registration::claim::Paths;
 use crate::master::{Master, Masters};
 use crate::network::Cidr;
-use crate::oauth::authorization::is_token_byte;
 use crate::oauth::scope::Scope;
 use crate::provider::guard::NamedBy;
 use crate::time::Ttl;
@@ -26,101 +26,6 @@ pub struct Faults(pub Vec<String>);
 impl fmt::Display for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0.join("; "))
-    }
-}
-
-struct Reader<'a> {
-    variables: &'a BTreeMap<String, String>,
-    faults: Vec<String>,
-}
-
-impl Reader<'_> {
-    /// The variable, or its default; empty is as good as absent.
-    fn text(&self, name: &str) -> Option<String> {
-        let written = self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let default = SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default);
-        written.or(default).map(str::to_owned)
-    }
-
-    /// The variable as `read` understands it; a fault is noted and `fallback` taken.
-    fn read<T>(&mut self, name: &str, fallback: T, read: impl FnOnce(&str) -> Result<T, String>) -> T {
-        let text = self.text(name).unwrap_or_default();
-        read(&text).unwrap_or_else(|fault| {
-            self.faults.push(format!("{name}: {fault}"));
-            fallback
-        })
-    }
-
-    fn number(&mut self, name: &str, least: u64, most: u64) -> u64 {
-        self.read(name, least, |text| match text.parse() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            _ => Err(format!("must be a whole number from {least} to {most}")),
-        })
-    }
-
-    fn seconds(&mut self, name: &str, least: u64, most: u64) -> Ttl {
-        Ttl::from_seconds(self.number(name, least, most))
-    }
-
-    fn scope(&mut self, name: &str) -> Scope {
-        self.read(name, Scope::default(), |text| text.parse().map_err(|_| "must be scope names separated by spaces".to_owned()))
-    }
-
-    fn scope_within(&mut self, name: &str, supported: &Scope) -> Scope {
-        let scope = self.scope(name);
-        if !scope.is_within(supported) {
-            self.faults.push(format!("{name}: has scopes that are not in SCOPES_SUPPORTED"));
-        }
-        scope
-    }
-
-    fn json<T: for<'de> Deserialize<'de>>(&mut self, name: &str) -> Vec<T> {
-        self.read(name, Vec::new(), |text| {
-            serde_json::from_str(text).map_err(|error| format!("is not the JSON list it should be: {error}"))
-        })
-    }
-
-    fn words<'a>(&mut self, name: &str, known: &'a [&'a str]) -> Vec<&'a str> {
-        self.read(name, Vec::new(), |text| {
-            let find =
-                |word| known.iter().find(|known| **known == word).copied().ok_or_else(|| format!("{word} is none of {}", known.join(", ")));
-            text.split_whitespace().map(find).collect()
-        })
-    }
-
-    fn url(&mut self, name: &str, schemes: &[&str]) -> Option<String> {
-        let text = self.text(name)?;
-        let good = Url::parse(&text).is_ok_and(|url| schemes.contains(&url.scheme()));
-        if !good {
-            self.faults.push(format!("{name}: must be a URL that begins with {}:", schemes.join(": or ")));
-        }
-        Some(text)
-    }
-
-    fn color(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
-        let good = text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if !good {
-            self.faults.push(format!("{name}: must be a colour such as #7a3e12"));
-        }
-        Some(text)
-    }
-
-    fn long_secret(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
-        if text.len() < 32 {
-            self.faults.push(format!("{name}: must have at least 32 characters"));
-        }
-        Some(text)
-    }
-
-    /// A secret that comes as a Bearer token, and so can only have the characters of one (RFC 6750, section 2.1).
-    fn bearer_secret(&mut self, name: &str) -> Option<String> {
-        let text = self.long_secret(name)?;
-        if !text.bytes().all(is_token_byte) {
-            self.faults.push(format!("{name}: may have letters, digits and -._~+/= only"));
-        }
-        Some(text)
     }
 }
 
@@ -362,131 +267,5 @@ fn whole(number: u64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
-        let secret = "0123456789abcdef0123456789abcdef";
-        let mut variables: BTreeMap<String, String> =
-            [("ISSUER", "https://auth.example.com"), ("POSTERN_SECRET", secret)].map(|(name, value)| (name.into(), value.into())).into();
-        variables.extend(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        Config::parse(&variables)
-    }
-
-    fn faults(pairs: &[(&str, &str)]) -> Vec<String> {
-        parse(pairs).err().map(|faults| faults.0).unwrap_or_default()
-    }
-
-    #[test]
-    fn the_defaults_are_good() {
-        let config = parse(&[]).unwrap();
-        assert_eq!(config.default_resource().unwrap().uri, "https://auth.example.com/mcp");
-        assert_eq!(config.pre_claim_scopes.to_string(), "api.read");
-        assert!(config.dialects == Dialects { v07: true, authkit: true, v01: true } && config.anonymous);
-        assert!(config.ttls.api_key.is_none() && config.operator_key.is_none());
-    }
-
-    #[test]
-    fn all_faults_are_reported_at_once_and_no_secret_with_them() {
-        let found = faults(&[
-            ("ISSUER", "https://x/"),
-            ("POSTERN_SECRET", "hunter2"),
-            ("ACCESS_TOKEN_TTL", "soon"),
-            ("AUTH_MD_DIALECTS", "0.7 0.9"),
-            ("NO_SUCH", "1"),
-            ("RESOURCES", "{}"),
-            ("PRE_CLAIM_SCOPES", "root"),
-            ("TRUSTED_PROVIDERS", r#"[{"issuer":"http://a.example.com","name":"A"}]"#),
-        ]);
-        for name in [
-            "ISSUER",
-            "POSTERN_SECRET",
-            "ACCESS_TOKEN_TTL",
-            "AUTH_MD_DIALECTS",
-            "NO_SUCH",
-            "RESOURCES",
-            "PRE_CLAIM_SCOPES",
-            "TRUSTED_PROVIDERS",
-        ] {
-            assert!(found.iter().any(|fault| fault.starts_with(&format!("{name}: "))), "{name} in {found:?}");
-        }
-        assert!(!found.join("").contains("hunter2"));
-        assert_eq!(faults(&[("ISSUER", ""), ("POSTERN_SECRET", "")]).len(), 2);
-    }
-
-    #[test]
-    fn traces_are_kept_for_an_operator_alone() {
-        let key = ("OPERATOR_KEY", "operator-operator-operator-operator");
-        assert!(!parse(&[]).unwrap().trace && parse(&[key]).unwrap().trace && !parse(&[key, ("TRACE", "off")]).unwrap().trace);
-        assert_eq!(faults(&[("TRACE", "1")]).len(), 1);
-    }
-
-    #[test]
-    fn development_needs_every_leg() {
-        assert!(parse(&[("ISSUER", "http://localhost:8787"), ("DEV", "1")]).unwrap().development);
-        assert!(parse(&[("ISSUER", "http://[::1]:8787"), ("DEV", "1")]).unwrap().development);
-        for pairs in [
-            [("ISSUER", "http://localhost:8787"), ("DEV", "0")],
-            [("ISSUER", "http://example.com"), ("DEV", "1")],
-            [("ISSUER", "http://localhost.example.com"), ("DEV", "1")],
-            [("ISSUER", "https://example.com"), ("DEV", "1")],
-        ] {
-            assert_eq!(faults(&pairs).len(), 1, "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn the_issuer_is_an_origin() {
-        for wrong in [
-            "https://auth.example.com/",
-            "https://auth.example.com/x",
-            "https://AUTH.example.com",
-            "https://auth.example.com:443",
-            "https://u@auth.example.com",
-            "auth.example.com",
-            "ftp://x",
-            "https://a?b",
-        ] {
-            assert_eq!(faults(&[("ISSUER", wrong)]).len(), 1, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn resources_and_keys_are_checked() {
-        let config = parse(&[
-            ("RESOURCES", r#"[{"uri":"https://api.example.com/v1","scopes":["api.read"]}]"#),
-            ("RESOURCE_SERVER_KEYS", &format!("api:{}", "ab".repeat(32))),
-        ])
-        .unwrap();
-        assert_eq!(config.resource("https://api.example.com/v1").unwrap().scopes.to_string(), "api.read");
-        assert_eq!(config.resource_server_keys, vec![("api".to_owned(), [0xab; 32])]);
-        for (name, wrong) in [
-            ("RESOURCES", r#"[{"uri":"api"}]"#),
-            ("TRUSTED_PROVIDERS", "{}"),
-            ("TRUSTED_PROVIDERS", r#"[{"issuer":"https://auth.example.com","name":"us"}]"#),
-            ("RESOURCES", r#"[{"uri":"https://a","extra":1}]"#),
-            ("RESOURCES", r#"[{"uri":"https://a","scopes":["x"]}]"#),
-            ("RESOURCES", r#"[{"uri":"https://a","client_access":"sometimes"}]"#),
-            ("CLIENT_ACCESS", "yes"),
-            ("RESOURCES", r#"[{"uri":"https://auth.example.com/mcp"}]"#),
-            ("RESOURCE_SERVER_KEYS", "api"),
-            ("RESOURCE_SERVER_KEYS", "api:00"),
-            ("OPERATOR_KEY", "short"),
-            ("OPERATOR_KEY", "a key with spaces in it, thirty-two or more"),
-            ("API_KEY_PREFIX", "a-b"),
-            ("REGISTRATION_LIMIT_OVERRIDES", r#"[{"network":"x","per_hour":1}]"#),
-            ("SERVICE_LOGO", "javascript:1"),
-            ("DPOP_NONCE", "always"),
-            ("SECURITY_CONTACT", "me"),
-        ] {
-            assert_eq!(faults(&[(name, wrong)]).len(), 1, "{name} {wrong}: {:?}", faults(&[(name, wrong)]));
-        }
-    }
-
-    #[test]
-    fn shared_networks_have_limits_of_their_own() {
-        let config = parse(&[("REGISTRATION_LIMIT_OVERRIDES", r#"[{"network":"160.79.104.0/23","per_hour":500}]"#)]).unwrap();
-        let limit = |address| config.registrations_per_hour(&crate::network::Origin::parse(address).unwrap(), false);
-        assert_eq!((limit("160.79.105.1"), limit("160.79.106.1")), (500, 5));
-    }
-}
+#[path = "reader_tests.rs"]
+mod tests;

@@ -7,13 +7,16 @@ use sha2::{Digest as _, Sha256};
 use super::client::Identified;
 use super::connection::{Connected, Person, authorized};
 use super::{Denied, places};
+use crate::client::Client;
 use crate::cx::Cx;
 use crate::dpop;
 use crate::entropy::random;
 use crate::id::{GrantId, Holder};
-use crate::keys;
-use crate::machine::grant::{By, Command, Grant, GrantRefusal, Outcome};
+use crate::keys::{self, KeysError};
+use crate::machine::grant::{Command, Grant, GrantRefusal, Outcome};
+use crate::machine::keyring::KeySet;
 use crate::oauth::params::Params;
+use crate::oidc::{self, subject};
 use crate::refresh::Token;
 use crate::secret::{AuthorizationCode, Digest, Presented};
 use crate::store::Ports;
@@ -62,6 +65,26 @@ pub(super) async fn redeem<P: Ports>(
     spend(approved, by, resource, proof, cx).await
 }
 
+/// Has everything at hand that an ID token needs, before the code for it is used up: the key, and whom a client with pairwise subjects knows
+/// the person as. Mostly that needs no question to the grant; what is wrong with the code is said when it is spent.
+async fn foresee<P: Ports>(approved: &Approved, client: &Client, cx: &Cx<'_, P>) -> Result<Option<String>, Denied> {
+    let ring = oidc::ring(&client.metadata);
+    let pairwise = subject::is_pairwise(client);
+    let signs = |set: &KeySet| set.signer(cx.now).is_some();
+    if !cx.config.openid || (!pairwise && keys::of(ring, cx).await.is_ok_and(|set| signs(&set))) {
+        return Ok(None);
+    }
+    let ask = Command::Promise { code: approved.code.clone() };
+    let Outcome::Promise { account, scope } = cx.ports.run::<Grant>(&approved.grant, ask).await? else { return Ok(None) };
+    if !oidc::knows(scope.as_scope(), cx.config) {
+        return Ok(None);
+    }
+    if !signs(&*keys::first(ring, keys::PATIENCE, cx).await?) {
+        return Err(KeysError::NoSigner.into());
+    }
+    Ok(if pairwise { Some(subject::of(&account, client, cx).await?) } else { None })
+}
+
 /// Whatever a person has approved: a code, or a device.
 pub(super) struct Approved {
     pub(super) grant: GrantId,
@@ -82,6 +105,7 @@ pub(super) async fn spend<P: Ports>(
 ) -> Result<Connected, Denied> {
     // Without keys nothing can be issued: better to know before it is used up.
     keys::current(cx).await?;
+    let subject = foresee(&approved, &by.client, cx).await?;
     dpop::demand(by.client.metadata.dpop_bound_access_tokens, proof)?;
     dpop::burn(proof, cx).await?;
     let Approved { grant, code, challenge, redirect_uri } = approved;
@@ -93,12 +117,12 @@ pub(super) async fn spend<P: Ports>(
     let ask = async |block| {
         let command = Command::Redeem {
             code,
-            by: By { client: by.client.id.clone(), resource, jkt: proof.map(|proof| proof.jkt.clone()) },
+            by: by.named(resource, proof),
             challenge,
             redirect_uri,
             id,
             refresh: token.as_ref().map(Token::digest),
-            bind: !by.confidential,
+            bind: !by.is_confidential(),
             block,
             life: ttl,
         };
@@ -111,5 +135,5 @@ pub(super) async fn spend<P: Ports>(
     let (standing, (stamp, terms, account), place) = places::with_new(&holder, ttl, ask, cx).await?;
     let account = account.ok_or(Denied::Grant(GrantRefusal::Unknown))?;
     let token = token.map(|token| token.text().to_owned());
-    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true }, None, token, place, proof, cx)
+    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true, subject }, None, token, place, proof, cx)
 }

@@ -7,7 +7,9 @@ use super::Denied;
 use crate::client::{self, Client, assertion};
 use crate::config::Config;
 use crate::cx::Cx;
+use crate::dpop;
 use crate::id::RegistrationId;
+use crate::machine::grant::{By, Proven};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::params::Params;
@@ -60,8 +62,21 @@ pub enum Authenticated {
 pub struct Identified {
     /// The client.
     pub client: Rc<Client>,
-    /// It has authenticated; else it is a public one, and anybody can say to be it.
-    pub confidential: bool,
+    /// How it has shown that.
+    pub proven: Proven,
+}
+
+impl Identified {
+    /// Whether it has authenticated; else it is a public one, and anybody can say to be it.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.proven > Proven::Name
+    }
+
+    /// As a grant is told who comes, and for what.
+    pub(super) fn named(&self, resource: Option<String>, proof: Option<&dpop::Proof>) -> By {
+        By { client: self.client.id.clone(), resource, jkt: proof.map(|proof| proof.jkt.clone()), proven: self.proven }
+    }
 }
 
 impl Shown {
@@ -134,7 +149,10 @@ pub async fn authenticate<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Aut
 pub async fn identify<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Identified, Denied> {
     let Shown::Name(name) = shown else {
         return match authenticate(shown, cx).await? {
-            Authenticated::Client(client) => Ok(Identified { client, confidential: true }),
+            Authenticated::Client(client) => {
+                let proven = if matches!(shown, Shown::Assertion { .. }) { Proven::Signature } else { Proven::Secret };
+                Ok(Identified { client, proven })
+            }
             Authenticated::Registration(_) => Err(Denied::Client("an agent's credential, where a client's is needed")),
             Authenticated::Nobody => Err(Denied::Client("no client_id")),
         };
@@ -143,7 +161,7 @@ pub async fn identify<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Identif
     if !client.may_be_public() {
         return Err(Denied::Client("a confidential client must authenticate"));
     }
-    Ok(Identified { client, confidential: false })
+    Ok(Identified { client, proven: Proven::Name })
 }
 
 /// A client that has a secret may send it in the header or in the body, whatever it chose: some that chose the one always send the other. One

@@ -36,6 +36,8 @@ pub struct Person {
     pub terms: Terms,
     /// The code was used just now: the ID token carries the nonce.
     pub first: bool,
+    /// Whom the client knows them as, if that was asked already.
+    pub subject: Option<String>,
 }
 
 impl Person {
@@ -45,6 +47,7 @@ impl Person {
         IdTokenFor {
             client,
             account: &self.account,
+            subject: self.subject.as_deref(),
             session: self.terms.session.as_ref(),
             auth_time: self.terms.auth_time,
             method: &self.terms.method,

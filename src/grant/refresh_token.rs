@@ -6,7 +6,7 @@ use super::{Denied, places};
 use crate::cx::Cx;
 use crate::dpop;
 use crate::id::Holder;
-use crate::machine::grant::{By, Command, Grant, GrantRefusal, Outcome};
+use crate::machine::grant::{Command, Grant, GrantRefusal, Outcome};
 use crate::oauth::scope::Scope;
 use crate::refresh::{Presented, Token};
 use crate::store::Ports;
@@ -29,12 +29,7 @@ pub(super) async fn refresh<P: Ports>(
     dpop::demand(by.client.metadata.dpop_bound_access_tokens, proof)?;
     dpop::burn(proof, cx).await?;
     let ask = async |block| {
-        let command = Command::Refresh {
-            token: token.command(),
-            by: By { client: by.client.id.clone(), resource: resource.clone(), jkt: proof.map(|proof| proof.jkt.clone()) },
-            scope: scope.clone(),
-            block,
-        };
+        let command = Command::Refresh { token: token.command(), by: by.named(resource.clone(), proof), scope: scope.clone(), block };
         match cx.ports.run::<Grant>(&grant, command).await? {
             Outcome::Issue { standing, stamp, terms: Some(terms), account: Some(account), successor } => {
                 Ok(Some((standing, (stamp, terms, account, successor))))
@@ -46,6 +41,6 @@ pub(super) async fn refresh<P: Ports>(
     let asked = places::with(&token.holder, cx.config.ttls.client_token, ask, cx).await?;
     let (standing, (stamp, terms, account, successor), place) = asked.ok_or(Denied::NoPlaces)?;
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
-    let person = Person { account, terms, first: false };
+    let person = Person { account, terms, first: false, subject: None };
     authorized(&token.holder, &standing, stamp, &by.client, person, scope, Some(next), place, proof, cx)
 }

@@ -14,7 +14,7 @@ use crate::jose::claims::lasting;
 use crate::keys::{self, KeysError};
 use crate::machine::session::{Command, Relying, Session};
 use crate::provider::guard::{self, NamedBy};
-use crate::store::Ports;
+use crate::store::{Ports, StoreError};
 use crate::time::{Timestamp, Ttl};
 
 /// `typ` of ID tokens: no other token of ours has it.
@@ -28,6 +28,8 @@ pub struct IdTokenFor<'a> {
     pub client: &'a Client,
     /// Who has signed in.
     pub account: &'a AccountId,
+    /// Whom the client knows them as, if that was asked already.
+    pub subject: Option<&'a str>,
     /// The session in which they agreed, if it was one of a browser.
     pub session: Option<&'a SessionId>,
     /// When they last proved who they are.
@@ -40,15 +42,21 @@ pub struct IdTokenFor<'a> {
     pub access_token: Option<&'a str>,
 }
 
-/// Signs an ID token. A client that wants to hear of logouts is noted with the session.
+/// Signs an ID token. A client that wants to hear of logouts is noted with the session, if that is in reach.
 ///
 /// # Errors
-/// There is no key, the account or the session is out of reach, or the crypto failed.
+/// There is no key, the account is out of reach, or the crypto failed.
 pub async fn id_token<P: Ports>(asked: IdTokenFor<'_>, cx: &Cx<'_, P>) -> Result<String, KeysError> {
-    let sub = subject::of(asked.account, asked.client, cx).await?;
+    let sub = match asked.subject {
+        Some(known) => known.to_owned(),
+        None => subject::of(asked.account, asked.client, cx).await?,
+    };
     let sid = asked.session.map(|session| subject::sid(session, &asked.client.id, cx));
-    if let (Some(session), Some(sid)) = (asked.session, &sid) {
-        relies(&asked, session, &sub, sid, cx).await?;
+    if let (Some(session), Some(sid)) = (asked.session, &sid)
+        && let Err(error) = relies(&asked, session, &sub, sid, cx).await
+    {
+        // The code is used up: a client that gets nothing now would lose more than word of a logout.
+        cx.ports.warn("logout_not_noted", &format!("{}: {error}", asked.client.id));
     }
     let claims = claims(&asked, &cx.config.issuer, sub, sid);
     let issued_at = cx.now.whole_seconds();
@@ -88,7 +96,7 @@ fn at_hash(token: &str) -> String {
 }
 
 /// Notes with the session that this client has to hear of its end, if it wants to and can be told.
-async fn relies<P: Ports>(asked: &IdTokenFor<'_>, session: &SessionId, sub: &str, sid: &str, cx: &Cx<'_, P>) -> Result<(), KeysError> {
+async fn relies<P: Ports>(asked: &IdTokenFor<'_>, session: &SessionId, sub: &str, sid: &str, cx: &Cx<'_, P>) -> Result<(), StoreError> {
     let client = asked.client;
     let named_by = match client.source {
         Source::Operator | Source::Configured => NamedBy::Operator,
@@ -125,6 +133,7 @@ mod tests {
         let asked = |method, nonce| IdTokenFor {
             client: &client,
             account: &account,
+            subject: None,
             session: None,
             auth_time: Timestamp::from_seconds(1_700_000_000),
             method,

@@ -14,6 +14,7 @@ use crate::keys;
 use crate::machine::keyring::Ring;
 use crate::oauth::scope::Scope;
 use crate::store::Ports;
+use crate::time::Ttl;
 
 /// A passkey: phishing-resistant (OpenID Connect EAP ACR Values 1.0).
 pub const ACR_PASSKEY: &str = "phr";
@@ -26,9 +27,9 @@ pub fn knows(scope: &Scope, config: &Config) -> bool {
     config.openid && scope.iter().any(|name| name == "openid")
 }
 
-/// Has the key made that ID tokens will need, unless it is there. What fails here will be tried again when it is needed.
+/// Has the key made that ID tokens will need, unless it is there, and waits for nothing. What fails here will be tried again when it is needed.
 pub async fn prepare<P: Ports>(cx: &Cx<'_, P>) {
-    if let Err(error) = keys::begin(cx).await {
+    if let Err(error) = keys::first(Ring::Rs256, Ttl::from_seconds(0), cx).await {
         cx.ports.warn("keys_not_begun", &error.to_string());
     }
 }
@@ -36,7 +37,7 @@ pub async fn prepare<P: Ports>(cx: &Cx<'_, P>) {
 /// The same, and waits for it a while: whoever reads the keys now may keep them for long.
 pub async fn ready<P: Ports>(cx: &Cx<'_, P>) {
     if cx.config.openid
-        && let Err(error) = keys::first(Ring::Rs256, cx).await
+        && let Err(error) = keys::first(Ring::Rs256, keys::PATIENCE, cx).await
     {
         cx.ports.warn("keys_not_begun", &error.to_string());
     }

@@ -16,7 +16,7 @@ use crate::store::{Ports, StoreError};
 /// # Errors
 /// The account did not answer, or nobody is there.
 pub async fn of<P: Ports>(account: &AccountId, client: &Client, cx: &Cx<'_, P>) -> Result<String, StoreError> {
-    if client.metadata.subject_type.as_deref() != Some("pairwise") {
+    if !is_pairwise(client) {
         return Ok(account.digits().to_owned());
     }
     let sector = sector(client);
@@ -26,6 +26,12 @@ pub async fn of<P: Ports>(account: &AccountId, client: &Client, cx: &Cx<'_, P>) 
         Outcome::Subject(subject) => Ok(subject),
         _ => Err(StoreError("the account is nobody's".to_owned())),
     }
+}
+
+/// Whether only clients of the same sector know the person by the same name.
+#[must_use]
+pub fn is_pairwise(client: &Client) -> bool {
+    client.metadata.subject_type.as_deref() == Some("pairwise")
 }
 
 /// What the client calls the session: every client another name, so that two of them cannot compare.

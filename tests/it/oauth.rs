@@ -271,3 +271,36 @@ fn a_fresh_sign_in_can_be_demanded() {
     let back = ada.again("ada@example.com");
     assert_eq!(ada.get(&back).status(), 200, "and is asked");
 }
+
+#[test]
+fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
+    const GRANTS: [&str; 8] = [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:workos:agent-auth:grant-type:claim",
+        "password",
+    ];
+    for (vars, count) in [
+        (&[][..], 7),
+        (&[("OPENID_CONNECT", "off")], 7),
+        (&[("AUTH_MD_DIALECTS", "none")], 6),
+        (&[("MAIL", "none")], 3),
+        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 3),
+    ] {
+        let world = World::new(vars);
+        let taken = |grant: &&str| world.form("/oauth2/token", &[("grant_type", grant)]).text("error") != "unsupported_grant_type";
+        let taken: Vec<&str> = GRANTS.into_iter().filter(taken).collect();
+        assert_eq!(taken.len(), count, "{vars:?}: {taken:?}");
+        for path in ["/.well-known/oauth-authorization-server", "/.well-known/agent-configuration"] {
+            let document = world.get(path).json();
+            let mut listed: Vec<&str> =
+                document["grant_types_supported"].as_array().unwrap().iter().map(|grant| grant.as_str().unwrap()).collect();
+            listed.sort_by_key(|grant| GRANTS.iter().position(|known| known == grant));
+            assert_eq!(listed, taken, "{path} {vars:?}");
+        }
+    }
+}

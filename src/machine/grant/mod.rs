@@ -1,23 +1,27 @@
 //! What one person has granted to one client, or a client's own right to act: consent, codes, and the refresh families that came of
 //! them. Redeeming a code, rotating a refresh token and liveness are one call to this record.
 
+mod command;
 mod redeem;
+mod terms;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::Registered;
-use super::family::{Family, Presented};
-use super::standing::{Kind, RevokedToken, Standing};
+use super::family::Family;
+use super::standing::{Kind, Standing};
 use super::status_index::Block;
 use super::{Effect, Machine, Next, places};
 use crate::account::{self, Connection};
 use crate::client;
-use crate::id::{AccountId, GrantId, SessionId};
-use crate::jose::claims::CredentialStamp;
-use crate::oauth::scope::{GrantedScope, Scope};
+use crate::id::{AccountId, GrantId};
+use crate::oauth::scope::Scope;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
+
+pub use command::{Command, GrantRefusal, Outcome};
+pub use terms::{By, Consent, Proven, Terms};
 
 /// A code is good for so long: people paste some of them by hand.
 pub const CODE_LIFE: Ttl = Ttl::from_seconds(300);
@@ -56,40 +60,6 @@ pub struct Grant {
     client_told: Timestamp,
 }
 
-/// What the person has agreed to for one resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consent {
-    /// The resource.
-    pub resource: String,
-    /// What the client may do there.
-    pub scope: Scope,
-    /// Since when.
-    pub at: Timestamp,
-}
-
-/// What a code, and everything that comes of it, is good for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// `aud` of the tokens.
-    pub resource: String,
-    /// The most that they carry.
-    pub scope: GrantedScope,
-    /// The redirect URI that the code went to; none for a device.
-    pub redirect_uri: Option<String>,
-    /// `code_challenge`, S256; none for a device.
-    pub challenge: Option<String>,
-    /// For the ID token.
-    pub nonce: Option<String>,
-    /// When the person proved who they are.
-    pub auth_time: Timestamp,
-    /// How: `mail`, `passkey`…
-    pub method: String,
-    /// The session in which they agreed.
-    pub session: Option<SessionId>,
-    /// Thumbprint of the key that the code, or the refresh tokens, are bound to (RFC 9449).
-    pub jkt: Option<String>,
-}
-
 /// An authorization code, or a device that was approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Code {
@@ -108,182 +78,9 @@ struct Redemption {
     /// Its refresh tokens, if it has any.
     family: Option<Family>,
     used: Timestamp,
-}
-
-/// What can happen to a grant.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Command {
-    /// How does it stand?
-    Look,
-    /// What has the person agreed to? Nothing changes.
-    Consents,
-    /// The person agrees; the code is on its way to the client.
-    Approve {
-        /// The grant's own name.
-        name: GrantId,
-        /// Who.
-        account: AccountId,
-        /// The client's id.
-        client: String,
-        /// What the client calls itself.
-        client_name: Option<String>,
-        /// Of the code.
-        code: Digest,
-        /// What it is good for.
-        terms: Terms,
-        /// How long it waits to be used.
-        life: Ttl,
-    },
-    /// A code is used. Whatever can refuse is here, so a request that fails has used nothing up.
-    Redeem {
-        /// The digests of the code.
-        code: Vec<Digest>,
-        /// Who comes with it.
-        by: By,
-        /// S256 of the verifier.
-        challenge: Option<String>,
-        /// The redirect URI, if the client repeats it.
-        redirect_uri: Option<String>,
-        /// The number of the redemption, at random.
-        id: u32,
-        /// Of the first refresh token, if there are to be any.
-        refresh: Option<Digest>,
-        /// The tokens stay bound to the key.
-        bind: bool,
-        /// Places to remember, and how long tokens at them may live.
-        block: Option<(Block, Ttl)>,
-        /// How long what it brings lives if there is no refresh token.
-        life: Ttl,
-    },
-    /// A refresh token is spent.
-    Refresh {
-        /// The token.
-        token: Presented,
-        /// Who comes with it.
-        by: By,
-        /// What is asked for, if not everything.
-        scope: Option<Scope>,
-        /// As in [`Command::Redeem`].
-        block: Option<(Block, Ttl)>,
-    },
-    /// The client, authenticated, asks for a token of its own.
-    Own {
-        /// The grant's own name.
-        name: GrantId,
-        /// The client's id.
-        client: String,
-        /// As in [`Command::Redeem`].
-        block: Option<(Block, Ttl)>,
-    },
-    /// A token that counts is exchanged for another (RFC 8693).
-    Exchange {
-        /// The generation of the token.
-        generation: u32,
-        /// Its redemption.
-        stamp: Option<CredentialStamp>,
-        /// As in [`Command::Redeem`].
-        block: Option<(Block, Ttl)>,
-    },
-    /// One access token has ended.
-    RevokeToken {
-        /// The token.
-        token: RevokedToken,
-        /// Its place.
-        place: Option<Block>,
-    },
-    /// A refresh token ends its family, and all that it has brought.
-    RevokeRefresh {
-        /// The token.
-        token: Presented,
-        /// Who wants it, if they have said so: another client's tokens stay as they are.
-        client: Option<String>,
-    },
-    /// The person takes it back.
-    EndBy(AccountId),
-    /// The operator ends it.
-    EndByOperator,
-    /// The person is barred, or let in again.
-    Suspend {
-        /// Who.
-        person: AccountId,
-        /// Barred or not.
-        suspended: bool,
-    },
-    /// These places have been marked.
-    Marked(Vec<Block>),
-    /// The account has been told so far.
-    Told(u64),
-    /// The client's record lives until then.
-    ClientTold(Timestamp),
-}
-
-/// Who comes with a code or a refresh token, and for what.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct By {
-    /// The client, authenticated as it has to be.
-    pub client: String,
-    /// The resource that it asks for, as ours are spelled.
-    pub resource: Option<String>,
-    /// Thumbprint of the key that it has proven to have.
-    pub jkt: Option<String>,
-}
-
-/// What a grant answers.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Outcome {
-    /// This is how it stands.
-    Standing(Standing),
-    /// What the person has agreed to.
-    Consents(Vec<Consent>),
-    /// The person has agreed, and this is what the account is to be told.
-    Approved(Standing, Connection),
-    /// Tokens may be issued.
-    Issue {
-        /// How it stands.
-        standing: Standing,
-        /// What they belong to.
-        stamp: Option<CredentialStamp>,
-        /// What they are good for; none for the client's own.
-        terms: Option<Terms>,
-        /// The person; none for the client's own.
-        #[serde(default)]
-        account: Option<AccountId>,
-        /// Which successor of the refresh token counts.
-        successor: usize,
-    },
-    /// Nothing is issued.
-    Refused(GrantRefusal),
-    /// There is no such grant, or it has expired.
-    Unknown,
-}
-
-/// Why nothing is issued, for our log; the wire has fewer words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GrantRefusal {
-    /// The code or token was never there, or is forgotten.
-    Unknown,
-    /// The grant has ended, or its person is barred.
-    Ended,
-    /// Its time is over.
-    Expired,
-    /// It was used before: what it brought has ended.
-    Replayed,
-    /// It is another client's.
-    Client,
-    /// The redirect URI is another one.
-    RedirectUri,
-    /// The verifier does not fit the challenge.
-    Verifier,
-    /// It is for another resource.
-    Resource,
-    /// More scope is asked for than was granted.
-    Scope,
-    /// It is bound to another key.
-    Key,
-    /// The number is taken: again, with another.
-    Taken,
-    /// So many tokens were issued lately that no place in a status list is left for another one.
-    Full,
+    /// How its client showed who it is: nothing less continues it.
+    #[serde(default)]
+    proven: Proven,
 }
 
 impl Machine for Grant {
@@ -310,6 +107,7 @@ impl Machine for Grant {
             (None, _) => (Next::Keep, Outcome::Unknown),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Consents) => (Next::Keep, Outcome::Consents(known.consents)),
+            (Some(known), Command::Promise { code }) => (Next::Keep, known.promise(&code)),
             (Some(known), command @ Command::Redeem { .. }) => known.redeem(command, now),
             (Some(known), Command::Refresh { token, by, scope, block }) => known.refresh(&token, &by, scope.as_ref(), block, now),
             (Some(known), Command::Exchange { generation, stamp, block }) => known.exchange(generation, stamp, block, now),
@@ -406,7 +204,7 @@ impl Grant {
 
     fn change(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
         match command {
-            Command::RevokeToken { token, place } => self.revoke_token(token, place, now),
+            Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
             Command::RevokeRefresh { client: Some(client), .. } if client != self.client => return (Next::Keep, Outcome::Unknown),
             Command::RevokeRefresh { token, .. } => {
                 let known = |one: &Redemption| one.family.as_ref().is_some_and(|family| family.knows(&token, now));
@@ -418,7 +216,7 @@ impl Grant {
             Command::EndBy(_) => return (Next::Keep, Outcome::Unknown),
             Command::EndByOperator => self.end(now),
             Command::Suspend { person, suspended } if self.account.as_ref() == Some(&person) => self.standing.suspended = suspended,
-            Command::Marked(done) => self.marks.retain(|mark| !done.contains(mark)),
+            Command::Marked(done) => self.places().marked(&done),
             Command::Told(sequence) => self.told = self.told.max(sequence),
             Command::ClientTold(until) => self.client_told = self.client_told.max(until),
             _ => return (Next::Keep, Outcome::Unknown),
@@ -439,7 +237,7 @@ impl Grant {
         self.consents.clear();
         self.codes.clear();
         self.redemptions.clear();
-        self.mark_all();
+        self.places().mark_all();
         self.ended = Some(now);
         self.sequence = self.sequence.saturating_add(1);
     }
@@ -474,12 +272,11 @@ impl Grant {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        self.standing.revoked.retain(|token| now < token.until);
+        self.places().forget(now);
         self.codes.retain(|code| now < code.expires.plus(if code.brought.is_some() { CODE_MEMORY } else { Ttl::from_seconds(0) }));
         self.standing.credentials.retain(|stamp| now < stamp.expires);
         let live = &self.standing.credentials;
         self.redemptions.retain(|one| live.iter().any(|stamp| stamp.id == one.id));
-        self.blocks.retain(|(_, until)| now < *until);
     }
 }
 

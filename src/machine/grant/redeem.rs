@@ -2,20 +2,28 @@
 
 use subtle::ConstantTimeEq;
 
-use super::{By, Command, Grant, GrantRefusal, MOST_FAMILIES, Outcome, Redemption, Terms};
+use super::{By, Code, Command, Grant, GrantRefusal, MOST_FAMILIES, Outcome, Redemption, Terms};
 use crate::jose::claims::CredentialStamp;
+use crate::machine::Next;
 use crate::machine::family::{Family, Presented, Rotation};
-use crate::machine::standing::{Credential, RevokedToken};
+use crate::machine::places::Places;
+use crate::machine::standing::Credential;
 use crate::machine::status_index::Block;
-use crate::machine::{Next, places};
+
 use crate::oauth::scope::Scope;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
-/// More revoked tokens than this at one time end all tokens so far instead.
-const MOST_REVOKED: usize = 512;
-
 impl Grant {
+    /// What a code that was not used yet is good for.
+    pub(super) fn promise(self, code: &[Digest]) -> Outcome {
+        let is = |known: &&Code| known.brought.is_none() && code.iter().any(|digest| digest.same(&known.digest));
+        match (self.account, self.codes.iter().find(is)) {
+            (Some(account), Some(code)) => Outcome::Promise { account, scope: code.terms.scope.clone() },
+            _ => Outcome::Unknown,
+        }
+    }
+
     /// RFC 6749, section 4.1.3; RFC 7636, section 4.6. A code that comes again ends what it has brought (RFC 6749, section 10.5), and so
     /// only its own client can end that.
     pub(super) fn redeem(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
@@ -55,10 +63,10 @@ impl Grant {
         if self.standing.credentials.iter().any(|stamp| stamp.id == id) {
             return refused(GrantRefusal::Taken);
         }
+        let asked = known.terms.clone();
         if self.is_full(block.as_ref()) {
             return refused(GrantRefusal::Full);
         }
-        let asked = known.terms.clone();
         // The nonce is for this answer's ID token alone.
         let jkt = if bind { by.jkt } else { None };
         let kept = Terms { redirect_uri: None, challenge: None, nonce: None, jkt, ..asked.clone() };
@@ -73,7 +81,7 @@ impl Grant {
         }
         self.make_room();
         self.standing.credentials.push(stamp);
-        self.redemptions.push(Redemption { id, terms: kept, family, used: now });
+        self.redemptions.push(Redemption { id, terms: kept, family, used: now, proven: by.proven });
         self.remember(block, now);
         self.prolong(now);
         self.issue(Some(id), Some(asked), 0)
@@ -100,6 +108,10 @@ impl Grant {
         }
         let of_family = |one: &&mut Redemption| one.id == token.family && one.family.is_some();
         let Some(one) = self.redemptions.iter_mut().find(of_family) else { return refused(GrantRefusal::Unknown) };
+        // RFC 6749, section 6: a client that authenticates must do so here too, and one that signs may also be called by its name alone.
+        if by.proven < one.proven {
+            return refused(GrantRefusal::Proof);
+        }
         if let Err(refusal) = one.terms.admit(by) {
             return refused(refusal);
         }
@@ -178,15 +190,18 @@ impl Grant {
         (self.put(), Outcome::Issue { standing, stamp, terms, account, successor })
     }
 
-    /// Whether the record can bear no more places: beyond that it might outgrow an object's row, and could not be ended any more.
-    fn is_full(&self, block: Option<&(Block, Ttl)>) -> bool {
-        block.is_some() && self.blocks.len().saturating_add(self.marks.len()) >= places::MOST_BLOCKS
+    fn is_full(&mut self, block: Option<&(Block, Ttl)>) -> bool {
+        block.is_some() && self.places().is_full()
     }
 
     fn remember(&mut self, block: Option<(Block, Ttl)>, now: Timestamp) {
         if let Some((block, ttl)) = block {
-            places::remember(&mut self.blocks, block, ttl, now);
+            self.places().remember(block, ttl, now);
         }
+    }
+
+    pub(super) const fn places(&mut self) -> Places<'_> {
+        Places { standing: &mut self.standing, blocks: &mut self.blocks, marks: &mut self.marks }
     }
 
     /// Room for one more: the one that was not used for longest goes, and all that came of it.
@@ -205,40 +220,8 @@ impl Grant {
         self.standing.credentials.retain(|stamp| stamp.id != id);
         if self.standing.credentials.len() < before {
             // Places are not kept per code: see the registration's API keys.
-            self.mark_all();
+            self.places().mark_all();
         }
-    }
-
-    pub(super) fn revoke_token(&mut self, token: RevokedToken, place: Option<Block>, now: Timestamp) {
-        if self.standing.revoked.iter().any(|known| known.jti == token.jti) {
-            return;
-        }
-        if self.standing.revoked.len() < MOST_REVOKED {
-            self.marks.extend(place);
-            self.standing.revoked.push(token);
-        } else {
-            self.standing.tokens_after = now.seconds();
-            self.standing.revoked.clear();
-            self.mark_all();
-        }
-    }
-
-    pub(super) fn mark_all(&mut self) {
-        self.standing.epoch = self.standing.epoch.saturating_add(1);
-        self.marks.extend(self.blocks.drain(..).map(|(block, _)| block));
-    }
-}
-
-impl Terms {
-    /// Whether who comes may have what these terms promise.
-    fn admit(&self, by: &By) -> Result<(), GrantRefusal> {
-        if by.resource.as_ref().is_some_and(|asked| *asked != self.resource) {
-            return Err(GrantRefusal::Resource);
-        }
-        if self.jkt.is_some() && self.jkt != by.jkt {
-            return Err(GrantRefusal::Key);
-        }
-        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::jose::claims::CredentialStamp;
+use crate::machine::standing::RevokedToken;
 use crate::machine::{Change, Record, advance};
 use crate::master::{Master, Masters};
 use crate::refresh::{self, Token};
@@ -40,7 +42,7 @@ fn terms() -> Terms {
 }
 
 fn by(client: &str) -> By {
-    By { client: client.into(), resource: None, jkt: None }
+    By { client: client.into(), resource: None, jkt: None, proven: Proven::Name }
 }
 
 struct World {
@@ -273,6 +275,31 @@ fn the_families_of_many_sessions_are_bounded_and_the_idle_one_goes() {
     assert!(world.refresh(&first(2)).is_err() && world.refresh(&first(40)).is_ok());
     let size = serde_json::to_string(&world.record.unwrap()).unwrap().len();
     assert!(size < 64 * 1024, "{size}");
+}
+
+#[test]
+fn places_of_tokens_that_end_one_by_one_are_marked_once_and_are_bounded() {
+    let mut world = World::new();
+    issued(world.redeem("code", 1));
+    let until = START.plus(Ttl::from_seconds(3600));
+    let state = |world: &mut World| world.record.as_mut().unwrap().state.clone();
+    let revoke = |world: &mut World, jti: &str, start| {
+        let token = RevokedToken { jti: jti.to_owned(), until };
+        world.run(Command::RevokeToken { token, place: Some(Block { list: 2, start, len: 1 }) });
+        assert!(state(world).standing.has_revoked(jti, world.now.seconds()), "{jti}");
+    };
+    // As if no list had answered for long.
+    let most = u32::try_from(places::MOST_BLOCKS).unwrap();
+    let kept = &mut world.record.as_mut().unwrap().state;
+    kept.marks = (1..most).map(|number| Block { list: 1, start: 2 * number, len: 1 }).collect();
+    kept.blocks.push((Block { list: 2, start: 0, len: 8 }, until));
+    revoke(&mut world, "last", 0);
+    revoke(&mut world, "same place", 0);
+    assert_eq!((state(&mut world).marks.len(), state(&mut world).blocks.len()), (places::MOST_BLOCKS, 1), "a place is marked once");
+    for start in 1..8 {
+        revoke(&mut world, &start.to_string(), start);
+    }
+    assert_eq!((state(&mut world).marks.len(), state(&mut world).blocks.len()), (places::MOST_BLOCKS + 1, 0), "the whole block instead");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::claim::Path;
 use super::one::{DAY, LINK, One, claim, digest, mailed, person};
-use super::tokens::MOST_REVOKED;
 use super::*;
-use crate::machine::places::MOST_BLOCKS;
+use crate::machine::places::{MOST_BLOCKS, MOST_REVOKED};
+use crate::machine::standing::RevokedToken;
 use crate::machine::status_list::StatusList;
 
 /// What a record may weigh, whatever has happened to it: an object's row holds 2 MB.

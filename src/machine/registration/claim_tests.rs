@@ -4,8 +4,10 @@ use proptest::prelude::*;
 
 use super::claim::{Answer, NewAttempt, NewClaim, Path, Paths, VouchedFor, WINDOW};
 use super::*;
+use crate::id::AccountId;
 use crate::machine::{Change, Record, advance};
 use crate::master::Master;
+use crate::secret::Digest;
 
 const START: Timestamp = Timestamp::from_millis(1_000_000_000);
 const DAY: Ttl = Ttl::from_seconds(86400);

@@ -3,8 +3,12 @@
 use super::claim::{Answer, NewAttempt, NewClaim, Paths, VouchedFor};
 use super::*;
 use crate::account;
+use crate::account::Feed;
+use crate::id::AccountId;
+use crate::machine::link::Link;
 use crate::machine::{Change, Record, advance};
 use crate::master::Master;
+use crate::secret::Digest;
 
 pub(super) const DAY: Ttl = Ttl::from_seconds(86400);
 pub(super) const LINK: &str = "link";

@@ -2,6 +2,7 @@
 
 use super::one::{DAY, LINK, One, attempt, claim, digest, mailed, person};
 use super::*;
+use crate::account::Feed;
 use serde_json::json;
 
 #[test]

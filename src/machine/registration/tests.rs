@@ -1,4 +1,5 @@
 use super::*;
+use crate::machine::standing::RevokedToken;
 use crate::machine::{Change, Record, advance};
 use crate::master::Master;
 
@@ -113,7 +114,7 @@ fn very_many_revoked_tokens_end_all_tokens_so_far_and_nothing_else() {
     let mut cell = Cell::new();
     cell.open("a");
     let until = cell.now.plus(Ttl::from_seconds(900));
-    for index in 0..=tokens::MOST_REVOKED {
+    for index in 0..=places::MOST_REVOKED {
         cell.run(Command::RevokeToken { token: RevokedToken { jti: index.to_string(), until }, place: None });
     }
     let standing = cell.standing();

@@ -2,14 +2,13 @@
 
 use super::claim::ClaimRefusal;
 use super::{Block, Outcome, Proof, Registration};
+use crate::machine::Next;
 use crate::machine::family::{Presented, Rotation};
-use crate::machine::standing::{Credential, RevokedToken};
-use crate::machine::{Next, places};
+use crate::machine::places::Places;
+use crate::machine::standing::Credential;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
-/// More revoked tokens than this at one time end all tokens so far instead.
-pub(super) const MOST_REVOKED: usize = 512;
 /// API keys of one registration.
 const MOST_KEYS: usize = 16;
 /// After a claim an older API key works for so long.
@@ -34,10 +33,11 @@ impl Registration {
             return (if used || noted { self.put() } else { Next::Keep }, outcome);
         };
         self.forget(now);
-        if self.blocks.len().saturating_add(self.marks.len()) >= places::MOST_BLOCKS {
+        let mut places = self.places();
+        if places.is_full() {
             return (Next::Keep, Outcome::Full);
         }
-        places::remember(&mut self.blocks, block, ttl, now);
+        places.remember(block, ttl, now);
         (self.put(), outcome)
     }
 
@@ -69,20 +69,6 @@ impl Registration {
         }
     }
 
-    pub(super) fn revoke_token(&mut self, token: RevokedToken, place: Option<Block>, now: Timestamp) {
-        if self.standing.revoked.iter().any(|known| known.jti == token.jti) {
-            return;
-        }
-        if self.standing.revoked.len() < MOST_REVOKED {
-            self.mark(place);
-            self.standing.revoked.push(token);
-        } else {
-            self.standing.tokens_after = now.seconds();
-            self.standing.revoked.clear();
-            self.mark_all();
-        }
-    }
-
     pub(super) fn revoke_credential(&mut self, id: u32) {
         let known = self.standing.credentials.iter_mut().find(|credential| credential.id == id && !credential.ended);
         if let Some(credential) = known {
@@ -90,7 +76,7 @@ impl Registration {
             credential.generation = credential.generation.saturating_add(1);
             // Places are not kept per key: every token of the registration loses its place. Those of other
             // keys still count with us; verifiers that follow the list alone ask for a new one too early.
-            self.mark_all();
+            self.places().mark_all();
         }
     }
 
@@ -109,7 +95,7 @@ impl Registration {
         // A repeated request would bring an assertion of the new generation.
         self.idempotency = None;
         self.standing.revoked.clear();
-        self.mark_all();
+        self.places().mark_all();
     }
 
     /// What was issued before a person claimed the registration is not theirs: keys keep the rights that they had, and not for long.
@@ -120,19 +106,8 @@ impl Registration {
         }
     }
 
-    /// Marks one place; all of them if too many are still to be marked already.
-    fn mark(&mut self, place: Option<Block>) {
-        let Some(place) = place.filter(|place| !self.marks.iter().any(|mark| mark.holds(place))) else { return };
-        if self.marks.len() < places::MOST_BLOCKS {
-            self.marks.push(place);
-        } else {
-            self.mark_all();
-        }
-    }
-
-    pub(super) fn mark_all(&mut self) {
-        self.standing.epoch = self.standing.epoch.saturating_add(1);
-        self.marks.extend(self.blocks.drain(..).map(|(block, _)| block));
+    pub(super) const fn places(&mut self) -> Places<'_> {
+        Places { standing: &mut self.standing, blocks: &mut self.blocks, marks: &mut self.marks }
     }
 
     /// Refuses unless `token` is the claim token.

@@ -50,6 +50,39 @@ fn a_client_that_signs_is_connected_and_signs_whatever_it_sends() {
     is(&sent(&world, id, "2", &refresh), 200, "ok");
 }
 
+/// Its document offers to sign and to do without; what began with a signature is of no use to whoever has found the refresh token.
+#[test]
+fn what_began_with_a_signature_is_not_continued_without_one() {
+    let world = World::new(&[]);
+    let mut both = with(&signing(), "token_endpoint_auth_methods_supported", json!(["none", "private_key_jwt"]));
+    both["grant_types"] = json!(["authorization_code", "refresh_token"]);
+    publish(&world, URL, &both, None);
+    publish(&world, super::JWKS, &json!({ "keys": [KEY.jwk("k1")] }), None);
+    let back = "https://app.example.net/cb";
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    let unsigned = |fields: &[(&str, &str)]| world.form("/oauth2/token", &[fields, &[("client_id", URL)]].concat());
+
+    let code = allowed(&mut ada, URL, &[("redirect_uri", back)]);
+    let connected = sent(&world, URL, "1", &code_of(&code, back));
+    is(&connected, 200, "ok");
+    let first = connected.text("refresh_token");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", first.as_str())];
+    is(&unsigned(&refresh), 401, "invalid_client");
+    let next = sent(&world, URL, "2", &refresh);
+    is(&next, 200, "ok");
+    world.later(120);
+    is(&unsigned(&refresh), 401, "invalid_client");
+    let next = next.text("refresh_token");
+    is(&sent(&world, URL, "3", &[("grant_type", "refresh_token"), ("refresh_token", &next)]), 200, "ok");
+
+    let code = allowed(&mut ada, URL, &[("redirect_uri", back), ("prompt", "consent")]);
+    let connected = unsigned(&code_of(&code, back));
+    is(&connected, 200, "ok");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*connected.text("refresh_token"))];
+    is(&unsigned(&refresh), 200, "ok");
+    is(&sent(&world, URL, "4", &refresh), 200, "ok");
+}
+
 #[test]
 fn claude_code_is_connected_though_its_document_cannot_be_fetched() {
     let (id, back) = ("https://claude.ai/oauth/claude-code-client-metadata", "http://localhost:53682/callback");

@@ -16,7 +16,7 @@ const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 fn named(world: &World, name: &str) -> Result<bool, ErrorCode> {
     let identified = block(identify(&Shown::Name(name.to_owned()), &world.cx("")));
-    identified.map(|Identified { confidential, .. }| confidential).map_err(|error: Denied| error.code())
+    identified.map(|identified: Identified| identified.is_confidential()).map_err(|error: Denied| error.code())
 }
 
 #[test]

@@ -43,6 +43,14 @@ fn query(fields: &[(&str, &str)]) -> String {
 
 /// Connects, and gets the answer of the token endpoint.
 pub fn connect(world: &World, person: &mut Person<'_>, number: u8, id: &str, scope: &str) -> Answer {
+    let code = agree(person, number, id, scope);
+    let answer = redeem(world, number, id, &code);
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    answer
+}
+
+/// The person agrees: the code.
+pub fn agree(person: &mut Person<'_>, number: u8, id: &str, scope: &str) -> String {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let redirect = redirect(number);
     let asked = person.get(&format!(
@@ -60,19 +68,21 @@ pub fn connect(world: &World, person: &mut Person<'_>, number: u8, id: &str, sco
     ));
     let answered = if asked.status() == 200 { person.post("/oauth2/authorize/consent", &[("answer", "allow")]) } else { asked };
     let location = Url::parse(answered.header("location").unwrap_or_else(|| panic!("{}", person.page))).unwrap();
-    let code = location.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("{location}")).1.into_owned();
-    let answer = world.form(
+    location.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("{location}")).1.into_owned()
+}
+
+/// What the token endpoint answers.
+pub fn redeem(world: &World, number: u8, id: &str, code: &str) -> Answer {
+    world.form(
         "/oauth2/token",
         &[
             ("grant_type", "authorization_code"),
-            ("code", &code),
+            ("code", code),
             ("code_verifier", VERIFIER),
-            ("redirect_uri", &redirect),
+            ("redirect_uri", &redirect(number)),
             ("client_id", id),
         ],
-    );
-    assert_eq!(answer.status(), 200, "{}", answer.json());
-    answer
+    )
 }
 
 /// Header and claims of a token whose signature is right.

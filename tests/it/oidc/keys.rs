@@ -84,7 +84,7 @@ fn a_key_that_does_not_come_is_not_waited_for_without_end_and_the_key_set_is_sho
     let answer = Answer(together([handle(request, &cx)]).remove(0));
     assert_eq!((answer.status(), answer.json()["keys"].as_array().unwrap().len()), (200, 1));
     world.platform.lost.borrow_mut().push("keyring");
-    assert!(world.wait(keys::begin(&cx)).is_err());
+    assert!(world.wait(keys::first(Ring::Rs256, Ttl::from_seconds(0), &cx)).is_err());
 }
 
 #[test]

@@ -3,3 +3,4 @@
 pub mod flow;
 mod keys;
 mod logout;
+mod outage;
