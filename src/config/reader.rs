@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_is_an_origin() {
+    fn row_07_the_issuer_is_an_origin() {
         for wrong in [
             "https://auth.example.com/",
             "https://auth.example.com/x",
