@@ -67,7 +67,7 @@ fn an_api_key_may_have_a_ttl_of_its_own() {
 }
 
 #[test]
-fn a_revocation_is_felt_within_the_liveness_ttl_and_not_before_it_is_asked_for() {
+fn row_33_a_revocation_is_felt_within_the_liveness_ttl_and_not_before_it_is_asked_for() {
     let mut world = World::new(&[]);
     let key = key(&world);
     assert_eq!(world.call(&key), 200);

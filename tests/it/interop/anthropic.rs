@@ -41,7 +41,7 @@ fn claude_code_connects_the_first_time() {
 
 /// Builds that know no metadata documents register, remember that, and come back with another port.
 #[test]
-fn claude_code_that_registers_comes_back_with_another_port() {
+fn row_01_claude_code_that_registers_comes_back_with_another_port() {
     let world = World::new(&[]);
     let wire = Wire::new(&world, include_str!("fixtures/claude_code.json"));
     let mut ada = Person::sign_in(&world, "ada@example.com");
