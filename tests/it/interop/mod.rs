@@ -28,7 +28,7 @@
 //! - 22 scope is narrowed, and no ceiling: tests/it/clients.rs, tests/it/interop/redirects.rs
 //! - 23 a secret comes in either way, and a public client has none: tests/it/clients.rs, tests/it/client/method.rs
 //! - 24 registration is on: tests/it/interop/tokens.rs
-//! - 25 parallel refreshes have one successor, a late reuse ends the family: tests/it/interop/tokens.rs, tests/workerd/oauth_once.test.mjs
+//! - 25 parallel refreshes have one successor, a late reuse ends the family: tests/it/interop/tokens.rs, tests/workerd/oauth_once.test.mjs, tests/workerd/client_mcp_remote.test.mjs
 //! - 26 no token of an upstream provider is kept, so none goes stale: tests/it/interop/storage.rs
 //! - 27 a refresh inherits its resource, and a mismatch uses nothing up: tests/it/interop/tokens.rs
 //! - 28 an hour of life, sliding refresh, remembered consent: tests/it/interop/tokens.rs
