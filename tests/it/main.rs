@@ -20,6 +20,7 @@ mod exchange;
 mod fuzz;
 mod golden;
 mod history;
+mod interop;
 mod letters;
 mod mail_given_back;
 mod mail_limits;

@@ -135,7 +135,7 @@ fn a_code_works_once_and_a_replay_ends_what_it_brought() {
 }
 
 #[test]
-fn consent_is_remembered_for_web_clients_alone() {
+fn row_37_consent_is_remembered_for_web_clients_alone() {
     let world = World::new(&[]);
     let mut ada = Person::sign_in(&world, "ada@example.com");
     let web = register(&world, &[BACK]);
@@ -214,7 +214,7 @@ fn nobody_is_sent_to_an_address_that_is_not_the_clients() {
 }
 
 #[test]
-fn a_page_of_consent_belongs_to_one_person_in_one_browser() {
+fn row_37_a_page_of_consent_belongs_to_one_person_in_one_browser() {
     let world = World::new(&[]);
     let client = register(&world, &[BACK]);
     let mut ada = Person::sign_in(&world, "ada@example.com");

@@ -207,7 +207,7 @@ fn answer(ada: &mut Person<'_>, yes: bool) -> Answer {
 }
 
 #[test]
-fn a_client_s_way_in_is_kept_from_a_wrong_redirect_to_the_first_call() {
+fn row_45_a_client_s_way_in_is_kept_from_a_wrong_redirect_to_the_first_call() {
     let world = with_client();
     let mut ada = Person::sign_in(&world, "ada@example.com");
     assert_eq!(ada.get(&authorize("https://app.example.net/cb2", &[])).status(), 400);

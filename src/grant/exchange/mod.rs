@@ -201,7 +201,7 @@ pub(super) async fn authorize<P: Ports>(
 
 /// The one resource that `resource` and `audience` name; the token's own if neither does.
 fn target<'c, P>(asked: &Asked, resource: Option<&str>, subject: &Judged, is_own: bool, cx: &Cx<'c, P>) -> Result<&'c Resource, Denied> {
-    let find = |name: &str| cx.config.resource(name).ok_or(Denied::Resource);
+    let find = |name: &str| cx.config.resource_asked(name).ok_or(Denied::Resource);
     let named = [resource, asked.audience.as_deref()].into_iter().flatten().map(find).collect::<Result<Vec<_>, _>>()?;
     let target = named.first().copied().map_or_else(|| find(&subject.token().aud), Ok)?;
     if named.iter().any(|other| other.uri != target.uri) {

@@ -180,7 +180,7 @@ fn judge<P>(params: &Params, client: &Client, cx: &Cx<'_, P>) -> Result<Judged, 
         return Err((INVALID, "dpop_jkt is not a SHA-256 thumbprint in base64url."));
     }
     let resource = match params.find("resource") {
-        Some(asked) => cx.config.resource(asked),
+        Some(asked) => cx.config.resource_asked(asked),
         None => cx.config.default_resource(),
     };
     let resource = resource.ok_or((ErrorCode::InvalidTarget, ErrorCode::InvalidTarget.description()))?;

@@ -35,7 +35,7 @@ fn a_document_of_another_client_is_none() {
 }
 
 #[test]
-fn documents_are_negotiated() {
+fn row_17_documents_are_negotiated() {
     let odd = with(&document(), "grant_types", json!(["authorization_code", "password", "implicit", "urn:x"]));
     assert_eq!(judged(&odd).unwrap().metadata.grant_types, ["authorization_code"]);
     let odd = with(&document(), "redirect_uris", json!(["http://evil.example/cb", "javascript:alert(1)", "http://localhost/cb"]));

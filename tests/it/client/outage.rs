@@ -51,7 +51,7 @@ fn a_new_isolate_asks_the_directory_first() {
 }
 
 #[test]
-fn an_outage_is_bridged_for_seven_days_across_isolates() {
+fn row_14_an_outage_is_bridged_for_seven_days_across_isolates() {
     let mut world = World::new(&[]);
     publish(&world, URL, &document(), None);
     assert_eq!(name(&world).as_deref(), Some("App"));
@@ -152,7 +152,7 @@ fn requests_of_one_moment_share_one_fetch() {
 }
 
 #[test]
-fn some_vendors_documents_come_with_us() {
+fn row_14_some_vendors_documents_come_with_us() {
     for (url, redirect, method) in [
         ("https://claude.ai/oauth/claude-code-client-metadata", "http://localhost/callback", AuthMethod::None),
         ("https://claude.ai/oauth/mcp-oauth-client-metadata", "https://claude.ai/api/mcp/auth_callback", AuthMethod::None),
