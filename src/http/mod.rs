@@ -28,6 +28,7 @@ pub mod reply;
 mod revoke;
 mod route;
 mod status_list;
+mod together;
 mod token;
 mod trace;
 mod traces;

@@ -83,14 +83,11 @@ pub(super) async fn ask<P: Ports>(
         frame,
         request: secret.reveal(),
         name: client.metadata.client_name.as_deref(),
-        known: match client.source {
-            Source::Document { .. } => Known::Document(redirect::host(&client.id)),
-            Source::Registered => Known::Registered,
-            Source::Operator | Source::Configured => Known::Operator,
-        },
+        known: Known::of(client),
         client_id: &client.id,
         redirect_host: redirect::host(&request.redirect_uri),
         on_device: redirect::kind(&request.redirect_uri) != Some(Kind::Https),
+        elsewhere: matches!(client.source, Source::Document { .. }) && !redirect::is_at(&request.redirect_uri, &client.id),
         person: signed_in.name(),
         resource: &request.resource,
         resource_name: resource.and_then(|resource| resource.name.as_deref()),
@@ -138,7 +135,10 @@ pub(in crate::http) async fn decide<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) 
     let request = match request::read(&params, cx).await {
         Ok(request) => request,
         Err(Fault::Page(broken)) => return answer::reject(broken, params.find("client_id"), &visitor, cx),
-        Err(Fault::Client(fault)) => return Ok(answer::refuse(&fault, StatusCode::SEE_OTHER, cx)),
+        Err(Fault::Client(fault)) => {
+            let refused = answer::refuse(&fault, StatusCode::SEE_OTHER, cx);
+            return Ok(trace::of(refused, params.find("client_id").unwrap_or_default(), cx));
+        }
     };
     let client = &request.client.id;
     let take = authorization::Command::Take(secret.digests().to_vec());

@@ -7,11 +7,13 @@ use super::identity::name;
 use super::upstream::views;
 use super::{Asked, moment, peopled, see_other};
 use crate::account::{Agent, Command, Connection, Event, Identity, Outcome, Passkey, Session};
+use crate::client::{self, Source};
 use crate::cx::Cx;
 use crate::http::authorize::words;
 use crate::http::browser::{self, SignedIn, Visitor};
-use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, PasskeyView, SessionView};
+use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, Known, PasskeyView, SessionView};
 use crate::http::refuse::Refused;
+use crate::http::together::together;
 use crate::id::{GrantId, Holder, RegistrationId, SessionId};
 use crate::identity;
 use crate::machine::grant::{self, Grant};
@@ -78,17 +80,18 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         None => name.to_owned(),
     };
     let scopes = cx.config.post_claim_scopes.as_scope().iter().map(described).collect::<Vec<_>>().join(", ");
+    let known = together(clients.iter().map(|connection| known(connection, cx)).collect()).await;
     let page = AccountPage {
         frame,
         more_agents: agents.last().filter(|_| more_agents).map(|last| format!("/account?agents={}#agents", last.registration)),
         agents: agents.iter().map(|agent| agent_view(agent, &scopes, cx)).collect(),
         more_clients: clients.last().filter(|_| more_clients).map(|last| format!("/account?clients={}#clients", last.grant)),
-        clients: clients.iter().map(|client| client_view(client, cx)).collect(),
+        clients: clients.iter().zip(known).map(|(client, known)| client_view(client, known, cx)).collect(),
         passkeys: passkeys.iter().map(passkey_view).collect(),
         sessions: sessions.iter().map(|session| session_view(session, signed_in)).collect(),
         more_events: events.last().filter(|_| more_events).map(|(number, _)| format!("/account?events={number}#events")),
         live_agents: signed_in.person.agents,
-        events: events.iter().map(|(_, event)| event_view(event)).collect(),
+        events: events.iter().map(|(_, event)| event_view(event, cx)).collect(),
         notice,
         problem: None,
         vouched_before: brought_by.filter(|_| !joined).map(|issuer| provider_name(issuer, cx)),
@@ -120,17 +123,27 @@ fn agent_view<'a, P>(agent: &'a Agent, scopes: &'a str, cx: &Cx<'a, P>) -> Agent
     }
 }
 
-fn client_view<'a, P>(client: &'a Connection, cx: &Cx<'a, P>) -> ClientView<'a> {
+/// Who vouches for what the client calls itself. If that cannot be found out, nobody does.
+async fn known<'a, P: Ports>(connection: &'a Connection, cx: &Cx<'_, P>) -> Known<'a> {
+    let is_document = connection.client.contains("://") && !cx.config.clients.contains_key(&connection.client);
+    if is_document {
+        return Known::Document(redirect::host(&connection.client));
+    }
+    match client::find(&connection.client, cx).await {
+        Ok(Some(client)) if matches!(client.source, Source::Operator | Source::Configured) => Known::Operator,
+        _ => Known::Registered,
+    }
+}
+
+fn client_view<'a, P>(client: &'a Connection, known: Known<'a>, cx: &Cx<'a, P>) -> ClientView<'a> {
     let described = |name: &str| match words(name, cx) {
         words if words.is_empty() => name.to_owned(),
         words => format!("{words} ({name})"),
     };
-    let is_document = client.client.starts_with("https://");
     ClientView {
         grant: client.grant.as_str(),
         name: client.name.as_deref(),
-        host: is_document.then(|| redirect::host(&client.client)),
-        configured: !is_document && cx.config.clients.contains_key(&client.client),
+        known,
         id: &client.client,
         scopes: client.scope.iter().map(described).collect::<Vec<_>>().join(", "),
         resources: client.resources.join(", "),
@@ -149,6 +162,7 @@ fn identity_view<'a, P>(identity: &'a Identity, cx: &Cx<'a, P>) -> IdentityView<
     IdentityView {
         number: identity.number,
         provider: name(&identity.issuer, cx),
+        issuer: &identity.issuer,
         email: identity.email.as_deref(),
         linked: moment(identity.linked),
         used: identity.used.map(moment),
@@ -166,7 +180,7 @@ fn session_view<'a>(session: &'a Session, signed_in: &SignedIn) -> SessionView<'
     }
 }
 
-fn event_view(event: &Event) -> EventView<'_> {
+fn event_view<'a, P>(event: &'a Event, cx: &Cx<'a, P>) -> EventView<'a> {
     let words = match event.name.as_str() {
         "agent.claimed" => "You approved an agent",
         "agent.revoked" if event.detail == "you" => "You ended an agent",
@@ -175,7 +189,7 @@ fn event_view(event: &Event) -> EventView<'_> {
         "agent.revoked" => "An agent ended itself",
         "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
         "client.allowed" => "You allowed an application",
-        "client.revoked" => "An application was disconnected",
+        "client.revoked" => "You disconnected an application",
         "session.started" => "Signed in",
         "session.ended" => "Signed out",
         "passkey.added" => "Passkey added",
@@ -187,8 +201,12 @@ fn event_view(event: &Event) -> EventView<'_> {
         "account.resumed" => "The account was opened again",
         other => other,
     };
-    let detail = event.registration.as_ref().map_or(event.detail.as_str(), RegistrationId::as_str);
-    EventView { at: moment(event.at), words: words.to_owned(), detail }
+    let detail = match (&event.registration, event.name.as_str()) {
+        (Some(registration), _) => registration.as_str(),
+        (None, "identity.linked" | "identity.removed") => name(&event.detail, cx),
+        (None, _) => &event.detail,
+    };
+    EventView { at: moment(event.at), words: words.to_owned(), detail, quoted: event.name.starts_with("client.") }
 }
 
 /// Somebody who has signed in, with a form of ours.

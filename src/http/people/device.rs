@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::ConstantTimeEq;
 
 use super::{Asked, Says, moment, peopled, see_other};
-use crate::client::{self, Source};
+use crate::client;
 use crate::cx::Cx;
 use crate::http::authorize;
 use crate::http::browser::{SignedIn, Visitor};
@@ -19,8 +19,8 @@ use crate::machine::device::{Command, Device, Outcome, Request};
 use crate::machine::grant::Terms;
 use crate::machine::quota::{self, Quota};
 use crate::master::Master;
+use crate::network::with_bits;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::redirect;
 use crate::store::Ports;
 use crate::time::Ttl;
 use crate::user_code::UserCode;
@@ -201,13 +201,9 @@ async fn show<P: Ports>(
         device: device.as_str(),
         seal: seal(device, visitor, person, &cx.config.masters.current),
         name: client.metadata.client_name.as_deref(),
-        known: match client.source {
-            Source::Document { .. } => Known::Document(redirect::host(&client.id)),
-            Source::Registered => Known::Registered,
-            Source::Operator | Source::Configured => Known::Operator,
-        },
+        known: Known::of(&client),
         client_id: &client.id,
-        network: request.network.as_ref().map(|network| format!("{network}/{}", if network.contains(':') { 48 } else { 24 })),
+        network: request.network.as_deref().map(with_bits),
         same_network: request.network.is_some() && request.network == cx.origin.as_ref().map(|origin| origin.network.clone()),
         agent: request.agent.as_deref(),
         at: moment(request.at),
