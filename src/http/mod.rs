@@ -27,6 +27,7 @@ mod register;
 pub mod reply;
 mod revoke;
 mod route;
+mod scopes;
 mod status_list;
 mod together;
 mod token;

@@ -108,10 +108,10 @@ fn login(words: &Words, show: &mut dyn FnMut(&str, String)) {
 
 fn claim(words: &Words, show: &mut dyn FnMut(&str, String)) {
     let provider = ProviderView { name: &words.name, issuer: "https://agents.example.net", logo: Some("/icon.svg".into()) };
-    let scope = |name| ScopeView { name, words: &words.sentence };
+    let scope = |name| ScopeView { name, words: words.sentence.clone() };
     let friendly = vec![
-        ScopeView { name: "api.read", words: "Read what you can read" },
-        ScopeView { name: "api.write", words: "Change what you can change" },
+        ScopeView { name: "api.read", words: "Read what you can read".into() },
+        ScopeView { name: "api.write", words: "Change what you can change".into() },
     ];
     let typed = ClaimRequest {
         frame: words.frame(true),
@@ -182,7 +182,7 @@ fn device(words: &Words, show: &mut dyn FnMut(&str, String)) {
         person: &words.email,
         resource: &words.path,
         resource_name: Some(&words.service),
-        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: &words.sentence }).collect(),
+        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: words.sentence.clone() }).collect(),
         again: &words.path,
     };
     show("device-request", request.render().unwrap());
@@ -205,7 +205,7 @@ fn consent(words: &Words, show: &mut dyn FnMut(&str, String)) {
         person: &words.email,
         resource: &words.path,
         resource_name: Some(&words.service),
-        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: &words.sentence }).collect(),
+        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: words.sentence.clone() }).collect(),
         fresh: words.scopes.split(' ').take(1).collect(),
         before: None,
         again: &words.path,

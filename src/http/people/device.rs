@@ -12,8 +12,9 @@ use crate::client;
 use crate::cx::Cx;
 use crate::http::authorize;
 use crate::http::browser::{SignedIn, Visitor};
-use crate::http::page::{self, DevicePage, DeviceRequest, Known, ScopeView, Tone};
+use crate::http::page::{self, DevicePage, DeviceRequest, Known, Tone};
 use crate::http::refuse::Refused;
+use crate::http::scopes;
 use crate::id::{DeviceId, GrantId};
 use crate::machine::device::{Command, Device, Outcome, Request};
 use crate::machine::grant::Terms;
@@ -193,7 +194,6 @@ async fn show<P: Ports>(
     };
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
-    let scopes: Vec<(&str, String)> = request.scope.as_scope().iter().map(|name| (name, authorize::words(name, cx))).collect();
     let again = page(code);
     let page = DeviceRequest {
         frame,
@@ -210,7 +210,7 @@ async fn show<P: Ports>(
         person: person.name(),
         resource: &request.resource,
         resource_name: cx.config.resource(&request.resource).and_then(|resource| resource.name.as_deref()),
-        scopes: scopes.iter().map(|(name, words)| ScopeView { name, words }).collect(),
+        scopes: scopes::views(request.scope.as_scope(), cx),
         again: &again,
     };
     Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))

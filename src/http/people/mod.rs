@@ -3,6 +3,7 @@
 mod account;
 mod claim;
 mod device;
+mod ending;
 mod identity;
 mod link;
 mod login;
@@ -21,12 +22,10 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::time::Timestamp;
 
-pub(super) use account::{
-    account, agents_of, end, end_connection, end_other_sessions, end_session, for_each, for_each_grant, grants_of, revoke_agent,
-    revoke_all_agents,
-};
+pub(super) use account::{account, end_connection, end_other_sessions, end_session, revoke_agent, revoke_all_agents};
 pub(super) use claim::{claim, code as claim_code, deny, typed};
 pub(super) use device::{answer as device_answer, code as device_code, device};
+pub(super) use ending::{Change, Found, change, change_all};
 pub(super) use identity::{ask_link, link, remove as remove_identity};
 pub(super) use link::{follow, open_link};
 pub(super) use login::{login, logout, send, try_code};
