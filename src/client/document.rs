@@ -115,6 +115,12 @@ pub async fn find<P: Ports>(url: &str, cx: &Cx<'_, P>) -> Result<Option<Rc<Clien
     }
 }
 
+/// What this isolate remembers of it.
+pub(super) fn known<P>(url: &str, cx: &Cx<'_, P>) -> Option<Rc<Client>> {
+    let kept = cx.memory.client_documents.borrow().find(&url.to_owned())?;
+    kept.document()?.client.get()?.as_ref().ok().cloned()
+}
+
 /// Section 3: https, a path, no fragment, no name or password; and in the one spelling that a parser would give it, so that dot segments, the
 /// port of the scheme and capitals in the host are refused as well. Other ports, and hosts that are not public, are refused when it is fetched.
 fn judge_address<P>(url: &str, cx: &Cx<'_, P>) -> Result<(), Unfit> {

@@ -30,6 +30,7 @@ mod oauth;
 mod oidc;
 mod pages;
 mod pages_account;
+mod pages_clients;
 mod pages_trace;
 mod person;
 mod provider;

@@ -9,7 +9,7 @@ use super::request::{Broken, ToClient, VALUE};
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::http::browser::Visitor;
-use crate::http::page::{self, Rejected};
+use crate::http::page::{self, Known, Rejected};
 use crate::http::refuse::Refused;
 use crate::http::reply::{self, Reason};
 use crate::http::trace::{self, Why};
@@ -17,17 +17,17 @@ use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::redirect;
 use crate::time::Ttl;
 
-/// How people make each client register anew.
+/// How people make each client register anew; commands between backticks.
 pub(super) const RESETS: [(&str, &str); 9] = [
-    ("Claude Code", "Run /mcp, choose this server, then “Clear authentication” and “Authenticate”."),
+    ("Claude Code", "Run `/mcp`, choose this server, then “Clear authentication” and “Authenticate”."),
     ("Claude (web and desktop)", "Settings, Connectors: remove this connector and add it again."),
     ("ChatGPT", "Settings, Connectors: disconnect this connector and connect it again."),
-    ("Codex", "Run codex mcp logout with the server’s name, then codex mcp login."),
+    ("Codex", "Run `codex mcp logout` with the server’s name, then `codex mcp login`."),
     ("Cursor", "Settings, MCP: log out of this server, then connect again."),
     ("VS Code", "Run “Authentication: Remove Dynamic Authentication Providers” from the command palette."),
-    ("Copilot CLI", "Run /mcp, remove this server and add it again."),
+    ("Copilot CLI", "Run `/mcp`, remove this server and add it again."),
     ("MCP Inspector", "Choose “Clear OAuth State” in the Auth section."),
-    ("mcp-remote", "Delete the folder .mcp-auth in your home directory and start the client again."),
+    ("mcp-remote", "Delete the folder `.mcp-auth` in your home directory and start the client again."),
 ];
 
 /// Back to the client, with `iss` in every answer (RFC 9207).
@@ -67,9 +67,16 @@ pub(super) fn refuse<P>(fault: &ToClient, status: StatusCode, cx: &Cx<'_, P>) ->
 
 /// The person is told, and nobody is sent anywhere. `asked` is the `client_id` of the request, if it has one.
 pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let unfit = match &broken {
+        Broken::Unavailable(error) => {
+            format!("What the application publishes about itself cannot be used. For whoever makes it: {}", error.hint())
+        }
+        _ => String::new(),
+    };
     let (status, title, text, sent, known, reason) = match &broken {
         Broken::Client(None) => {
-            (StatusCode::BAD_REQUEST, "The application did not say who it is", "Its request has no client_id.", None, None, "no client_id")
+            let text = "Its request has no client_id. Connect it again; if that does not help, have it forget what it remembers.";
+            (StatusCode::BAD_REQUEST, "The application did not say who it is", text, None, None, "no client_id")
         }
         Broken::Client(Some(id)) => (
             StatusCode::BAD_REQUEST,
@@ -104,7 +111,7 @@ pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, 
             "a pushed request that is over or another client's",
         ),
         Broken::Unavailable(error) if error.code() == ErrorCode::InvalidClient => {
-            (StatusCode::BAD_REQUEST, "This application is not known here", error.hint(), asked, None, "a document that makes no client")
+            (StatusCode::BAD_REQUEST, "This application is not known here", unfit.as_str(), asked, None, "a document that makes no client")
         }
         Broken::Unavailable(error) if error.code() == ErrorCode::RateLimited => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -133,8 +140,18 @@ pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, 
     };
     let reference = trace::reference(client, cx);
     let reference = reference.as_deref();
-    let page =
-        Rejected { frame, title, text, sent, reference, registered: known.map(|client| registered(client)).unwrap_or_default(), resets };
+    let page = Rejected {
+        frame,
+        title,
+        text,
+        known: known.map(|client| Known::of(client)),
+        name: known.and_then(|client| client.metadata.client_name.as_deref()),
+        client_id: known.map_or("", |client| client.id.as_str()),
+        sent,
+        registered: known.map(|client| registered(client)).unwrap_or_default(),
+        reference,
+        resets,
+    };
     let mut response = visitor.remember(page::html(status, &page, &nonce)?, cx);
     if let Broken::Unavailable(error) = &broken
         && error.code() != ErrorCode::InvalidClient

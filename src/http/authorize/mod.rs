@@ -25,7 +25,7 @@ use crate::store::Ports;
 use crate::time::Timestamp;
 use request::{Broken, Fault, Request, ToClient};
 
-pub(super) use consent::{decide, grant, words};
+pub(super) use consent::{decide, grant};
 pub(super) use par::push;
 pub(super) use request::{VALUE, encode};
 

@@ -91,7 +91,7 @@ async fn read<'r, P: Ports>(asked: &'r Asked<'_>, cx: &Cx<'_, P>) -> Result<Wish
     if let (Some(hint), Some(named)) = (&hint, named)
         && hint.client != named
     {
-        return Err(wrong("client_id and id_token_hint are of two clients"));
+        return Err(wrong("client_id and id_token_hint are of two clients", TWO));
     }
     let client = match hint.as_ref().map(|hint| hint.client.as_str()).or(named) {
         Some(id) => client::find(id, cx).await?,
@@ -101,7 +101,7 @@ async fn read<'r, P: Ports>(asked: &'r Asked<'_>, cx: &Cx<'_, P>) -> Result<Wish
     if let Some(target) = target {
         let registered = client.as_ref().is_some_and(|client| client.metadata.post_logout_redirect_uris.iter().any(|own| own == target));
         if !registered {
-            return Err(wrong("post_logout_redirect_uri is not one of the client's"));
+            return Err(wrong("post_logout_redirect_uri is not one of the client's", FOREIGN));
         }
     }
     Ok(Wish { hint, client, target, state: asked.find("state") })
@@ -127,7 +127,10 @@ fn offered<P>(cx: &Cx<'_, P>) -> Result<(), Refused> {
     if cx.config.openid { Ok(()) } else { Err(Refused::new(ErrorCode::NotFound, "OpenID Connect is off")) }
 }
 
-fn wrong(reason: &str) -> Refused {
-    Refused::new(ErrorCode::InvalidRequest, reason)
-        .hint("The application sent you here in a way that it did not register. You can sign out on your account page.")
+const TWO: &str = "It is not clear which application wanted to sign you out. You can sign out on your account page.";
+const FOREIGN: &str =
+    "The application wanted to send you on to an address that it did not register. You can sign out on your account page.";
+
+fn wrong(reason: &str, hint: &'static str) -> Refused {
+    Refused::new(ErrorCode::InvalidRequest, reason).title("You were not signed out").hint(hint)
 }

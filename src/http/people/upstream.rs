@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::passkey::{FRESH, fresh, renew};
+use super::passkey::{FRESH, fresh_or_back};
 use super::{Asked, Says, peopled, return_to, see_other};
 use crate::config::Upstream;
 use crate::config::trust::MOST_PROVIDERS;
@@ -16,17 +16,16 @@ use crate::cx::Cx;
 use crate::email::Address;
 use crate::entropy::random;
 use crate::http::browser::{Visitor, set_session};
+use crate::http::limit;
 use crate::http::page::{Tone, UpstreamView};
 use crate::http::refuse::Refused;
 use crate::http::reply::{self, Reason};
 use crate::id::{AccountId, UpstreamId};
 use crate::identity::{self, Whose};
-use crate::machine::quota::{self, Quota};
 use crate::machine::upstream::{Command, Journey, Outcome, Question, Upstream as Machine};
 use crate::oauth::error::ErrorCode;
 use crate::secret::{Digest, Presented, Secret, UpstreamLink, UpstreamState};
 use crate::store::Ports;
-use crate::time::Ttl;
 use crate::upstream::code::{self, Granted};
 use crate::upstream::{self, Failed, Said, metadata};
 
@@ -45,12 +44,12 @@ pub(crate) async fn set_out<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
     let upstream = upstream::find(asked.find("provider"), cx);
     let upstream = upstream.ok_or_else(|| Refused::new(ErrorCode::NotFound, "no such provider of people"))?;
-    let account = match asked.params.find("link").map(|_| fresh(&visitor, cx)).transpose() {
-        Ok(owner) => owner.map(|owner| owner.account.clone()),
-        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&renew("/account"))),
-        Err(refused) => return Err(refused),
+    let account = match asked.params.find("link").map(|_| fresh_or_back(&visitor, "/account", cx)).transpose()? {
+        None => None,
+        Some(Ok(owner)) => Some(owner.account.clone()),
+        Some(Err(sign_in)) => return Ok(sign_in),
     };
-    limit(cx).await?;
+    limit::of_one("upstream", PER_HOUR, cx).await?;
     // Whoever is there and is asked again must have proven it there a short while ago as well.
     let max_age = (account.is_none() && visitor.signed_in.is_some()).then_some(FRESH);
     let journey = Journey { issuer: upstream.issuer.clone(), return_to: return_to(asked.find("return_to")).to_owned(), account, max_age };
@@ -92,19 +91,6 @@ fn go<P>(visitor: &Visitor, upstream: &Upstream, url: &str, cx: &Cx<'_, P>) -> R
     let mut response = Says { action: Some((&label, url)), ..Says::new(Tone::Plain, &title, text) }.show(200, visitor, cx)?;
     reply::set(response.headers_mut(), HeaderName::from_static("refresh"), &format!("0;url={url}"));
     Ok(response)
-}
-
-async fn limit<P: Ports>(cx: &Cx<'_, P>) -> Result<(), Refused> {
-    let Some(origin) = &cx.origin else { return Ok(()) };
-    let take = quota::Command::Take { most: vec![(PER_HOUR, Ttl::from_seconds(3600))], request: None };
-    match cx.ports.run::<Quota>(&format!("upstream-network/{}", origin.narrow), take).await {
-        Ok(None) => Ok(()),
-        Ok(Some(wait)) => Err(Refused::new(ErrorCode::RateLimited, "the network's sign-ins with providers").retry_after(wait)),
-        Err(error) => {
-            cx.ports.warn("quota_lost", &error.to_string());
-            Ok(())
-        }
-    }
 }
 
 /// `GET /login/upstream/callback`
