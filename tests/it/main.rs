@@ -32,6 +32,7 @@ mod pages_account;
 mod pages_trace;
 mod person;
 mod provider;
+mod redirector;
 mod repeats;
 mod signed_in;
 mod sqlite;

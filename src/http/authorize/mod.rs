@@ -49,7 +49,7 @@ pub(super) async fn authorize<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Res
     let (request, pushed) = match read(&asked.params, cx).await {
         Ok(read) => read,
         Err(Fault::Page(broken)) => return answer::reject(broken, asked.params.find("client_id"), &visitor, cx),
-        Err(Fault::Client(fault)) => return Ok(answer::refuse(&fault, StatusCode::FOUND, cx)),
+        Err(Fault::Client(fault)) => return answer::tell(&fault, &visitor, cx),
     };
     let since = asked.params.find(SINCE).and_then(|since| unsealed(since, &visitor, cx));
     let Some(signed_in) = visitor.signed_in.as_ref().filter(|signed_in| is_fresh(&request, signed_in, since, cx)) else {
@@ -139,5 +139,6 @@ fn sign_in<P>(params: &Params, request: &Request, visitor: &Visitor, cx: &Cx<'_,
 }
 
 fn to_client(request: &Request, code: ErrorCode, description: &'static str) -> ToClient {
-    ToClient { redirect_uri: request.redirect_uri.clone(), state: request.state.clone(), code, description }
+    let (client, redirect_uri, state) = (request.client.clone(), request.redirect_uri.clone(), request.state.clone());
+    ToClient { client, silent: request.prompt.none, redirect_uri, state, code, description }
 }
