@@ -79,6 +79,7 @@ impl Document for ClientDocument {
     /// Seven days, and the hour for which the directory's copy may be older than the last success.
     const SERVED: Ttl = Ttl::from_seconds(7 * 86400 + 3600);
     const DURABLE: bool = true;
+    const WITHDRAWN: bool = true;
     const RATION: Option<Ration> = Some(Ration { name: "document", network: 60, deployment: 10_000 });
 
     /// Whatever speaks of a client. An error page in JSON is none of these.

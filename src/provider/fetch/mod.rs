@@ -40,6 +40,8 @@ pub trait Document: Sized + 'static {
     const SERVED: Ttl = CEILING;
     /// The last good copy outlives the isolate: it is kept in the directory as well.
     const DURABLE: bool = false;
+    /// Whoever takes it down has taken it back: an answer of 404 or 410 ends the copy, unless one comes with us.
+    const WITHDRAWN: bool = false;
     /// How many of which we know nothing may be fetched in an hour at a stranger's word, if that is limited.
     const RATION: Option<Ration> = None;
     /// Reads one; none if it is something else.
@@ -227,6 +229,7 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
     if let Err(error) = &answer {
         cx.ports.warn("document_unreachable", &format!("{url}: {error}"));
     }
+    let is_withdrawn = T::WITHDRAWN && matches!(&answer, Err(Unreachable::Status(404 | 410))) && T::pinned(url).is_none();
     Kept::<T>::change(url, cx, |kept| {
         kept.busy_until = Timestamp::from_millis(0);
         match &answer {
@@ -237,6 +240,9 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
             }
             Err(_) => {
                 kept.failed_until = cx.now.plus(RESPITE);
+                if is_withdrawn {
+                    (kept.copy, kept.shelved) = (None, None);
+                }
                 if kept.usable(cx.now).is_none() {
                     // Never fresh, so that it gives way as soon as there is another.
                     kept.copy = T::pinned(url).map(|document| Copy { document: Rc::new(document), fetched: cx.now, fresh_until: cx.now });
@@ -244,6 +250,9 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
             }
         }
     });
+    if is_withdrawn && T::DURABLE {
+        shelf::clear::<P>(url, cx).await;
+    }
     let answer = answer?;
     if T::DURABLE {
         shelf::put::<T, P>(url, &answer.body, cx.now.plus(answer.lifetime), cx).await;
