@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::client::Identified;
-use super::connection::{Connected, Person, authorized};
+use super::connection::{self, Connected, Person, authorized};
 use super::{Denied, places};
 use crate::cx::Cx;
 use crate::dpop;
@@ -83,6 +83,7 @@ pub(super) async fn spend<P: Ports>(
     // Without keys nothing can be issued: better to know before it is used up.
     keys::current(cx).await?;
     dpop::demand(by.client.metadata.dpop_bound_access_tokens, proof)?;
+    connection::prepare(&approved.grant, &by.client, cx).await?;
     dpop::burn(proof, cx).await?;
     let Approved { grant, code, challenge, redirect_uri } = approved;
     let holder = Holder::Grant(grant.clone());
@@ -111,5 +112,5 @@ pub(super) async fn spend<P: Ports>(
     let (standing, (stamp, terms, account), place) = places::with_new(&holder, ttl, ask, cx).await?;
     let account = account.ok_or(Denied::Grant(GrantRefusal::Unknown))?;
     let token = token.map(|token| token.text().to_owned());
-    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true }, None, token, place, proof, cx)
+    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true }, None, token, place, proof, cx).await
 }

@@ -6,13 +6,14 @@ use super::{Authorized, Denied};
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::dpop;
-use crate::id::{AccountId, Holder};
+use crate::id::{AccountId, GrantId, Holder};
 use crate::jose::claims::CredentialStamp;
-use crate::machine::grant::Terms;
+use crate::machine::grant::{Command, Grant, Outcome, Terms};
 use crate::machine::standing::Standing;
 use crate::machine::status_index::Block;
 use crate::oauth::scope::{GrantedScope, Scope};
-use crate::oidc::IdTokenFor;
+use crate::oidc::{self, IdTokenFor};
+use crate::store::Ports;
 
 /// A connection of a client, begun or continued.
 pub struct Connected {
@@ -56,7 +57,7 @@ impl Person {
 
 /// Puts it together. The scope is what was agreed to, as far as it may still be granted.
 #[expect(clippy::too_many_arguments, reason = "all that a token says, from four sources")]
-pub(super) fn authorized<P>(
+pub(super) async fn authorized<P: Ports>(
     holder: &Holder,
     standing: &Standing,
     stamp: Option<CredentialStamp>,
@@ -77,12 +78,13 @@ pub(super) fn authorized<P>(
     if scope.as_scope().is_empty() {
         return Err(Denied::NoScope);
     }
+    let subject = subject(&person.account, client, cx).await?;
     let until = stamp.and_then(|stamp| standing.credentials.iter().find(|known| known.id == stamp.id)).map(|stamp| stamp.expires);
     let authorized = Authorized {
         holder: holder.clone(),
         generation: standing.generation,
         credential: stamp,
-        subject: person.account.to_string(),
+        subject,
         client_id: client.id.clone(),
         until: until.unwrap_or(standing.expires).min(standing.expires),
         ttl: cx.config.ttls.client_token,
@@ -93,4 +95,20 @@ pub(super) fn authorized<P>(
         exchanged: None,
     };
     Ok(Connected { authorized, refresh_token, client: client.clone(), person, scope })
+}
+
+/// Whom the client's tokens are about: pairwise clients must not be able to compare them.
+async fn subject<P: Ports>(account: &AccountId, client: &Client, cx: &Cx<'_, P>) -> Result<String, Denied> {
+    Ok(if oidc::subject::is_pairwise(client) { oidc::subject::of(account, client, cx).await? } else { account.to_string() })
+}
+
+/// Has the account give the name that a pairwise client knows its person by, before anything is used up: it must not be out of reach then.
+pub(super) async fn prepare<P: Ports>(grant: &GrantId, client: &Client, cx: &Cx<'_, P>) -> Result<(), Denied> {
+    if oidc::subject::is_pairwise(client)
+        && let Outcome::Whose(Some(account)) = cx.ports.run::<Grant>(grant, Command::Whose).await?
+        && *grant == GrantId::of(Some(&account), &client.id)
+    {
+        oidc::subject::of(&account, client, cx).await?;
+    }
+    Ok(())
 }

@@ -117,6 +117,8 @@ pub enum Command {
     Look,
     /// What has the person agreed to? Nothing changes.
     Consents,
+    /// Who is the person? Nothing changes.
+    Whose,
     /// The person agrees; the code is on its way to the client.
     Approve {
         /// The grant's own name.
@@ -235,6 +237,8 @@ pub enum Outcome {
     Standing(Standing),
     /// What the person has agreed to.
     Consents(Vec<Consent>),
+    /// The person; none if the client acts for itself.
+    Whose(Option<AccountId>),
     /// The person has agreed, and this is what the account is to be told.
     Approved(Standing, Connection),
     /// Tokens may be issued.
@@ -310,6 +314,7 @@ impl Machine for Grant {
             (None, _) => (Next::Keep, Outcome::Unknown),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Consents) => (Next::Keep, Outcome::Consents(known.consents)),
+            (Some(known), Command::Whose) => (Next::Keep, Outcome::Whose(known.account)),
             (Some(known), command @ Command::Redeem { .. }) => known.redeem(command, now),
             (Some(known), Command::Refresh { token, by, scope, block }) => known.refresh(&token, &by, scope.as_ref(), block, now),
             (Some(known), Command::Exchange { generation, stamp, block }) => known.exchange(generation, stamp, block, now),

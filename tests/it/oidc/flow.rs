@@ -43,6 +43,14 @@ fn query(fields: &[(&str, &str)]) -> String {
 
 /// Connects, and gets the answer of the token endpoint.
 pub fn connect(world: &World, person: &mut Person<'_>, number: u8, id: &str, scope: &str) -> Answer {
+    let code = code(person, number, id, scope);
+    let answer = redeem(world, number, id, &code);
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    answer
+}
+
+/// Asks, and has the person say yes if they are asked.
+fn code(person: &mut Person<'_>, number: u8, id: &str, scope: &str) -> String {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let redirect = redirect(number);
     let asked = person.get(&format!(
@@ -60,19 +68,13 @@ pub fn connect(world: &World, person: &mut Person<'_>, number: u8, id: &str, sco
     ));
     let answered = if asked.status() == 200 { person.post("/oauth2/authorize/consent", &[("answer", "allow")]) } else { asked };
     let location = Url::parse(answered.header("location").unwrap_or_else(|| panic!("{}", person.page))).unwrap();
-    let code = location.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("{location}")).1.into_owned();
-    let answer = world.form(
-        "/oauth2/token",
-        &[
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("code_verifier", VERIFIER),
-            ("redirect_uri", &redirect),
-            ("client_id", id),
-        ],
-    );
-    assert_eq!(answer.status(), 200, "{}", answer.json());
-    answer
+    location.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("{location}")).1.into_owned()
+}
+
+fn redeem(world: &World, number: u8, id: &str, code: &str) -> Answer {
+    let redirect = redirect(number);
+    let fields = [("code", code), ("code_verifier", VERIFIER), ("redirect_uri", &redirect), ("client_id", id)];
+    world.form("/oauth2/token", &[&[("grant_type", "authorization_code")], &fields[..]].concat())
 }
 
 /// Header and claims of a token whose signature is right.
@@ -230,6 +232,47 @@ fn pairwise_subjects_differ_by_sector_and_outlive_the_secret() {
     world.forget();
     let mut ada = Person::sign_in(&world, "ada@example.com");
     assert_eq!(sub(&world, &mut ada, 3, &ids[2]), before[2]);
+}
+
+#[test]
+fn access_tokens_of_pairwise_clients_cannot_be_compared_and_still_say_who_it_is() {
+    let key: String = Sha256::digest("rs-secret").iter().map(|byte| format!("{byte:02x}")).collect();
+    let world = World::new(&[("RESOURCE_SERVER_KEYS", &format!("rs:{key}"))]);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    let mut subs = Vec::new();
+    for number in 1..=2 {
+        let id = client(&world, number, &json!({ "subject_type": "pairwise" }));
+        let mut answer = connect(&world, &mut ada, number, &id, EVERYTHING);
+        for _ in 0..2 {
+            let (_, claims) = read(&world, "jwt", &answer.text("id_token"));
+            let access = answer.text("access_token");
+            let (_, said) = read(&world, "at+jwt", &access);
+            assert_eq!(said["sub"], claims["sub"]);
+            assert!(!format!("{said:?}").contains("acc_"), "{said:?}");
+            assert_eq!(userinfo(&world, &access).json()["email"], "ada@example.com");
+            assert_eq!(userinfo(&world, &access).json()["sub"], claims["sub"]);
+            let me = world.send("192.0.2.1", "GET", "/api/v1/auth/me", &[("authorization", &format!("Bearer {access}"))], "");
+            assert_eq!(me.json()["sub"], claims["sub"]);
+            let seen = crate::client::with_basic(&world, "/oauth2/introspect", "rs", "rs-secret", &format!("token={access}")).json();
+            assert_eq!(seen["sub"], claims["sub"]);
+            subs.push(claims["sub"].to_string());
+            let fields = [("grant_type", "refresh_token"), ("refresh_token", &*answer.text("refresh_token")), ("client_id", &id)];
+            answer = world.form("/oauth2/token", &fields);
+        }
+    }
+    assert!(subs[0] == subs[1] && subs[2] == subs[3] && subs[0] != subs[2], "{subs:?}");
+}
+
+#[test]
+fn no_code_of_a_pairwise_client_is_used_up_while_its_person_has_no_name() {
+    let world = World::new(&[]);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    let id = client(&world, 1, &json!({ "subject_type": "pairwise" }));
+    let code = code(&mut ada, 1, &id, "api.read");
+    world.platform.lost.borrow_mut().push("account");
+    assert_eq!(redeem(&world, 1, &id, &code).status(), 503);
+    world.platform.lost.borrow_mut().clear();
+    assert_eq!(redeem(&world, 1, &id, &code).status(), 200);
 }
 
 #[test]
