@@ -229,6 +229,11 @@ fn nobody_is_sent_where_no_client_has_registered() {
         assert_eq!((posted.status(), posted.header("location")), (400, None), "{evil}");
     }
     assert_eq!(ada.get(&path(&[("post_logout_redirect_uri", BYE)])).status(), 400, "nobody's");
+    // One that cannot be read, as after its key has gone, is no fault of the person's; but nobody is sent anywhere by it.
+    let old = ada.get(&path(&[("id_token_hint", "e30.e30.AAAA"), ("post_logout_redirect_uri", BYE)]));
+    assert!(asks(&old) && !ada.page.contains("rp1.example.com"));
+    let stranger = world.get(&path(&[("id_token_hint", "e30.e30.AAAA"), ("post_logout_redirect_uri", BYE)]));
+    assert_eq!((stranger.status(), stranger.header("location")), (200, None));
     assert_eq!(ada.get(&path(&[("id_token_hint", &token), ("client_id", &other)])).status(), 400, "two clients");
     assert!(is_in(&mut ada));
     // Without a word of ours about the person, a stranger's browser goes nowhere either.
