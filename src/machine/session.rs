@@ -27,6 +27,9 @@ pub struct Session {
     account: AccountId,
     signed_in: Timestamp,
     method: String,
+    /// When the person proved it where they are known, as a provider said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vouched: Option<Timestamp>,
     used: Timestamp,
     /// It ends then, used or not.
     ends: Timestamp,
@@ -65,6 +68,9 @@ pub enum Command {
         account: AccountId,
         /// How: `mail`, `passkey` or `upstream`.
         method: String,
+        /// When that was, if it was elsewhere and the provider says it (`auth_time`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vouched: Option<Timestamp>,
         /// The longest life.
         life: Ttl,
         /// The longest pause.
@@ -106,6 +112,9 @@ pub enum Outcome {
         account: AccountId,
         /// When they last proved it (`auth_time`).
         signed_in: Timestamp,
+        /// That is known, and not only that a provider knows the person since whenever.
+        #[serde(default)]
+        proven: bool,
         /// How.
         method: String,
         /// It ends then at the latest.
@@ -129,9 +138,9 @@ impl Machine for Session {
         match (state, command) {
             (Some(over), Command::Told { client, heard }) => (over.told(&client, heard, now), Outcome::Over),
             (Some(Self { farewell: Some(_), .. }), _) => (Next::Keep, Outcome::Over),
-            (None, Command::Open { secret, account, method, life, idle }) => {
+            (None, Command::Open { secret, account, method, vouched, life, idle }) => {
                 let (relying, farewell) = (Vec::new(), None);
-                let session = Self { secret, account, signed_in: now, method, used: now, ends: now.plus(life), relying, farewell };
+                let session = Self { secret, account, signed_in: now, method, vouched, used: now, ends: now.plus(life), relying, farewell };
                 let outcome = session.live(false);
                 (session.put(idle), outcome)
             }
@@ -175,7 +184,9 @@ impl Machine for Session {
 impl Session {
     fn live(&self, noted: bool) -> Outcome {
         let (account, method) = (self.account.clone(), self.method.clone());
-        Outcome::Live { account, signed_in: self.signed_in, method, ends: self.ends, noted }
+        let signed_in = self.vouched.map_or(self.signed_in, |at| at.min(self.signed_in));
+        let proven = self.vouched.is_some() || method != "upstream";
+        Outcome::Live { account, signed_in, proven, method, ends: self.ends, noted }
     }
 
     /// Nothing is left of it, unless somebody is to be told.
@@ -221,7 +232,14 @@ mod tests {
 
     fn opened(now: Timestamp) -> Record<Session> {
         let account = AccountId::from_bytes([1; 16]);
-        let open = Command::Open { secret: digest("s"), account, method: "mail".into(), life: Ttl::from_seconds(86400), idle: IDLE };
+        let open = Command::Open {
+            secret: digest("s"),
+            account,
+            method: "mail".into(),
+            vouched: None,
+            life: Ttl::from_seconds(86400),
+            idle: IDLE,
+        };
         match advance::<Session>(None, open, now) {
             (Change::Write(record), Outcome::Live { .. }) => record,
             other => panic!("{other:?}"),

@@ -22,7 +22,7 @@ use crate::oauth::params::Params;
 use crate::oidc;
 use crate::secret::{AuthorizationRequest, Presented};
 use crate::store::Ports;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 use request::{Broken, Fault, Request, ToClient};
 
 pub(super) use consent::{decide, grant, words};
@@ -36,6 +36,8 @@ const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
 const REQUEST: &str = "par";
 /// A parameter of our own, sealed for one browser: since when the person must have signed in, so that a new sign-in is asked for once.
 const SINCE: &str = "postern_since";
+/// Providers' clocks differ by so much from ours.
+const SKEW: Ttl = Ttl::from_seconds(60);
 
 /// `POST`: the same as `GET`. Another site's form brings no session with it, so the browser comes again by itself.
 pub(super) fn posted(params: &Params) -> Response<Bytes> {
@@ -93,11 +95,26 @@ async fn read<P: Ports>(params: &Params, cx: &Cx<'_, P>) -> Result<(Request, Opt
     Ok((request::read(&params, cx).await?, Some(id)))
 }
 
-/// Whether the person's sign-in is as recent as the client wants it.
+/// Whether a new sign-in is wanted, and `path` is where it leads: by whoever asked for `path`.
+pub(super) fn is_renewal(path: &str) -> bool {
+    path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('?') && rest.contains(&format!("&{SINCE}=")))
+}
+
+/// Whether the person's sign-in is as recent as the client wants it. A provider's word counts if it says when that was.
 fn is_fresh<P>(request: &Request, signed_in: &SignedIn, since: Option<Timestamp>, cx: &Cx<'_, P>) -> bool {
+    if !request.prompt.login && request.max_age.is_none() {
+        return true;
+    }
+    if !signed_in.proven {
+        return false;
+    }
     let young = |max_age| cx.now < signed_in.at.plus(max_age);
     match since {
-        Some(since) => since <= signed_in.at && since <= cx.now,
+        Some(since) => {
+            // Its clock is another one.
+            let skew = if signed_in.method == "upstream" { SKEW } else { Ttl::from_seconds(0) };
+            since <= signed_in.at.plus(skew) && since <= cx.now
+        }
         None => !request.prompt.login && request.max_age.is_none_or(young),
     }
 }

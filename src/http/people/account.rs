@@ -94,7 +94,7 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         vouched_before: brought_by.filter(|_| !joined).map(|issuer| provider_name(issuer, cx)),
         joined_before: brought_by.filter(|_| joined && signed_in.person.has_signed_in).map(|issuer| name(issuer, cx)),
         identities: identities.iter().map(|identity| identity_view(identity, cx)).collect(),
-        providers: views(cx),
+        providers: views(false, cx),
     };
     Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))
 }
