@@ -197,11 +197,18 @@ impl Visitor {
             used: cx.now,
             expires: cx.now.plus(life),
         };
-        match cx.ports.account(account, account::Command::SignedIn(row)).await? {
+        let dropped = match cx.ports.account(account, account::Command::SignedIn(row)).await? {
             account::Outcome::Refused | account::Outcome::Nobody => return Ok(None),
-            _ => {}
-        }
+            account::Outcome::Dropped(dropped) => dropped,
+            _ => Vec::new(),
+        };
         cx.ports.run::<Session>(&session, open).await?;
+        for one in dropped {
+            // It can be used no more; this is for the clients that rely on it, and it lapses by itself in the end.
+            if let Err(error) = cx.ports.run::<Session>(&one, Command::End(account.clone())).await {
+                cx.ports.warn("session_not_ended", &error.to_string());
+            }
+        }
         self.sign_out(cx).await?;
         let (at, proven) = (vouched.map_or(cx.now, |at| at.min(cx.now)), vouched.is_some() || !matches!(how, How::Upstream(_)));
         self.signed_in = Some(SignedIn { session, account: account.clone(), person, at, proven, method: method.to_owned() });

@@ -95,6 +95,38 @@ fn a_session_ends_in_many_ways_and_the_client_hears_of_each() {
     }
 }
 
+#[test]
+fn a_session_that_nobody_uses_any_more_tells_its_clients_when_it_lapses() {
+    for (life, vars) in [(14_400, vec![]), (86_400, vec![("SESSION_IDLE_TTL", "86400")])] {
+        let world = World::new(&vars);
+        let id = listening(&world, 1);
+        hears(&world, 1);
+        let mut ada = Person::sign_in(&world, "ada@example.com");
+        connect(&world, &mut ada, 1, &id, EVERYTHING);
+        world.later(life - 1);
+        assert!(told(&world, 1).is_empty());
+        world.later(1);
+        assert_eq!(told(&world, 1).len(), 1);
+        assert!(!is_in(&mut ada));
+        assert!(!world.platform.cells.borrow().keys().any(|name| name.starts_with("session/")), "nothing is left");
+    }
+}
+
+#[test]
+fn a_session_that_falls_off_the_list_tells_its_clients_at_once() {
+    let world = World::new(&[("MAILS_PER_ADDRESS_PER_HOUR", "1000"), ("MAILS_PER_NETWORK_PER_HOUR", "1000")]);
+    let id = listening(&world, 1);
+    hears(&world, 1);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    connect(&world, &mut ada, 1, &id, EVERYTHING);
+    for number in 1..=50 {
+        assert!(told(&world, 1).is_empty(), "{number}");
+        world.later(1);
+        Person::sign_in(&world, "ada@example.com");
+    }
+    assert_eq!(told(&world, 1).len(), 1);
+}
+
 fn operate(world: &World, what: &str) {
     let body = json!({ "email": "ada@example.com" }).to_string();
     assert_eq!(world.send("192.0.2.1", "POST", &format!("/operator/people/{what}"), &OPERATOR, &body).status(), 200);
