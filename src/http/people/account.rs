@@ -176,6 +176,7 @@ fn event_view(event: &Event) -> EventView<'_> {
         "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
         "client.allowed" => "You allowed an application",
         "client.revoked" => "An application was disconnected",
+        "token.exchanged" => "A token was passed on for another",
         "session.started" => "Signed in",
         "session.ended" => "Signed out",
         "passkey.added" => "Passkey added",

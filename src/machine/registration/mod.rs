@@ -12,7 +12,7 @@ use super::link::Link;
 use super::standing::{Credential, Kind, RevokedToken, Standing};
 use super::status_index::Block;
 use super::{Effect, Machine, Next, places};
-use crate::account::Feed;
+use crate::account::{Feed, event};
 use crate::id::{AccountId, AttemptId, RegistrationId};
 use crate::jose::claims::CredentialStamp;
 use crate::secret::Digest;
@@ -100,6 +100,11 @@ pub enum Command {
         proof: Proof,
         /// Places to remember, and how long tokens at them may live.
         block: Option<(Block, Ttl)>,
+    },
+    /// A token of it was exchanged (RFC 8693): its owner is told.
+    Exchanged {
+        /// By whom and for where, as the event says it.
+        detail: String,
     },
     /// One access token has ended.
     RevokeToken {
@@ -451,6 +456,8 @@ impl Registration {
     fn change(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
         self.forget(now);
         match command {
+            Command::Exchanged { detail } if self.ownership.is_owned() => self.ownership.note(event::TOKEN_EXCHANGED, &detail, now),
+            Command::Exchanged { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::RevokeToken { token, place } => self.revoke_token(token, place, now),
             Command::RevokeCredential { id } => self.revoke_credential(id),
             Command::Marked(done) => self.marks.retain(|mark| !done.contains(mark)),
