@@ -34,6 +34,7 @@ mod pages_clients;
 mod pages_trace;
 mod person;
 mod provider;
+mod redirector;
 mod repeats;
 mod signed_in;
 mod sqlite;

@@ -228,6 +228,7 @@ fn consent(words: &Words, show: &mut dyn FnMut(&str, String)) {
         sent: Some(&words.token),
         registered: vec!["client.example", "cursor:"],
         reference: Some("4rXkq9Zt2B"),
+        back: Some(("client.example", "https://client.example/cb?error=invalid_request")),
         resets: &[("Codex", "Run `codex mcp logout <b>` with the server’s name, then `codex mcp login`.")],
     };
     let html = rejected.render().unwrap();
@@ -268,7 +269,9 @@ fn check(name: &str, html: &str) {
         for (attribute, value) in &element.attributes {
             assert!(!attribute.starts_with("on") && attribute != "style", "{name}: {attribute} of <{}>", element.name);
             if ["src", "href", "action"].contains(&attribute.as_str()) {
-                assert!(value.starts_with('/') && !value.starts_with("//"), "{name}: {value} is not ours");
+                // The one way out: a button to the client that sent the person here.
+                let back = name.starts_with("rejected.") && element.name == "a" && value.starts_with("https://client.example/cb?");
+                assert!(back || (value.starts_with('/') && !value.starts_with("//")), "{name}: {value} is not ours");
             }
             if ["for", "aria-labelledby", "aria-describedby"].contains(&attribute.as_str()) {
                 assert!(value.split(' ').all(|id| ids.contains(&id)), "{name}: nothing is called {value}");

@@ -5,6 +5,7 @@
 //! for another resource its own client has to ask, with its own credential or the key that the token is bound to.
 
 mod lineage;
+mod noted;
 mod requester;
 
 use std::rc::Rc;
@@ -182,6 +183,8 @@ pub(super) async fn authorize<P: Ports>(
     if !verify::counts(claims, &standing, cx) {
         return Err(NotExchanged::Token("subject_token", Inactive::Revoked(holder.clone())).into());
     }
+    let asker = authenticated.id().or(actor.as_ref().map(|actor| actor.token().client_id.as_str())).unwrap_or(&token.client_id);
+    noted::note(holder, asker, &target.uri, cx).await;
     let until = actor.as_ref().map_or(subject.expires(), |actor| actor.expires().min(subject.expires()));
     Ok(Authorized {
         holder: holder.clone(),

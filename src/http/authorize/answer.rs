@@ -14,7 +14,8 @@ use crate::http::refuse::Refused;
 use crate::http::reply::{self, Reason};
 use crate::http::trace::{self, Why};
 use crate::oauth::error::{ErrorCode, Refusal};
-use crate::oauth::redirect;
+use crate::oauth::redirect::{self, Kind};
+use crate::provider::guard::NamedBy;
 use crate::time::Ttl;
 
 /// How people make each client register anew; commands between backticks.
@@ -38,6 +39,13 @@ pub(super) fn back<P>(
     status: StatusCode,
     cx: &Cx<'_, P>,
 ) -> Response<Bytes> {
+    let mut response = reply::empty(status);
+    reply::set(response.headers_mut(), LOCATION, &location(redirect_uri, state, answer, cx));
+    reply::set(response.headers_mut(), REFERRER_POLICY, "no-referrer");
+    response
+}
+
+fn location<P>(redirect_uri: &str, state: Option<&str>, answer: &[(&str, &str)], cx: &Cx<'_, P>) -> String {
     let mut location = redirect_uri.to_owned();
     let mut glue = if redirect_uri.contains('?') { '&' } else { '?' };
     let iss = ("iss", cx.config.issuer.as_str());
@@ -48,16 +56,46 @@ pub(super) fn back<P>(
         location.extend(utf8_percent_encode(value, VALUE));
         glue = '&';
     }
-    let mut response = reply::empty(status);
-    reply::set(response.headers_mut(), LOCATION, &location);
-    reply::set(response.headers_mut(), REFERRER_POLICY, "no-referrer");
-    response
+    location
 }
 
 /// The client is told what is wrong (RFC 6749, section 4.1.2.1).
 pub(super) fn refuse<P>(fault: &ToClient, status: StatusCode, cx: &Cx<'_, P>) -> Response<Bytes> {
-    let answer = [("error", fault.code.as_str()), ("error_description", fault.description)];
-    let mut response = back(&fault.redirect_uri, fault.state.as_deref(), &answer, status, cx);
+    let response = back(&fault.redirect_uri, fault.state.as_deref(), &fault.answer(), status, cx);
+    explained(response, fault, cx)
+}
+
+/// The same; but where nobody has signed in, no client that anybody can register sends a browser to a web server: the person reads what is
+/// wrong, and goes there if they want to (RFC 9700, section 4.11.2, which excepts `prompt=none`).
+pub(super) fn tell<P>(fault: &ToClient, visitor: &Visitor, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let is_foreign = fault.client.named_by() == NamedBy::Stranger && redirect::kind(&fault.redirect_uri) == Some(Kind::Https);
+    if visitor.signed_in.is_some() || fault.silent || !is_foreign {
+        return Ok(refuse(fault, StatusCode::FOUND, cx));
+    }
+    let frame = visitor.frame(cx)?;
+    let nonce = frame.nonce.clone();
+    let text = format!("{}: {}", fault.code.as_str(), fault.description);
+    let location = location(&fault.redirect_uri, fault.state.as_deref(), &fault.answer(), cx);
+    let reference = trace::reference(Some(&fault.client.id), cx);
+    let page = Rejected {
+        frame,
+        title: "The application’s request is wrong",
+        text: &text,
+        known: Some(Known::of(&fault.client)),
+        name: fault.client.metadata.client_name.as_deref(),
+        client_id: &fault.client.id,
+        sent: None,
+        registered: Vec::new(),
+        back: Some((redirect::host(&fault.redirect_uri), &location)),
+        reference: reference.as_deref(),
+        resets: &[],
+    };
+    let response = visitor.remember(page::html(StatusCode::BAD_REQUEST, &page, &nonce)?, cx);
+    Ok(trace::of(explained(response, fault, cx), &fault.client.id, cx))
+}
+
+/// With what the log and the trace say of it.
+fn explained<P>(mut response: Response<Bytes>, fault: &ToClient, cx: &Cx<'_, P>) -> Response<Bytes> {
     response.extensions_mut().insert(Reason(format!("{}: {}", fault.code.as_str(), fault.description)));
     let expected = || (fault.code == ErrorCode::InvalidTarget).then(|| cx.config.resource_uris());
     let why = || Why { code: fault.code, reason: fault.description.to_owned(), hint: fault.code.hint(), expected: expected() };
@@ -150,6 +188,7 @@ pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, 
         sent,
         registered: known.map(|client| registered(client)).unwrap_or_default(),
         reference,
+        back: None,
         resets,
     };
     let mut response = visitor.remember(page::html(status, &page, &nonce)?, cx);

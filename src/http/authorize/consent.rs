@@ -32,6 +32,10 @@ const PAGE: &str = "pag";
 /// A page may be looked at for so long.
 const LIFE: Ttl = Ttl::from_seconds(600);
 
+/// A yes is remembered for so long after the client last came for it. Many of them are one client for all who use it: a link to one of those
+/// connects to an account there that may be somebody else's, so whoever has forgotten the client is asked again.
+const REMEMBERED: Ttl = Ttl::from_seconds(90 * 86400);
+
 /// Whether the person need not be asked. Anybody can say to be a client whose people come back to their own device (RFC 8252, section
 /// 8.6), so those are asked every time; it is one button.
 pub(super) async fn is_given<P: Ports>(request: &Request, signed_in: &SignedIn, cx: &Cx<'_, P>) -> Result<bool, Refused> {
@@ -44,7 +48,8 @@ pub(super) async fn is_given<P: Ports>(request: &Request, signed_in: &SignedIn, 
     if redirect::kind(&request.redirect_uri) != Some(Kind::Https) {
         return Ok(false);
     }
-    Ok(before(request, signed_in, cx).await?.is_some_and(|before| request.scope.as_scope().is_within(&before.scope)))
+    let covers = |before: &Consent| request.scope.as_scope().is_within(&before.scope) && cx.now < before.at.plus(REMEMBERED);
+    Ok(before(request, signed_in, cx).await?.is_some_and(|before| covers(&before)))
 }
 
 /// What the person has agreed to for this client and resource.

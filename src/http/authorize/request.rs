@@ -98,11 +98,21 @@ pub(super) enum Broken {
 
 /// An error for the client.
 pub(super) struct ToClient {
+    pub(super) client: Rc<Client>,
+    /// Nothing may be shown: `prompt` is `none`.
+    pub(super) silent: bool,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) code: ErrorCode,
     /// What is wrong and how to do it right: fixed text.
     pub(super) description: &'static str,
+}
+
+impl ToClient {
+    /// The parameters that say it.
+    pub(super) fn answer(&self) -> [(&'static str, &'static str); 2] {
+        [("error", self.code.as_str()), ("error_description", self.description)]
+    }
 }
 
 impl From<Broken> for Fault {
@@ -125,7 +135,9 @@ pub(super) async fn read<P: Ports>(params: &Params, cx: &Cx<'_, P>) -> Result<Re
     };
     let state = params.find("state").map(str::to_owned);
     let fault = |code, description| {
-        let to_client = ToClient { redirect_uri: redirect_uri.clone(), state: state.clone(), code, description };
+        let silent = params.find("prompt").is_some_and(|prompt| prompt.trim() == "none");
+        let to_client =
+            ToClient { client: client.clone(), silent, redirect_uri: redirect_uri.clone(), state: state.clone(), code, description };
         Fault::Client(Box::new(to_client))
     };
     judge(params, &client, cx).map_err(|(code, description)| fault(code, description)).map(|judged| Request {

@@ -99,6 +99,8 @@ pub struct Rejected<'a> {
     pub sent: Option<&'a str>,
     /// What it should have sent, as far as that may be told.
     pub registered: Vec<&'a str>,
+    /// Where the person may go back to all the same: the host, and the whole address.
+    pub back: Option<(&'a str, &'a str)>,
     /// The trace by which the operator finds out more.
     pub reference: Option<&'a str>,
     /// Applications, and how each is made to start anew, with commands between backticks.

@@ -91,7 +91,7 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         vouched_before: brought_by.filter(|_| !joined).map(|issuer| provider_name(issuer, cx)),
         joined_before: brought_by.filter(|_| joined && signed_in.person.has_signed_in).map(|issuer| name(issuer, cx)),
         identities: identities.iter().map(|identity| identity_view(identity, cx)).collect(),
-        providers: views(cx),
+        providers: views(false, cx),
     };
     Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))
 }
@@ -180,6 +180,7 @@ fn event_view<'a, P>(event: &'a Event, cx: &Cx<'a, P>) -> EventView<'a> {
         "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
         "client.allowed" => "You allowed an application",
         "client.revoked" => "You disconnected an application",
+        "token.exchanged" => "A token was passed on for another",
         "session.started" => "Signed in",
         "session.ended" => "Signed out",
         "passkey.added" => "Passkey added",

@@ -17,7 +17,7 @@ use crate::account::{Command, Outcome, Passkey};
 use crate::cx::Cx;
 use crate::email::cleaned;
 use crate::entropy::random;
-use crate::http::browser::{SignedIn, Visitor, set_session};
+use crate::http::browser::{How, SignedIn, Visitor, set_session};
 use crate::http::refuse::Refused;
 use crate::http::{json, reply};
 use crate::id::AccountId;
@@ -85,7 +85,7 @@ pub(crate) async fn sign_in<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<
     }
     let open = Command::Open { email: None, phone: None, provider: None };
     let Outcome::Person(person) = cx.ports.account(&account, open).await? else { return Err(refused("barred")) };
-    let secret = visitor.sign_in(&account, person, "passkey", headers, cx).await?.ok_or_else(|| refused("barred"))?;
+    let secret = visitor.sign_in(&account, person, How::Passkey, headers, cx).await?.ok_or_else(|| refused("barred"))?;
     let back = back.unwrap_or_default();
     let mut response = reply::json(StatusCode::OK, &json!({ "location": return_to(&back) }));
     set_session(&mut response, &secret, cx);

@@ -15,7 +15,8 @@ use crate::config::upstream::Kind;
 use crate::cx::Cx;
 use crate::email::Address;
 use crate::entropy::random;
-use crate::http::browser::{Visitor, set_session};
+use crate::http::authorize::is_renewal;
+use crate::http::browser::{How, Visitor, set_session};
 use crate::http::limit;
 use crate::http::page::{Tone, UpstreamView};
 use crate::http::refuse::Refused;
@@ -51,8 +52,11 @@ pub(crate) async fn set_out<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     };
     limit::of_one("upstream", PER_HOUR, cx).await?;
     // Whoever is there and is asked again must have proven it there a short while ago as well.
-    let max_age = (account.is_none() && visitor.signed_in.is_some()).then_some(FRESH);
-    let journey = Journey { issuer: upstream.issuer.clone(), return_to: return_to(asked.find("return_to")).to_owned(), account, max_age };
+    let back = return_to(asked.find("return_to"));
+    // A client wants the person to prove it now.
+    let renewal = is_renewal(back);
+    let max_age = (account.is_none() && (visitor.signed_in.is_some() || renewal)).then_some(FRESH);
+    let journey = Journey { issuer: upstream.issuer.clone(), return_to: back.to_owned(), account, max_age };
     let metadata = match metadata::of(upstream, cx).await {
         Ok(metadata) => metadata,
         Err(error) => return failed(&visitor, upstream, &error, cx),
@@ -77,6 +81,10 @@ pub(crate) async fn set_out<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     if upstream.kind != Kind::GitHub {
         parameters.push(("nonce", &nonce));
         parameters.extend(max_age.as_deref().map(|max_age| ("max_age", max_age)));
+    }
+    // Google knows no such prompt.
+    if upstream.kind == Kind::OpenId && renewal {
+        parameters.push(("prompt", "login"));
     }
     match metadata.authorization(&parameters, cx) {
         Ok(url) => go(&visitor, upstream, url.as_str(), cx),
@@ -144,6 +152,7 @@ async fn arrive<P: Ports>(
         let text = format!("Sign in at {} with an address of {}.", upstream.name, upstream.allowed_domains.join(" or "));
         return stop(&visitor, 403, ("This address may not sign in here", &text), "the address is of no allowed domain", cx);
     }
+    let auth_time = said.auth_time;
     if let Some(account) = journey.account {
         let is_there = visitor.signed_in.as_ref().is_some_and(|signed_in| signed_in.account == account);
         if !is_there {
@@ -152,7 +161,7 @@ async fn arrive<P: Ports>(
         return question(&visitor, upstream, said, Some(account), &journey.return_to, cx).await;
     }
     match identity::whose(&said, cx).await? {
-        Whose::Person(account, person) => match visitor.sign_in(&account, person, "upstream", asked.headers, cx).await? {
+        Whose::Person(account, person) => match visitor.sign_in(&account, person, How::Upstream(auth_time), asked.headers, cx).await? {
             Some(secret) => {
                 let mut response = visitor.remember(see_other(return_to(&journey.return_to)), cx);
                 set_session(&mut response, &secret, cx);
@@ -200,9 +209,9 @@ async fn question<P: Ports>(
     Says { action: Some(("Sign in", &login)), ..Says::new(Tone::Plain, "One more step, once", &text) }.show(200, visitor, cx)
 }
 
-/// The providers to sign in with.
-pub(super) fn views<'c, P>(cx: &Cx<'c, P>) -> Vec<UpstreamView<'c>> {
-    let all = cx.config.upstreams.iter().enumerate();
+/// The providers to sign in with; for a renewal those alone that can be asked for one, and say when it was.
+pub(super) fn views<'c, P>(renewal: bool, cx: &Cx<'c, P>) -> Vec<UpstreamView<'c>> {
+    let all = cx.config.upstreams.iter().enumerate().filter(|(_, upstream)| !renewal || upstream.kind == Kind::OpenId);
     let view = |(index, upstream): (usize, &'c Upstream)| UpstreamView {
         name: &upstream.name,
         issuer: &upstream.issuer,

@@ -73,6 +73,46 @@ fn row_14_an_outage_is_bridged_for_seven_days_across_isolates() {
 }
 
 #[test]
+fn a_document_that_was_taken_down_makes_no_client_any_more() {
+    for status in [404, 410] {
+        let mut world = World::new(&[]);
+        publish(&world, URL, &document(), Some(60));
+        assert!(find(&world, URL).is_ok());
+        answer(&world, URL, status, "text/html", "<html>".into(), None);
+        world.later(59);
+        assert!(find(&world, URL).is_ok(), "while the copy is fresh nobody asks");
+        world.later(1);
+        assert_eq!(find(&world, URL).unwrap_err().code(), ErrorCode::TemporarilyUnavailable, "{status}");
+        gone(&world);
+        world.later(60);
+        assert!(find(&world, URL).is_err(), "nor is an outage afterwards bridged");
+        world.forget();
+        assert!(find(&world, URL).is_err(), "by another isolate neither: {:?}", world.platform.directory.borrow());
+        renamed(&world, "Back");
+        world.later(60);
+        assert_eq!(name(&world).as_deref(), Some("Back"));
+        world.forget();
+        gone(&world);
+        assert_eq!(name(&world).as_deref(), Some("Back"), "and it is kept again");
+    }
+}
+
+#[test]
+fn what_comes_with_us_stays_though_its_address_is_gone() {
+    let url = "https://claude.ai/oauth/claude-code-client-metadata";
+    let mut world = World::new(&[]);
+    publish(&world, url, &with(&document(), "client_id", json!(url)), Some(30));
+    let name = |world: &World| find(world, url).unwrap().unwrap().metadata.client_name.clone();
+    assert_eq!(name(&world).as_deref(), Some("App"));
+    answer(&world, url, 404, "text/html", "<html>".into(), None);
+    world.later(30);
+    assert_eq!(name(&world).as_deref(), Some("App"));
+    world.forget();
+    world.platform.directory.borrow_mut().clear();
+    assert!(is_stale(&find(&world, url).unwrap().unwrap()));
+}
+
+#[test]
 fn one_isolate_bridges_it_as_well_and_recovers() {
     let world = World::new(&[]);
     renamed(&world, "Old");
