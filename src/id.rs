@@ -24,6 +24,9 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
+            /// What it begins with.
+            pub const PREFIX: &'static str = $prefix;
+
             /// The identifier of these 128 bits.
             #[must_use]
             pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
@@ -81,6 +84,20 @@ macro_rules! id {
         }
     };
 }
+
+/// What identifiers of ours begin with, those of clients among them: nobody else may be called so.
+pub const PREFIXES: [&str; 10] = [
+    RegistrationId::PREFIX,
+    AccountId::PREFIX,
+    AttemptId::PREFIX,
+    SessionId::PREFIX,
+    LoginId::PREFIX,
+    GrantId::PREFIX,
+    DeviceId::PREFIX,
+    AuthorizationId::PREFIX,
+    UpstreamId::PREFIX,
+    crate::client::id::PREFIX,
+];
 
 id! {
     /// `reg_` and 22 digits of base 62: one agent's registration, also its `client_id` and `sub`.

@@ -115,6 +115,8 @@ pub struct Memory {
     pub client_keys: RefCell<Bounded<String, Kept<ClientKeys>>>,
     /// Clients that are records here, by `client_id`.
     pub registered_clients: RefCell<Bounded<String, client::Known>>,
+    /// Exchanges that were noted, and when.
+    pub exchanges: RefCell<Bounded<String, Timestamp>>,
     /// Which clients are on their way in.
     pub watch: RefCell<Watch>,
 }
@@ -128,6 +130,7 @@ impl Default for Memory {
             tokens: RefCell::new(Bounded::new(4096)),
             places: RefCell::new(Bounded::new(4096)),
             leases: RefCell::new(Vec::new()),
+            exchanges: RefCell::new(Bounded::new(1024)),
             documents: RefCell::new(Bounded::new(64)),
             logos: RefCell::new(Bounded::new(16)),
             lists: RefCell::new(Bounded::new(64)),

@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// The bits of a network that is counted as one.
+const NETWORK4: u8 = 24;
+const NETWORK6: u8 = 48;
+
 /// A client's address and the networks around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -18,10 +22,20 @@ impl Origin {
     pub fn parse(address: &str) -> Option<Self> {
         let address = address.trim().parse::<IpAddr>().ok()?.to_canonical();
         let (network, narrow) = match address {
-            IpAddr::V4(v4) => (masked4(v4, 24).to_string(), v4.to_string()),
-            IpAddr::V6(v6) => (masked6(v6, 48).to_string(), masked6(v6, 64).to_string()),
+            IpAddr::V4(v4) => (masked4(v4, NETWORK4).to_string(), v4.to_string()),
+            IpAddr::V6(v6) => (masked6(v6, NETWORK6).to_string(), masked6(v6, 64).to_string()),
         };
         Some(Self { network, narrow, address })
+    }
+}
+
+/// A network of [`Origin`] in CIDR notation, as people are shown it; what is none stays as it is.
+#[must_use]
+pub fn with_bits(network: &str) -> String {
+    match network.parse() {
+        Ok(IpAddr::V4(v4)) => format!("{v4}/{NETWORK4}"),
+        Ok(IpAddr::V6(v6)) => format!("{v6}/{NETWORK6}"),
+        Err(_) => network.to_owned(),
     }
 }
 
@@ -77,6 +91,14 @@ mod tests {
         assert_eq!(parts("::ffff:203.0.113.7"), parts("203.0.113.7"));
         assert_eq!(parts("203.0.113.7, 10.0.0.1"), None);
         assert_eq!(parts("unknown"), None);
+    }
+
+    #[test]
+    fn networks_are_shown_with_their_bits() {
+        let shown = |address: &str| Origin::parse(address).map(|origin| with_bits(&origin.network)).unwrap();
+        assert_eq!((shown("203.0.113.7").as_str(), shown("2001:db8:1:2:3::4").as_str()), ("203.0.113.0/24", "2001:db8:1::/48"));
+        assert!(Cidr::parse(&shown("203.0.113.7")).is_some() && Cidr::parse(&shown("2001:db8::1")).is_some());
+        assert_eq!(with_bits("unknown"), "unknown");
     }
 
     #[test]

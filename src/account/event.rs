@@ -11,6 +11,7 @@
 //! | `identity.removed` | and not any more | the provider's issuer |
 //! | `account.suspended` | the operator has barred the person | |
 //! | `account.resumed` | and let them in again | |
+//! | `token.exchanged` | a token of an agent, or of a client for the person, was exchanged (RFC 8693); at most once an hour for each | who asked, and the audience: `… for …` |
 //! | `agent.` and more | as the registration told it, or whoever noted it | theirs |
 
 use super::sql::{LARGEST, Row, Sql, SqlError, Value, page};
@@ -35,6 +36,9 @@ pub const IDENTITY_REMOVED: &str = "identity.removed";
 pub const ACCOUNT_SUSPENDED: &str = "account.suspended";
 /// The person is let in again.
 pub const ACCOUNT_RESUMED: &str = "account.resumed";
+
+/// A token was exchanged for another.
+pub const TOKEN_EXCHANGED: &str = "token.exchanged";
 
 /// So many are kept, the newest.
 pub const KEPT: u32 = 2000;

@@ -137,6 +137,8 @@ pub enum Outcome {
     Nobody,
     /// Done.
     Done,
+    /// Done, and these sessions are not listed any more, since there were too many.
+    Dropped(Vec<SessionId>),
     /// It cannot be done: the person is suspended or somebody else, the passkey or identity is known, one too many or the last way in, or a
     /// counter has not grown.
     Refused,

@@ -39,7 +39,7 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
         _ => dispatch(command, sql, now)?,
     };
     let after = match outcome {
-        Outcome::Done if starts => session::next_expiry(sql)?.map_or(After::Nothing, After::Wake),
+        Outcome::Done | Outcome::Dropped(_) if starts => session::next_expiry(sql)?.map_or(After::Nothing, After::Wake),
         // Also if nobody is here: an earlier attempt may have come no further.
         _ if erases => After::Free,
         _ => After::Nothing,

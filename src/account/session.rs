@@ -33,11 +33,15 @@ pub(super) fn start(sql: &impl Sql, session: Session, now: Timestamp) -> Result<
         ],
     )?;
     expire(sql, now)?;
-    sql.run("DELETE FROM session WHERE id IN (SELECT id FROM session ORDER BY signed_in DESC, id DESC LIMIT -1 OFFSET ?)", &[MOST.into()])?;
+    let dropped = sql.run(
+        "DELETE FROM session WHERE id IN (SELECT id FROM session ORDER BY signed_in DESC, id DESC LIMIT -1 OFFSET ?) RETURNING id",
+        &[MOST.into()],
+    )?;
     if !is_known {
         event::note(sql, now, SESSION_STARTED, browser)?;
     }
-    Ok(Outcome::Done)
+    let dropped: Vec<SessionId> = all(dropped, Row::parsed)?;
+    Ok(if dropped.is_empty() { Outcome::Done } else { Outcome::Dropped(dropped) })
 }
 
 /// Whether the session is on the list that its person can see and end.

@@ -14,7 +14,7 @@ use crate::config::reader::is_loopback;
 use crate::cx::Cx;
 use crate::memory::{Bounded, Memory};
 use crate::oauth::error::{ErrorCode, Refusal};
-use crate::provider::fetch::{self, Document, Kept};
+use crate::provider::fetch::{self, Document, Kept, Ration};
 use crate::provider::guard::NamedBy;
 use crate::store::Ports;
 use crate::time::Ttl;
@@ -79,7 +79,8 @@ impl Document for ClientDocument {
     /// Seven days, and the hour for which the directory's copy may be older than the last success.
     const SERVED: Ttl = Ttl::from_seconds(7 * 86400 + 3600);
     const DURABLE: bool = true;
-    const RATION: Option<u32> = Some(60);
+    const WITHDRAWN: bool = true;
+    const RATION: Option<Ration> = Some(Ration { name: "document", network: 60, deployment: 10_000 });
 
     /// Whatever speaks of a client. An error page in JSON is none of these.
     fn read(body: &[u8]) -> Option<Self> {
@@ -113,6 +114,12 @@ pub async fn find<P: Ports>(url: &str, cx: &Cx<'_, P>) -> Result<Option<Rc<Clien
             Err((*error).into())
         }
     }
+}
+
+/// What this isolate remembers of it.
+pub(super) fn known<P>(url: &str, cx: &Cx<'_, P>) -> Option<Rc<Client>> {
+    let kept = cx.memory.client_documents.borrow().find(&url.to_owned())?;
+    kept.document()?.client.get()?.as_ref().ok().cloned()
 }
 
 /// Section 3: https, a path, no fragment, no name or password; and in the one spelling that a parser would give it, so that dot segments, the

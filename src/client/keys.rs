@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::jose::foreign::ForeignKey;
 use crate::jose::jwk::Algorithm;
 use crate::memory::{Bounded, Memory};
-use crate::provider::fetch::{Document, Kept};
+use crate::provider::fetch::{Document, Kept, Ration};
 use crate::provider::jwks::{KeySet, NoKey, candidates_at};
 use crate::store::Ports;
 
@@ -18,6 +18,7 @@ impl Document for ClientKeys {
     const MOST: usize = KeySet::MOST;
     /// An outage where the keys are is none of ours, for a day.
     const DURABLE: bool = true;
+    const RATION: Option<Ration> = Some(Ration { name: "client-keys", network: 60, deployment: 10_000 });
 
     fn read(body: &[u8]) -> Option<Self> {
         KeySet::read(body).map(Self)

@@ -203,6 +203,17 @@ pub async fn find<P: Ports>(id: &str, cx: &Cx<'_, P>) -> Result<Option<Rc<Client
     Ok(remember(id, outcome, cx))
 }
 
+/// What this isolate knows of the client without asking anybody. It may be out of date: good for a name, and for nothing that is decided.
+pub(crate) fn known<P>(id: &str, cx: &Cx<'_, P>) -> Option<Rc<Client>> {
+    if let Some(client) = cx.config.clients.get(id) {
+        return Some(client.clone());
+    }
+    if id.contains("://") {
+        return document::known(id, cx);
+    }
+    cx.memory.registered_clients.borrow().find(&id.to_owned()).and_then(|(_, client)| client)
+}
+
 /// Something was granted to the client: it is not forgotten before `until`. Whether it is still there.
 ///
 /// # Errors

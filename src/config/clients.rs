@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use crate::client::{Client, Kept, Source, Terms, written};
+use crate::id::PREFIXES;
 
 /// By `client_id`.
 pub type Clients = BTreeMap<String, Rc<Client>>;
@@ -55,10 +56,10 @@ fn client(id: &str, fields: &Map<String, Value>, terms: &Terms<'_>) -> Result<Cl
     }
 }
 
-/// Not one that we could make, nor that of a document.
+/// Not one that we could make for anything, nor that of a document: it stands in `sub` of the client's own tokens, where people stand too.
 fn is_id(id: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-    (1..=128).contains(&id.len()) && id.bytes().all(legal) && !["cli_", "reg_"].iter().any(|ours| id.starts_with(ours))
+    (1..=128).contains(&id.len()) && id.bytes().all(legal) && !PREFIXES.iter().any(|ours| id.starts_with(ours))
 }
 
 /// The 32 bytes of a SHA-256 in hex.
@@ -122,6 +123,8 @@ mod tests {
             {},
             entry(json!({ "client_id": "https://a.example.com/client.json" })),
             entry(json!({ "client_id": "cli_0" })),
+            entry(json!({ "client_id": "acc_0" })),
+            entry(json!({ "client_id": "gnt_0" })),
             entry(json!({ "client_id": "a", "scope": "admin" })),
             entry(json!({ "client_id": "b", "token_endpoint_auth_method": "none", "client_secret_sha256": digest })),
             entry(json!({ "client_id": "c" })),
@@ -134,6 +137,8 @@ mod tests {
             "entry 2: client_id",
             "entry 3: client_id",
             "entry 4: client_id",
+            "entry 5: client_id",
+            "entry 6: client_id",
             "a: scope",
             "b: client_secret_sha256",
             "c: client_secret_sha256",

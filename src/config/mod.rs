@@ -229,6 +229,13 @@ impl Config {
         self.resources.iter().find(|resource| resource.is(asked))
     }
 
+    /// The resource that a client asks for (RFC 8707, section 2): by its name, or by its name with more in the query, which is what people add to
+    /// the address of an MCP server to choose among its tools. The token is for the resource as it is named here.
+    #[must_use]
+    pub fn resource_asked(&self, asked: &str) -> Option<&Resource> {
+        self.resource(asked).or_else(|| self.resources.iter().find(|resource| resource.is_within(asked)))
+    }
+
     /// Every resource that tokens are issued for.
     #[must_use]
     pub fn resource_uris(&self) -> String {

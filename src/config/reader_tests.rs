@@ -73,7 +73,7 @@ fn development_needs_every_leg() {
 }
 
 #[test]
-fn the_issuer_is_an_origin() {
+fn row_07_the_issuer_is_an_origin() {
     for wrong in [
         "https://auth.example.com/",
         "https://auth.example.com/x",

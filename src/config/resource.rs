@@ -82,6 +82,23 @@ impl Resource {
         let Some(asked) = canonical(asked) else { return false };
         std::iter::once(&self.uri).chain(&self.alternates).any(|known| canonical(known).is_some_and(|known| known == asked))
     }
+
+    /// Whether `asked` names this resource and has more in its query.
+    #[must_use]
+    pub fn is_within(&self, asked: &str) -> bool {
+        let Some(asked) = canonical(asked).and_then(|asked| Url::parse(&asked).ok()) else { return false };
+        let pairs: Vec<_> = asked.query_pairs().collect();
+        let without_query = |url: &Url| {
+            let mut url = url.clone();
+            url.set_query(None);
+            canonical(url.as_str())
+        };
+        let known = |uri: &String| {
+            Url::parse(uri)
+                .is_ok_and(|known| without_query(&known) == without_query(&asked) && known.query_pairs().all(|pair| pairs.contains(&pair)))
+        };
+        std::iter::once(&self.uri).chain(&self.alternates).any(known)
+    }
 }
 
 /// RFC 8707, section 2: absolute, no fragment. The `url` crate lower-cases scheme and host.
@@ -122,6 +139,39 @@ mod tests {
             "",
         ] {
             assert!(!resource.is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn more_in_the_query_is_the_same_resource() {
+        let of = |uri: &str| {
+            let written: Written = serde_json::from_value(serde_json::json!({ "uri": uri })).unwrap();
+            written.read(&"a b".parse().unwrap(), true).unwrap()
+        };
+        let (plain, tenant, origin) =
+            (of("https://api.example.com/mcp"), of("https://api.example.com/mcp?tenant=a"), of("https://api.example.com"));
+        for (resource, asked) in [
+            (&plain, "https://api.example.com/mcp?toolset=all"),
+            (&plain, "https://API.example.com:443/mcp?tenant=a&x"),
+            (&tenant, "https://api.example.com/mcp?x=1&tenant=a"),
+            (&origin, "https://api.example.com/?x=1"),
+            (&origin, "https://api.example.com?x=1"),
+        ] {
+            assert!(resource.is_within(asked) && !resource.is(asked), "{asked}");
+        }
+        for (resource, asked) in [
+            (&plain, "https://api.example.com/mcp/?x=1"),
+            (&plain, "https://api.example.com/mcpx?x=1"),
+            (&plain, "https://api.example.com/?x=/mcp"),
+            (&plain, "https://api.example.com.evil/mcp?x=1"),
+            (&plain, "https://u@api.example.com/mcp?x=1"),
+            (&plain, "https://api.example.com/mcp?x=1#f"),
+            (&plain, "http://api.example.com/mcp?x=1"),
+            (&tenant, "https://api.example.com/mcp?tenant=b"),
+            (&tenant, "https://api.example.com/mcp?x=1"),
+            (&tenant, "https://api.example.com/mcp"),
+        ] {
+            assert!(!resource.is_within(asked), "{asked}");
         }
     }
 }

@@ -65,21 +65,19 @@ pub(super) async fn redeem<P: Ports>(
     spend(approved, by, resource, proof, cx).await
 }
 
-/// Has everything at hand that an ID token needs, before the code for it is used up: the key, and whom a client with pairwise subjects knows
-/// the person as. Mostly that needs no question to the grant; what is wrong with the code is said when it is spent.
+/// Has everything at hand that the tokens need, before the code for them is used up: the key of an ID token, and whom a client with pairwise
+/// subjects knows the person as. Mostly that needs no question to the grant; what is wrong with the code is said when it is spent.
 async fn foresee<P: Ports>(approved: &Approved, client: &Client, cx: &Cx<'_, P>) -> Result<Option<String>, Denied> {
     let ring = oidc::ring(&client.metadata);
     let pairwise = subject::is_pairwise(client);
     let signs = |set: &KeySet| set.signer(cx.now).is_some();
-    if !cx.config.openid || (!pairwise && keys::of(ring, cx).await.is_ok_and(|set| signs(&set))) {
+    let ready = !cx.config.openid || keys::of(ring, cx).await.is_ok_and(|set| signs(&set));
+    if ready && !pairwise {
         return Ok(None);
     }
     let ask = Command::Promise { code: approved.code.clone() };
     let Outcome::Promise { account, scope } = cx.ports.run::<Grant>(&approved.grant, ask).await? else { return Ok(None) };
-    if !oidc::knows(scope.as_scope(), cx.config) {
-        return Ok(None);
-    }
-    if !signs(&*keys::first(ring, keys::PATIENCE, cx).await?) {
+    if !ready && oidc::knows(scope.as_scope(), cx.config) && !signs(&*keys::first(ring, keys::PATIENCE, cx).await?) {
         return Err(KeysError::NoSigner.into());
     }
     Ok(if pairwise { Some(subject::of(&account, client, cx).await?) } else { None })
@@ -135,5 +133,5 @@ pub(super) async fn spend<P: Ports>(
     let (standing, (stamp, terms, account), place) = places::with_new(&holder, ttl, ask, cx).await?;
     let account = account.ok_or(Denied::Grant(GrantRefusal::Unknown))?;
     let token = token.map(|token| token.text().to_owned());
-    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true, subject }, None, token, place, proof, cx)
+    authorized(&holder, &standing, stamp, &by.client, Person { account, terms, first: true, subject }, None, token, place, proof, cx).await
 }

@@ -28,7 +28,7 @@ pub const CLAIM_TOKEN: &str = "clm";
 #[derive(Debug, thiserror::Error)]
 pub enum NotDelivered {
     /// The ceremony says no.
-    #[error("the claim is refused: {0:?}")]
+    #[error("{0}")]
     Claim(ClaimRefusal),
     /// Nobody has confirmed yet.
     #[error("nobody has confirmed yet")]

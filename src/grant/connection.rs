@@ -12,7 +12,8 @@ use crate::machine::grant::Terms;
 use crate::machine::standing::Standing;
 use crate::machine::status_index::Block;
 use crate::oauth::scope::{GrantedScope, Scope};
-use crate::oidc::IdTokenFor;
+use crate::oidc::{self, IdTokenFor};
+use crate::store::Ports;
 
 /// A connection of a client, begun or continued.
 pub struct Connected {
@@ -59,7 +60,7 @@ impl Person {
 
 /// Puts it together. The scope is what was agreed to, as far as it may still be granted.
 #[expect(clippy::too_many_arguments, reason = "all that a token says, from four sources")]
-pub(super) fn authorized<P>(
+pub(super) async fn authorized<P: Ports>(
     holder: &Holder,
     standing: &Standing,
     stamp: Option<CredentialStamp>,
@@ -80,12 +81,16 @@ pub(super) fn authorized<P>(
     if scope.as_scope().is_empty() {
         return Err(Denied::NoScope);
     }
+    let subject = match &person.subject {
+        Some(known) => known.clone(),
+        None => subject(&person.account, client, cx).await?,
+    };
     let until = stamp.and_then(|stamp| standing.credentials.iter().find(|known| known.id == stamp.id)).map(|stamp| stamp.expires);
     let authorized = Authorized {
         holder: holder.clone(),
         generation: standing.generation,
         credential: stamp,
-        subject: person.account.to_string(),
+        subject,
         client_id: client.id.clone(),
         until: until.unwrap_or(standing.expires).min(standing.expires),
         ttl: cx.config.ttls.client_token,
@@ -96,4 +101,9 @@ pub(super) fn authorized<P>(
         exchanged: None,
     };
     Ok(Connected { authorized, refresh_token, client: client.clone(), person, scope })
+}
+
+/// Whom the client's tokens are about: pairwise clients must not be able to compare them.
+async fn subject<P: Ports>(account: &AccountId, client: &Client, cx: &Cx<'_, P>) -> Result<String, Denied> {
+    Ok(if oidc::subject::is_pairwise(client) { oidc::subject::of(account, client, cx).await? } else { account.to_string() })
 }

@@ -61,10 +61,10 @@ pub enum Denied {
     #[error("{0} refuses")]
     Holder(Holder),
     /// The grant refuses a code or a refresh token.
-    #[error("the grant refuses: {0:?}")]
+    #[error("{0}")]
     Grant(GrantRefusal),
     /// The device gets nothing, or not yet.
-    #[error("the device gets nothing: {0:?}")]
+    #[error("{0}")]
     Device(DeviceRefusal),
     /// The client did not register for this grant (RFC 6749, section 5.2).
     #[error("the client may not use this grant")]

@@ -38,7 +38,7 @@ pub(super) async fn vouched<P: Ports>(
         return Err(Denied::Client("the assertion is for another client_id"));
     }
     const ANOTHER: &str = "Ask your provider for an ID-JAG whose resource is the one that you want a token for.";
-    let asked = asked.map(|asked| cx.config.resource(asked).ok_or(Denied::Resource)).transpose()?;
+    let asked = asked.map(|asked| cx.config.resource_asked(asked).ok_or(Denied::Resource)).transpose()?;
     let named = vouched.resource.as_deref().map(|named| cx.config.resource(named).ok_or_else(|| refused("a foreign resource", ANOTHER)));
     let resource = match (asked, named.transpose()?) {
         (Some(asked), Some(named)) if asked.uri != named.uri => return Err(refused("the assertion is for another resource", ANOTHER)),
@@ -79,9 +79,10 @@ pub(super) async fn authorize<P: Ports>(
     cx: &Cx<'_, P>,
 ) -> Result<Authorized, Denied> {
     let claims = verify::identity_assertion(assertion, cx).await.map_err(Denied::Assertion)?.custom;
-    let resource = match asked.or(claims.within.resource.as_deref()) {
-        Some(asked) => cx.config.resource(asked),
-        None => cx.config.default_resource(),
+    let resource = match (asked, claims.within.resource.as_deref()) {
+        (Some(asked), _) => cx.config.resource_asked(asked),
+        (None, Some(only)) => cx.config.resource(only),
+        (None, None) => cx.config.default_resource(),
     };
     let resource = resource.ok_or(Denied::Resource)?;
     if claims.within.resource.as_deref().is_some_and(|only| !resource.is(only)) {

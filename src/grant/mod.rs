@@ -148,7 +148,7 @@ impl TokenRequest {
 /// See [`Denied`].
 pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Proof>, cx: &Cx<'_, P>) -> Result<Granted, Denied> {
     let resource = match &request.resource {
-        Some(asked) => cx.config.resource(asked),
+        Some(asked) => cx.config.resource_asked(asked),
         None => cx.config.default_resource(),
     };
     match request.grant {
@@ -203,7 +203,7 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
 
 /// The resource that is asked for, as ours are spelled; none if none is.
 fn wanted<P>(asked: Option<&str>, cx: &Cx<'_, P>) -> Result<Option<String>, Denied> {
-    asked.map(|asked| cx.config.resource(asked).map(|resource| resource.uri.clone()).ok_or(Denied::Resource)).transpose()
+    asked.map(|asked| cx.config.resource_asked(asked).map(|resource| resource.uri.clone()).ok_or(Denied::Resource)).transpose()
 }
 
 /// A token for the default resource, for a registration that has just been judged.

@@ -42,5 +42,5 @@ pub(super) async fn refresh<P: Ports>(
     let (standing, (stamp, terms, account, successor), place) = asked.ok_or(Denied::NoPlaces)?;
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
     let person = Person { account, terms, first: false, subject: None };
-    authorized(&token.holder, &standing, stamp, &by.client, person, scope, Some(next), place, proof, cx)
+    authorized(&token.holder, &standing, stamp, &by.client, person, scope, Some(next), place, proof, cx).await
 }

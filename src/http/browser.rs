@@ -41,8 +41,31 @@ pub(super) struct SignedIn {
     pub(super) person: Person,
     /// When they last proved who they are (`auth_time`).
     pub(super) at: Timestamp,
+    /// Whether that is known: a provider need not say when it was there.
+    pub(super) proven: bool,
     /// How: `mail`, `passkey`…
     pub(super) method: String,
+}
+
+/// How somebody has just signed in.
+#[derive(Clone, Copy)]
+pub(super) enum How {
+    /// With a code or link from a mail.
+    Mail,
+    /// With a passkey.
+    Passkey,
+    /// With a provider's word, which may say when they proved it there.
+    Upstream(Option<Timestamp>),
+}
+
+impl How {
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Passkey => "passkey",
+            Self::Upstream(_) => "upstream",
+        }
+    }
 }
 
 impl SignedIn {
@@ -77,14 +100,14 @@ impl Visitor {
         let Some(secret) = secret else { return Ok(visitor) };
         let session = SessionId::from_digits(secret.digits());
         let touch = Command::Use { secret: secret.digests().to_vec(), idle: cx.config.ttls.session_idle };
-        if let Outcome::Live { account, signed_in, method, noted, .. } = cx.ports.run::<Session>(&session, touch).await?
+        if let Outcome::Live { account, signed_in, proven, method, noted, .. } = cx.ports.run::<Session>(&session, touch).await?
             && let account::Outcome::Person(person) = cx.ports.account(&account, account::Command::InSession(session.clone())).await?
             && !person.suspended
         {
             if noted {
                 cx.ports.account(&account, account::Command::SessionUsed(session.clone())).await?;
             }
-            visitor.signed_in = Some(SignedIn { session, account, person, at: signed_in, method });
+            visitor.signed_in = Some(SignedIn { session, account, person, at: signed_in, proven, method });
         }
         Ok(visitor)
     }
@@ -156,14 +179,16 @@ impl Visitor {
         &mut self,
         account: &AccountId,
         person: Person,
-        method: &str,
+        how: How,
         headers: &HeaderMap,
         cx: &Cx<'_, P>,
     ) -> Result<Option<String>, Refused> {
         let session = SessionId::from_bytes(random(cx.entropy)?);
         let secret = Secret::<SessionSecret>::mint(SESSION, session.digits(), random(cx.entropy)?, &cx.config.masters.current);
         let (life, idle) = (cx.config.ttls.session, cx.config.ttls.session_idle);
-        let open = Command::Open { secret: secret.digest(), account: account.clone(), method: method.to_owned(), life, idle };
+        let method = how.method();
+        let vouched = if let How::Upstream(at) = how { at } else { None };
+        let open = Command::Open { secret: secret.digest(), account: account.clone(), method: method.to_owned(), vouched, life, idle };
         let row = account::Session {
             id: session.clone(),
             signed_in: cx.now,
@@ -172,13 +197,21 @@ impl Visitor {
             used: cx.now,
             expires: cx.now.plus(life),
         };
-        match cx.ports.account(account, account::Command::SignedIn(row)).await? {
+        let dropped = match cx.ports.account(account, account::Command::SignedIn(row)).await? {
             account::Outcome::Refused | account::Outcome::Nobody => return Ok(None),
-            _ => {}
-        }
+            account::Outcome::Dropped(dropped) => dropped,
+            _ => Vec::new(),
+        };
         cx.ports.run::<Session>(&session, open).await?;
+        for one in dropped {
+            // It can be used no more; this is for the clients that rely on it, and it lapses by itself in the end.
+            if let Err(error) = cx.ports.run::<Session>(&one, Command::End(account.clone())).await {
+                cx.ports.warn("session_not_ended", &error.to_string());
+            }
+        }
         self.sign_out(cx).await?;
-        self.signed_in = Some(SignedIn { session, account: account.clone(), person, at: cx.now, method: method.to_owned() });
+        let (at, proven) = (vouched.map_or(cx.now, |at| at.min(cx.now)), vouched.is_some() || !matches!(how, How::Upstream(_)));
+        self.signed_in = Some(SignedIn { session, account: account.clone(), person, at, proven, method: method.to_owned() });
         Ok(Some(secret.reveal()))
     }
 

@@ -169,20 +169,29 @@ async fn draw<P: Ports>(network: &str, want: u32, whom: Whom, cx: &Cx<'_, P>) ->
 const TIMES: u32 = 10;
 const HOUR: Ttl = Ttl::from_seconds(3600);
 
-/// What one network may have kept in an hour of requests of this `kind`, without anybody having signed in. A lost limiter lets it pass:
-/// what it guards is volume, not rights.
+/// What one network may have kept in an hour of requests of this `kind`, without anybody having signed in.
 pub(super) async fn requests<P: Ports>(kind: &str, cx: &Cx<'_, P>) -> Result<(), Refused> {
     let Some(origin) = &cx.origin else { return Ok(()) };
     let most = cx.config.registrations_per_hour(origin, true).saturating_mul(TIMES);
-    let narrow = (format!("{kind}-network/{}", origin.narrow), most);
-    let wide = (format!("{kind}-network-wide/{}", origin.network), most.saturating_mul(10));
-    for (name, most) in [wide, narrow] {
-        let take = quota::Command::Take { most: vec![(most, HOUR)], request: None };
-        match cx.ports.run::<Quota>(&name, take).await {
-            Ok(None) => {}
-            Ok(Some(wait)) => return Err(Refused::new(ErrorCode::RateLimited, format!("the network's limit: {kind}")).retry_after(wait)),
-            Err(error) => cx.ports.warn("quota_lost", &error.to_string()),
+    hourly(kind, format!("{kind}-network-wide/{}", origin.network), most.saturating_mul(10), cx).await?;
+    of_one(kind, most, cx).await
+}
+
+/// What one IPv4 address or IPv6 /64 may have of them.
+pub(super) async fn of_one<P: Ports>(kind: &str, most: u32, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let Some(origin) = &cx.origin else { return Ok(()) };
+    hourly(kind, format!("{kind}-network/{}", origin.narrow), most, cx).await
+}
+
+/// A lost limiter lets it pass: what it guards is volume, not rights.
+async fn hourly<P: Ports>(kind: &str, name: String, most: u32, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let take = quota::Command::Take { most: vec![(most, HOUR)], request: None };
+    match cx.ports.run::<Quota>(&name, take).await {
+        Ok(None) => Ok(()),
+        Ok(Some(wait)) => Err(Refused::new(ErrorCode::RateLimited, format!("the network's limit: {kind}")).retry_after(wait)),
+        Err(error) => {
+            cx.ports.warn("quota_lost", &error.to_string());
+            Ok(())
         }
     }
-    Ok(())
 }

@@ -9,18 +9,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
+use super::people::{Change, Found, change, change_all};
 use super::refuse::Refused;
-use super::{browser, json, people as people_of, reply};
+use super::{browser, json, reply};
 use crate::account;
 use crate::config::reader::sha256;
 use crate::cx::Cx;
 use crate::email::Address;
-use crate::id::{AccountId, RegistrationId};
+use crate::id::{AccountId, Holder, RegistrationId};
 use crate::identity;
 use crate::keys;
-use crate::machine::grant;
 use crate::machine::keyring::{Command, KeySet, Ring};
-use crate::machine::registration;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::ErrorCode;
 use crate::people::{self, Contact};
@@ -79,8 +78,9 @@ struct End {
 pub(super) async fn end_registration<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     operator(headers, cx)?;
     let End { registration_id } = json::object(headers, body)?;
-    people_of::end(&registration_id, registration::Command::EndByOperator, cx).await?;
-    Ok(reply::json(StatusCode::OK, &json!({ "registration_id": registration_id, "status": "revoked" })))
+    let registration = Holder::Registration(registration_id);
+    change(&registration, &Change::EndByOperator, cx).await?;
+    Ok(reply::json(StatusCode::OK, &json!({ "registration_id": registration.as_str(), "status": "revoked" })))
 }
 
 #[derive(Deserialize)]
@@ -115,16 +115,12 @@ pub(super) async fn suspend<P: Ports>(
     if cx.ports.account(&person, command).await? == account::Outcome::Nobody {
         return Err(Refused::new(ErrorCode::NotFound, "no such person"));
     }
-    let agents = people_of::agents_of(&person, cx).await?;
-    let told = people_of::for_each(&agents, || registration::Command::Suspend { person: person.clone(), suspended }, cx).await;
-    let clients = people_of::grants_of(&person, cx).await?;
-    people_of::for_each_grant(&clients, || grant::Command::Suspend { person: person.clone(), suspended }, cx).await?;
-    told?;
+    let Found { agents, clients } = change_all(&person, &Change::Suspend(person.clone(), suspended), cx).await?;
     if suspended {
         end_sessions(&person, cx).await?;
     }
     let status = if suspended { "suspended" } else { "active" };
-    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": status, "agents": agents.len(), "clients": clients.len() })))
+    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": status, "agents": agents, "clients": clients })))
 }
 
 /// `POST /operator/people/erase` with `{"email": …}`: the person is forgotten, and their agents end.
@@ -134,11 +130,7 @@ pub(super) async fn erase<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_
     let known = people::look(&person, cx).await?.ok_or_else(|| Refused::new(ErrorCode::NotFound, "no such person"))?;
     // Barred first: nothing new comes to be theirs meanwhile.
     cx.ports.account(&person, account::Command::Suspend).await?;
-    let agents = people_of::agents_of(&person, cx).await?;
-    let told = people_of::for_each(&agents, || registration::Command::EndByOperator, cx).await;
-    let clients = people_of::grants_of(&person, cx).await?;
-    people_of::for_each_grant(&clients, || grant::Command::EndByOperator, cx).await?;
-    told?;
+    let Found { agents, clients } = change_all(&person, &Change::EndByOperator, cx).await?;
     end_sessions(&person, cx).await?;
     if let Some(email) = known.email.as_deref().and_then(Address::parse) {
         people::unbind(Contact::Email(&email.canonical()), &person, cx).await?;
@@ -148,7 +140,7 @@ pub(super) async fn erase<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_
         people::unbind(Contact::Phone(phone), &person, cx).await?;
     }
     cx.ports.account(&person, account::Command::Erase).await?;
-    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": "erased", "agents": agents.len(), "clients": clients.len() })))
+    Ok(reply::json(StatusCode::OK, &json!({ "account": person, "status": "erased", "agents": agents, "clients": clients })))
 }
 
 async fn end_sessions<P: Ports>(person: &AccountId, cx: &Cx<'_, P>) -> Result<(), Refused> {

@@ -15,12 +15,13 @@ use crate::time::Ttl;
 pub struct Refused {
     code: ErrorCode,
     pub(super) hint: &'static str,
-    pub(super) reason: String,
-    pub(super) expected: Option<String>,
+    pub(super) reason: Box<str>,
+    pub(super) expected: Option<Box<str>>,
     headers: Vec<(HeaderName, String)>,
     retry_after: Option<Ttl>,
     more: Option<Box<Value>>,
     status: Option<StatusCode>,
+    title: Option<&'static str>,
 }
 
 /// Where an error is shown, which decides its shape.
@@ -43,21 +44,23 @@ impl<E: Refusal> From<E> for Refused {
         Self {
             code: error.code(),
             hint: error.hint(),
-            reason: error.to_string(),
+            reason: error.to_string().into(),
             expected: None,
             headers: Vec::new(),
             retry_after: error.retry_after(),
             more: None,
             status: None,
+            title: None,
         }
     }
 }
 
 impl Refused {
     /// With the code's own hint.
-    pub fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, reason: impl Into<Box<str>>) -> Self {
         let hint = code.hint();
-        Self { code, hint, reason: reason.into(), expected: None, headers: Vec::new(), retry_after: None, more: None, status: None }
+        let (headers, reason) = (Vec::new(), reason.into());
+        Self { code, hint, reason, expected: None, headers, retry_after: None, more: None, status: None, title: None }
     }
 
     /// Says what to do next in words of the case.
@@ -67,12 +70,19 @@ impl Refused {
         self
     }
 
+    /// Says on a page what has happened, in words of the case; the hint goes below.
+    #[must_use]
+    pub fn title(mut self, title: &'static str) -> Self {
+        self.title = Some(title);
+        self
+    }
+
     /// Says what would have been right, for the connection trace: what is registered beside what was sent. It must hold no secret, and is
     /// made only where traces are kept.
     #[must_use]
     pub fn expected<P>(mut self, expected: impl FnOnce() -> String, cx: &Cx<'_, P>) -> Self {
         if cx.config.trace {
-            self.expected = Some(expected());
+            self.expected = Some(expected().into());
         }
         self
     }
@@ -140,7 +150,7 @@ impl Refused {
             fields.insert("retry_after".to_owned(), wait.seconds().into());
         }
         let mut response = match surface {
-            Surface::Page => people::refusal(status, self.code, self.hint, reference, cx),
+            Surface::Page => people::refusal(status, self.code, self.title, self.hint, reference, cx),
             Surface::Problem => reply::typed(status, PROBLEM, &body),
             _ => reply::typed(status, JSON, &body),
         };

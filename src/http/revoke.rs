@@ -34,14 +34,15 @@ pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
         Some(Target::Registration(id, command)) => {
-            let outcome = cx.ports.run::<Registration>(&id, command).await?;
-            let standing = if let Outcome::Standing(standing) = outcome { Some(Rc::new(standing)) } else { None };
-            verify::remember(&id, standing, cx);
+            if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, command).await? {
+                verify::remember(&id, Some(Rc::new(standing)), cx);
+            }
         }
         Some(Target::Grant(id, command)) => {
-            let outcome = cx.ports.run::<Grant>(&id, command).await?;
-            let standing = if let grant::Outcome::Standing(standing) = outcome { Some(Rc::new(standing)) } else { None };
-            verify::note(&Holder::Grant(id), standing, cx);
+            // Whatever does not concern this grant changes nothing, and says nothing of whether it is alive.
+            if let grant::Outcome::Standing(standing) = cx.ports.run::<Grant>(&id, command).await? {
+                verify::note(&Holder::Grant(id), Some(Rc::new(standing)), cx);
+            }
         }
         None => {}
     }

@@ -12,6 +12,7 @@ use super::refuse::Refused;
 use super::reply::Reason;
 use super::route::{Page, Route};
 use super::{FORM, Sent, media_type};
+use crate::client;
 use crate::cx::Cx;
 use crate::grant::claim::CLAIM_TOKEN;
 use crate::id::RegistrationId;
@@ -34,9 +35,9 @@ pub(super) const fn stage(route: Route<'_>) -> Option<Stage> {
         Route::Identity | Route::RegisterV01 | Route::Clients => Stage::Registration,
         Route::Push => Stage::Push,
         Route::Device => Stage::Device,
-        Route::Page(Page::Authorize | Page::Consent) => Stage::Authorization,
+        Route::Page(Page::Authorize) => Stage::Authorization,
         Route::Token => Stage::Token,
-        Route::Page(Page::Device | Page::DeviceAnswer) => Stage::Approval,
+        Route::Page(Page::Consent | Page::Device | Page::DeviceAnswer) => Stage::Approval,
         Route::Me | Route::Mcp | Route::Userinfo => Stage::Call,
         _ => return None,
     })
@@ -79,9 +80,11 @@ pub(super) fn reference<P>(client: Option<&str>, cx: &Cx<'_, P>) -> Option<Strin
     cx.config.trace.then(|| name(Stage::Authorization, client, None, cx).to_string())
 }
 
-/// Steps of one client from one network go together; those of clients without a name do by what they call themselves.
+/// Steps of one client from one network go together; those of clients without a name do by what they call themselves. What a person was
+/// asked and how they answered is one way.
 fn name<P>(stage: Stage, client: Option<&str>, called: Option<&str>, cx: &Cx<'_, P>) -> TraceId {
-    TraceId::of(client.map(|client| shown(client, 200)).as_deref(), called.unwrap_or(word(stage)), cx)
+    let way = if stage == Stage::Approval { Stage::Authorization } else { stage };
+    TraceId::of(client.map(|client| shown(client, 200)).as_deref(), called.unwrap_or(word(way)), cx)
 }
 
 /// What is to be kept of a request, if anything.
@@ -94,7 +97,8 @@ pub(super) fn seen<P>(
 ) -> Option<Pending> {
     let (verdict, status) = judge(answer);
     match stage {
-        Stage::Discovery | Stage::Approval if verdict == Verdict::Done => return None,
+        Stage::Discovery if verdict == Verdict::Done => return None,
+        Stage::Approval if verdict == Verdict::Done && whose(answer).is_none() => return None,
         // The first thing that many clients do is to ask for the challenge: that is no failure.
         Stage::Call if code(answer) == Some(ErrorCode::Unauthorized) => return None,
         Stage::Call if verdict == Verdict::Done => {
@@ -110,7 +114,7 @@ pub(super) fn seen<P>(
         (_, "GET") => Body::read(sent.query.as_bytes()),
         _ => Body::read(sent.body),
     };
-    let client = client(stage, &body, sent.headers, answer, cx).map(|client| shown(&client, 200));
+    let client = named(stage, &body, sent.headers, answer, cx).map(|client| shown(&client, 200));
     // An invented credential without a name is nobody's attempt.
     if client.is_none() && matches!(stage, Stage::Token | Stage::Call) {
         return None;
@@ -124,10 +128,12 @@ pub(super) fn seen<P>(
     let called = body.find("client_name").or_else(|| body.find("agent")).map(|name| shown(name, 80));
     let id = name(stage, client.as_deref(), called.as_deref(), cx);
     let step = Step { stage, verdict, begins, everyday: grant == "refresh_token" };
-    let missed = cx.memory.watch.borrow_mut().admit(id, step, cx.now)?;
+    let missed = cx.memory.watch.borrow_mut().admit(id, step, cx.origin.as_ref().map(|origin| origin.narrow.as_str()), cx.now)?;
     let said = Said { sent: parameters(stage, &body, path, sent.headers), ..said(stage, verdict, status, answer) };
     let network = network(cx).to_owned();
-    Some(Pending { id, add: Add { said, begins, client, name: called, network, missed } })
+    let known = || client.as_deref().and_then(|id| client::known(id, cx)?.metadata.client_name.as_deref().map(|name| shown(name, 80)));
+    let name = called.or_else(known);
+    Some(Pending { id, add: Add { said, begins, client, name, network, missed } })
 }
 
 /// What a stage is called in the operator's JSON.
@@ -138,7 +144,7 @@ pub(super) const fn word(stage: Stage) -> &'static str {
         Stage::Push => "pushed_authorization",
         Stage::Authorization => "authorization",
         Stage::Device => "device_authorization",
-        Stage::Approval => "device_approval",
+        Stage::Approval => "approval",
         Stage::Token => "token",
         Stage::Call => "call",
     }
@@ -173,7 +179,8 @@ fn told(response: &Response<Bytes>) -> Option<&str> {
 fn said(stage: Stage, verdict: Verdict, status: u16, answer: &Result<Response<Bytes>, Refused>) -> Said {
     let why = match answer {
         Err(refused) => {
-            Some(Why { code: refused.code(), reason: refused.reason.clone(), hint: refused.hint, expected: refused.expected.clone() })
+            let (reason, expected) = (refused.reason.as_ref().to_owned(), refused.expected.as_deref().map(str::to_owned));
+            Some(Why { code: refused.code(), reason, hint: refused.hint, expected })
         }
         Ok(response) => response.extensions().get::<Why>().cloned(),
     };
@@ -193,16 +200,22 @@ fn said(stage: Stage, verdict: Verdict, status: u16, answer: &Result<Response<By
     said
 }
 
+/// Whose request it was, as whoever has answered it knows.
+fn whose(answer: &Result<Response<Bytes>, Refused>) -> Option<&str> {
+    answer.as_ref().ok().and_then(|response| response.extensions().get::<ClientIs>().map(|client| client.0.as_str()))
+}
+
 /// What the client calls itself, or is called by what it shows. Nobody has checked it: it only says which steps go together.
-fn client<P>(stage: Stage, body: &Body, headers: &HeaderMap, answer: &Result<Response<Bytes>, Refused>, cx: &Cx<'_, P>) -> Option<String> {
-    let known = answer.as_ref().ok().and_then(|response| response.extensions().get::<ClientIs>().map(|client| client.0.clone()));
+fn named<P>(stage: Stage, body: &Body, headers: &HeaderMap, answer: &Result<Response<Bytes>, Refused>, cx: &Cx<'_, P>) -> Option<String> {
     let given = |name: &str| answer.as_ref().ok().and_then(|response| member(response.body(), name));
-    let named = || body.find("client_id").map(str::to_owned);
+    let known = || whose(answer).map(str::to_owned);
+    let said = || body.find("client_id").map(str::to_owned);
     match stage {
-        Stage::Discovery | Stage::Approval => None,
+        Stage::Discovery => None,
+        Stage::Approval => known(),
         Stage::Registration => given("client_id").or_else(|| given("registration_id")),
         Stage::Call => bearer(headers).and_then(|token| holder(&token, cx)),
-        _ => known.or_else(named).or_else(|| basic(headers)).or_else(|| {
+        _ => known().or_else(said).or_else(|| basic(headers)).or_else(|| {
             let shown = ["client_assertion", "assertion", "client_secret", "claim_token"]
                 .into_iter()
                 .find_map(|name| body.find(name))
@@ -274,8 +287,19 @@ fn parameters(stage: Stage, body: &Body, path: &str, headers: &HeaderMap) -> Vec
     if let Some(agent) = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).and_then(product) {
         say("User-Agent", &agent);
     }
-    body.show(&mut sent);
+    match stage {
+        Stage::Approval => answered(body, &mut sent),
+        _ => body.show(&mut sent),
+    }
     sent
+}
+
+/// What a person has said. Whatever else is in the form is ours.
+fn answered(body: &Body, sent: &mut Vec<Shown>) {
+    let answer = body.find("answer").filter(|answer| ["allow", "deny"].contains(answer));
+    sent.extend(answer.map(|answer| Shown { name: "answer".to_owned(), value: Some(answer.to_owned()), length: None }));
+    let length = body.find("user_code").map(|code| code.chars().count());
+    sent.extend(length.map(|length| Shown { name: "user_code".to_owned(), value: None, length: Some(length) }));
 }
 
 /// The first product of `User-Agent` (RFC 9110, section 10.1.5), if it looks like one.

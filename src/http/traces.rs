@@ -1,9 +1,5 @@
 //! `/operator/traces`: the connection trace, as JSON for whoever sends `OPERATOR_KEY`, and as pages for a browser in which it was typed.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
-
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Response, StatusCode};
@@ -15,11 +11,13 @@ use super::operator::{self, operator};
 use super::page::{self, OperatorKey, TraceList, TracePage};
 use super::people::see_other;
 use super::refuse::Refused;
+use super::together::together;
 use super::trace::word;
 use super::{form, reply};
 use crate::cx::Cx;
 use crate::machine::trace::{self, Entry, Progress, Step, Trace, Verdict, progress};
 use crate::machine::trace_index::{Command, SHARDS, TraceIndex};
+use crate::network::with_bits;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::store::Ports;
@@ -167,7 +165,7 @@ const fn called(progress: Progress) -> &'static str {
 
 fn summary(id: &str, entry: &Entry) -> Value {
     json!({
-        "trace": id, "client_id": entry.client, "client_name": entry.name, "network": entry.network, "attempts": entry.attempt,
+        "trace": id, "client_id": entry.client, "client_name": entry.name, "network": with_bits(&entry.network), "attempts": entry.attempt,
         "began": entry.began.iso(), "at": entry.at.iso(), "outcome": called(entry.progress), "error": entry.check,
     })
 }
@@ -187,7 +185,7 @@ fn whole(id: &str, trace: &Trace) -> Value {
         })
         .collect();
     json!({
-        "trace": id, "client_id": trace.client, "client_name": trace.name, "network": trace.network, "attempts": attempts,
+        "trace": id, "client_id": trace.client, "client_name": trace.name, "network": with_bits(&trace.network), "attempts": attempts,
         "steps_not_kept": trace.dropped,
     })
 }
@@ -208,36 +206,4 @@ fn shown(step: &Step) -> Value {
         fields.extend((step.times > 1).then(|| ("last".to_owned(), step.last.iso().into())));
     }
     shown
-}
-
-/// All of them at once.
-async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<Running<F>> = futures.into_iter().map(|future| Running::Still(Box::pin(future))).collect();
-    poll_fn(move |context| {
-        let mut waits = false;
-        for one in &mut running {
-            if let Running::Still(future) = one {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(output) => *one = Running::Done(Some(output)),
-                    Poll::Pending => waits = true,
-                }
-            }
-        }
-        if waits { Poll::Pending } else { Poll::Ready(running.iter_mut().filter_map(Running::output).collect()) }
-    })
-    .await
-}
-
-enum Running<F: Future> {
-    Still(Pin<Box<F>>),
-    Done(Option<F::Output>),
-}
-
-impl<F: Future> Running<F> {
-    fn output(&mut self) -> Option<F::Output> {
-        match self {
-            Self::Still(_) => None,
-            Self::Done(output) => output.take(),
-        }
-    }
 }

@@ -10,6 +10,7 @@ use crate::client;
 use crate::cx::Cx;
 use crate::dpop;
 use crate::id::{AccountId, GrantId, Holder};
+use crate::machine::grant::{Command, Grant, Outcome};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scope;
 use crate::oidc::subject;
@@ -34,11 +35,9 @@ pub(super) async fn userinfo<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, 
     if !may("openid") {
         return Err(insufficient("the scope lacks openid"));
     }
-    // Whose grant it is, the names say: that of a client for itself is nobody's.
-    let account = token.sub.parse::<AccountId>().map_err(|_| insufficient("the token is of nobody"))?;
-    if active.holder != Holder::Grant(GrantId::of(Some(&account), &token.client_id)) {
-        return Err(insufficient("the token is not of a person's grant"));
-    }
+    let Holder::Grant(grant) = &active.holder else { return Err(insufficient("the token is not of a grant")) };
+    let account = owner(grant, &token.sub, &token.client_id, cx).await?;
+    let account = account.ok_or_else(|| insufficient("the token is not of a person's grant"))?;
     let client = client::find(&token.client_id, cx).await?.ok_or_else(|| door.invalid("the client is gone", cx))?;
     let person = people::look(&account, cx).await?.filter(|person| !person.suspended);
     let person = person.ok_or_else(|| door.invalid("the person is gone", cx))?;
@@ -57,4 +56,15 @@ pub(super) async fn userinfo<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, 
         add("picture", person.picture);
     }
     Ok(reply::json(StatusCode::OK, &answer))
+}
+
+/// The person whose grant it is, if it is not a client's for itself. The names say it, unless the client knows the person by another.
+async fn owner<P: Ports>(grant: &GrantId, sub: &str, client: &str, cx: &Cx<'_, P>) -> Result<Option<AccountId>, Refused> {
+    if let Some(account) = sub.parse::<AccountId>().ok().filter(|account| *grant == GrantId::of(Some(account), client)) {
+        return Ok(Some(account));
+    }
+    match cx.ports.run::<Grant>(grant, Command::Whose).await? {
+        Outcome::Whose(account) => Ok(account),
+        _ => Ok(None),
+    }
 }

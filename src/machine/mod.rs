@@ -17,6 +17,7 @@ pub mod once;
 pub mod outbox;
 pub mod places;
 pub mod quota;
+mod refusals;
 pub mod registration;
 pub mod registry;
 pub mod session;

@@ -27,12 +27,18 @@ pub struct Session {
     account: AccountId,
     signed_in: Timestamp,
     method: String,
+    /// When the person proved it where they are known, as a provider said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vouched: Option<Timestamp>,
     used: Timestamp,
     /// It ends then, used or not.
     ends: Timestamp,
     /// Who is to hear of its end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     relying: Vec<Relying>,
+    /// It lapses then unless it is used: kept where somebody is to hear of it, since the record then outlives the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lapses: Option<Timestamp>,
     /// It is over, and these are still to be told: how often that was tried, and when it is next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     farewell: Option<Vec<(Relying, usize, Timestamp)>>,
@@ -65,6 +71,9 @@ pub enum Command {
         account: AccountId,
         /// How: `mail`, `passkey` or `upstream`.
         method: String,
+        /// When that was, if it was elsewhere and the provider says it (`auth_time`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vouched: Option<Timestamp>,
         /// The longest life.
         life: Ttl,
         /// The longest pause.
@@ -88,6 +97,8 @@ pub enum Command {
         /// The longest pause.
         idle: Ttl,
     },
+    /// Its time is over.
+    Lapse,
     /// The client has heard that the session is over, or it could not be told this time.
     Told {
         /// Its id.
@@ -106,6 +117,9 @@ pub enum Outcome {
         account: AccountId,
         /// When they last proved it (`auth_time`).
         signed_in: Timestamp,
+        /// That is known, and not only that a provider knows the person since whenever.
+        #[serde(default)]
+        proven: bool,
         /// How.
         method: String,
         /// It ends then at the latest.
@@ -129,9 +143,13 @@ impl Machine for Session {
         match (state, command) {
             (Some(over), Command::Told { client, heard }) => (over.told(&client, heard, now), Outcome::Over),
             (Some(Self { farewell: Some(_), .. }), _) => (Next::Keep, Outcome::Over),
-            (None, Command::Open { secret, account, method, life, idle }) => {
-                let (relying, farewell) = (Vec::new(), None);
-                let session = Self { secret, account, signed_in: now, method, used: now, ends: now.plus(life), relying, farewell };
+            (Some(lapsed), Command::Lapse) if lapsed.has_lapsed(now) => (lapsed.end(now), Outcome::Over),
+            // Before the alarm has rung.
+            (Some(lapsed), command) if lapsed.has_lapsed(now) && !matches!(command, Command::End(_)) => (Next::Keep, Outcome::Over),
+            (None, Command::Open { secret, account, method, vouched, life, idle }) => {
+                let ends = now.plus(life);
+                let (relying, lapses, farewell) = (Vec::new(), None, None);
+                let session = Self { secret, account, signed_in: now, method, vouched, used: now, ends, relying, lapses, farewell };
                 let outcome = session.live(false);
                 (session.put(idle), outcome)
             }
@@ -161,10 +179,16 @@ impl Machine for Session {
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {
-        self.farewell.iter().flatten().map(|(_, _, at)| *at).min()
+        match &self.farewell {
+            Some(left) => left.iter().map(|(_, _, at)| *at).min(),
+            None => self.lapses,
+        }
     }
 
     fn due(&self, now: Timestamp) -> Vec<Effect<Command>> {
+        if self.farewell.is_none() && self.has_lapsed(now) {
+            return vec![Effect::Step(Command::Lapse)];
+        }
         let due = self.farewell.iter().flatten().filter(|(_, _, at)| *at <= now);
         let told = |relying: &Relying, heard| Command::Told { client: relying.client.clone(), heard };
         due.map(|(relying, ..)| Effect::LogOut { relying: relying.clone(), heard: told(relying, true), lost: told(relying, false) })
@@ -175,7 +199,9 @@ impl Machine for Session {
 impl Session {
     fn live(&self, noted: bool) -> Outcome {
         let (account, method) = (self.account.clone(), self.method.clone());
-        Outcome::Live { account, signed_in: self.signed_in, method, ends: self.ends, noted }
+        let signed_in = self.vouched.map_or(self.signed_in, |at| at.min(self.signed_in));
+        let proven = self.vouched.is_some() || method != "upstream";
+        Outcome::Live { account, signed_in, proven, method, ends: self.ends, noted }
     }
 
     /// Nothing is left of it, unless somebody is to be told.
@@ -201,9 +227,17 @@ impl Session {
         if left.is_empty() { Next::Delete } else { Next::Put(self, now.plus(FAREWELL)) }
     }
 
-    fn put(self, idle: Ttl) -> Next<Self> {
-        let expires = self.used.plus(idle).min(self.ends);
-        Next::Put(self, expires)
+    fn has_lapsed(&self, now: Timestamp) -> bool {
+        self.lapses.is_some_and(|lapses| lapses <= now)
+    }
+
+    fn put(mut self, idle: Ttl) -> Next<Self> {
+        let lapses = self.used.plus(idle).min(self.ends);
+        if self.relying.is_empty() {
+            return Next::Put(self, lapses);
+        }
+        self.lapses = Some(lapses);
+        Next::Put(self, lapses.plus(FAREWELL))
     }
 }
 
@@ -221,7 +255,14 @@ mod tests {
 
     fn opened(now: Timestamp) -> Record<Session> {
         let account = AccountId::from_bytes([1; 16]);
-        let open = Command::Open { secret: digest("s"), account, method: "mail".into(), life: Ttl::from_seconds(86400), idle: IDLE };
+        let open = Command::Open {
+            secret: digest("s"),
+            account,
+            method: "mail".into(),
+            vouched: None,
+            life: Ttl::from_seconds(86400),
+            idle: IDLE,
+        };
         match advance::<Session>(None, open, now) {
             (Change::Write(record), Outcome::Live { .. }) => record,
             other => panic!("{other:?}"),
@@ -281,7 +322,6 @@ mod tests {
         }
         let stranger = Command::Relies { account: AccountId::from_bytes([2; 16]), relying: relying("c"), idle: IDLE };
         assert!(matches!(run(&mut record, stranger, start), Outcome::Over));
-        assert_eq!(record.as_ref().unwrap().expires, start.plus(IDLE));
         assert!(to_be_told(record.as_ref(), start).is_empty() && record.as_ref().unwrap().alarm() == Some(start.plus(IDLE)));
         run(&mut record, Command::End(account.clone()), start);
         assert!(!live(record.as_mut().unwrap(), "s", start), "it is over at once");
@@ -301,6 +341,28 @@ mod tests {
             }
         }
         assert_eq!(tries, 6);
+    }
+
+    #[test]
+    fn a_session_that_lapses_tells_whoever_relies_on_it() {
+        let (start, account) = (Timestamp::from_millis(0), AccountId::from_bytes([1; 16]));
+        let mut record = Some(opened(start));
+        run(&mut record, Command::Relies { account, relying: relying("a"), idle: IDLE }, start);
+        let used = start.plus(Ttl::from_seconds(1800));
+        assert!(live(record.as_mut().unwrap(), "s", used), "use prolongs it");
+        let early = start.plus(IDLE);
+        assert!(record.as_ref().unwrap().state.due(early).is_empty());
+        run(&mut record, Command::Lapse, early);
+        let end = used.plus(IDLE);
+        assert!(live(record.as_mut().unwrap(), "s", end.minus(Ttl::from_millis(1))));
+        let end = end.minus(Ttl::from_millis(1)).plus(IDLE);
+        assert_eq!(record.as_ref().unwrap().alarm(), Some(end));
+        assert!(!live(record.as_mut().unwrap(), "s", end), "it is over, whether the alarm has rung or not");
+        let [Effect::Step(Command::Lapse)] = &record.as_ref().unwrap().state.due(end)[..] else { panic!() };
+        run(&mut record, Command::Lapse, end);
+        assert_eq!(to_be_told(record.as_ref(), end), ["a"]);
+        run(&mut record, Command::Told { client: "a".into(), heard: true }, end);
+        assert!(record.is_none());
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub enum Stage {
     Authorization,
     /// Asking a person through another device (RFC 8628).
     Device,
-    /// A person answers a device: it is not known which, if the answer fails.
+    /// A person answers: a client, or a device, and then it is not known which.
     Approval,
     /// The token endpoint.
     Token,

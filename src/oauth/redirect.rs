@@ -62,13 +62,20 @@ pub fn without_port(uri: &str) -> Option<String> {
     Some(format!("http://{}{slash}{}", parts.host, parts.rest))
 }
 
-/// What people are told about where it leads: host and port; of a private-use URI its scheme.
+/// What people are told about where it leads: host and port; of a private-use URI its scheme, with the colon.
 #[must_use]
 pub fn host(uri: &str) -> &str {
     match Parts::of(uri) {
         Some(parts) => parts.authority,
-        None => uri.split(':').next().unwrap_or_default(),
+        None => uri.split_inclusive(':').next().unwrap_or_default(),
     }
+}
+
+/// Whether `uri` leads to the host of `publisher`, or to one below it.
+#[must_use]
+pub fn is_at(uri: &str, publisher: &str) -> bool {
+    let (Some(uri), Some(publisher)) = (Parts::of(uri), Parts::of(publisher)) else { return false };
+    uri.host.strip_suffix(publisher.host).is_some_and(|below| below.is_empty() || below.ends_with('.'))
 }
 
 /// An `http` or `https` URI, cut into pieces as it is written.
@@ -299,10 +306,27 @@ mod tests {
             ("https://claude.ai/api/mcp/auth_callback", "claude.ai"),
             ("https://client.example.com:8443?x", "client.example.com:8443"),
             ("http://[::1]:9/cb", "[::1]:9"),
-            ("cursor://anysphere.cursor-mcp/oauth/callback", "cursor"),
-            ("com.example.app:/cb", "com.example.app"),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", "cursor:"),
+            ("com.example.app:/cb", "com.example.app:"),
         ] {
             assert_eq!(host(uri), told);
+        }
+    }
+
+    #[test]
+    fn a_publisher_has_its_host_and_those_below_it() {
+        let publisher = "https://editor.example.com/oauth/client.json";
+        for own in ["https://editor.example.com/cb", "https://editor.example.com:8443/cb", "https://a.b.editor.example.com/"] {
+            assert!(is_at(own, publisher), "{own}");
+        }
+        for other in [
+            "https://example.com/cb",
+            "https://noteditor.example.com/cb",
+            "https://editor.example.com.evil.example/cb",
+            "http://localhost/cb",
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+        ] {
+            assert!(!is_at(other, publisher), "{other}");
         }
     }
 

@@ -25,7 +25,7 @@ pub struct InvalidScope;
 
 /// More was asked for than was granted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more is asked for than {ceiling:?}")]
+#[error("more is asked for than {ceiling}")]
 pub struct ScopeExceeded {
     ceiling: String,
 }

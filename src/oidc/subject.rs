@@ -7,7 +7,9 @@ use url::{Host, Url};
 use crate::account::{Command, Outcome};
 use crate::client::Client;
 use crate::cx::Cx;
+use crate::grant::DEVICE_CODE;
 use crate::id::{AccountId, SessionId};
+use crate::provider::guard::NamedBy;
 use crate::store::{Ports, StoreError};
 
 /// The `sub` of the person for this client: the digits of their account, or a name that only clients of the same sector know. The account
@@ -28,7 +30,7 @@ pub async fn of<P: Ports>(account: &AccountId, client: &Client, cx: &Cx<'_, P>) 
     }
 }
 
-/// Whether only clients of the same sector know the person by the same name.
+/// Whether the client asked for a name of the person that no other sector knows. Then its access tokens have that name too.
 #[must_use]
 pub fn is_pairwise(client: &Client) -> bool {
     client.metadata.subject_type.as_deref() == Some("pairwise")
@@ -42,21 +44,21 @@ pub fn sid<P>(session: &SessionId, client: &str, cx: &Cx<'_, P>) -> String {
 }
 
 /// The host of `sector_identifier_uri`, else the one host that people are sent back to. A client without such a host, and one on the
-/// person's own device, is a sector of its own: everybody's loopback has the same name.
+/// person's own device, is a sector of its own: everybody's loopback has the same name. So is a stranger's that may use the device flow, where
+/// nobody is sent back anywhere and so nothing shows that the host is its own; unless its document is there.
 fn sector(client: &Client) -> String {
     let host = |uri: &str| {
         let url = Url::parse(uri).ok().filter(|url| url.scheme() == "https")?;
         matches!(url.host(), Some(Host::Domain(_))).then(|| url.host_str().map(str::to_owned))?
     };
-    if let Some(host) = client.metadata.sector_identifier_uri.as_deref().and_then(host) {
-        return host;
-    }
-    let mut hosts = client.metadata.redirect_uris.iter().map(|uri| host(uri));
-    let first = hosts.next().flatten().filter(|first| first != "localhost");
-    match first {
-        Some(first) if hosts.all(|other| other.as_ref() == Some(&first)) => first,
-        _ => client.id.clone(),
-    }
+    let one = || {
+        let mut hosts = client.metadata.redirect_uris.iter().map(|uri| host(uri));
+        let first = hosts.next().flatten().filter(|first| first != "localhost")?;
+        hosts.all(|other| other.as_ref() == Some(&first)).then_some(first)
+    };
+    let unproven = client.named_by() == NamedBy::Stranger && client.metadata.allows_grant(DEVICE_CODE);
+    let named = client.metadata.sector_identifier_uri.as_deref().and_then(host).or_else(one);
+    named.filter(|named| !unproven || host(&client.id).as_ref() == Some(named)).unwrap_or_else(|| client.id.clone())
 }
 
 #[cfg(test)]
@@ -87,6 +89,23 @@ mod tests {
             (&[], None, "the client"),
         ] {
             assert_eq!(sector(&client(redirects, given)), found, "{redirects:?} {given:?}");
+        }
+    }
+
+    #[test]
+    fn a_stranger_that_may_use_the_device_flow_is_no_other_hosts_sector() {
+        let document = Source::Document { stale: false, may_be_public: true };
+        for (source, id, sector_of, found) in [
+            (Source::Registered, "cli_x", None, "cli_x"),
+            (Source::Registered, "cli_x", Some("https://a.example.com/sector.json"), "cli_x"),
+            (document, "https://evil.example/c.json", None, "https://evil.example/c.json"),
+            (document, "https://a.example.com/c.json", None, "a.example.com"),
+            (Source::Operator, "cli_x", None, "a.example.com"),
+            (Source::Configured, "portal", None, "a.example.com"),
+        ] {
+            let mut client = Client { id: id.to_owned(), source, ..client(&["https://a.example.com/cb"], sector_of) };
+            client.metadata.grant_types = vec![DEVICE_CODE.to_owned()];
+            assert_eq!(sector(&client), found, "{source:?} {id}");
         }
     }
 }

@@ -84,6 +84,9 @@ pub enum InvalidIdJag {
     /// `scope` cannot be read.
     #[error(transparent)]
     Scope(#[from] InvalidScope),
+    /// It is bound or restricted in a way that is not served.
+    #[error("{0} is not processed")]
+    Unprocessed(&'static str),
     /// It has been used.
     #[error("its jti has been seen")]
     Replayed,
@@ -122,6 +125,7 @@ impl Refusal for InvalidIdJag {
             Self::WeakLogin => ErrorCode::InsufficientUserAuthentication,
             Self::OldLogin { .. } => ErrorCode::LoginRequired,
             Self::Scope(error) => error.code(),
+            Self::Unprocessed(_) => ErrorCode::InvalidRequest,
             Self::Replayed => ErrorCode::ReplayDetected,
         }
     }
@@ -147,6 +151,7 @@ pub async fn verify<'c, P: Ports>(assertion: &str, cx: &Cx<'c, P>) -> Result<Vou
         return Err(InvalidIdJag::NobodyVerified);
     }
     checks::sign_in(&claims, provider, cx.now)?;
+    checks::processed(&claims)?;
     let said = |name: &str| claims.text(name).map(cleaned).filter(|text| !text.is_empty());
     Ok(Vouched {
         provider,

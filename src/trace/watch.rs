@@ -1,5 +1,6 @@
 //! What one isolate knows of clients on their way in: which steps are worth a write, and how many a minute has room for.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 
 use super::TraceId;
@@ -11,14 +12,18 @@ use crate::time::Timestamp;
 const MOST: u32 = 240;
 /// Those of one trace.
 const MOST_OF_ONE: u32 = 20;
-/// Traces a minute that one isolate begins.
+/// Traces a minute that one isolate begins,
 const MOST_NEW: u32 = 60;
+/// and of these for one network: invented clients of one must not push those of all others out of the operator's list.
+const MOST_NEW_OF_ONE: u32 = 10;
 
 /// The clients that an isolate has seen, and the minute's budget.
 pub struct Watch {
     minute: i64,
     steps: u32,
     new: u32,
+    /// The new ones by network; no more than are begun.
+    newcomers: BTreeMap<String, u32>,
     missed: u32,
     known: Bounded<TraceId, Known>,
     calls: Bounded<u64, ()>,
@@ -26,7 +31,8 @@ pub struct Watch {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { minute: 0, steps: 0, new: 0, missed: 0, known: Bounded::new(2048), calls: Bounded::new(4096) }
+        let (known, calls) = (Bounded::new(2048), Bounded::new(4096));
+        Self { minute: 0, steps: 0, new: 0, newcomers: BTreeMap::new(), missed: 0, known, calls }
     }
 }
 
@@ -75,11 +81,13 @@ impl Watch {
         first
     }
 
-    /// Whether to keep a step; if so, how many of the trace's were left out before it for want of room.
-    pub fn admit(&mut self, id: TraceId, step: Step, now: Timestamp) -> Option<u32> {
+    /// Whether to keep a step; if so, how many of the trace's were left out before it for want of room. `from` is the IPv4 address or IPv6 /64
+    /// that it comes from, if that is known.
+    pub fn admit(&mut self, id: TraceId, step: Step, from: Option<&str>, now: Timestamp) -> Option<u32> {
         let minute = now.seconds() / 60;
         if self.minute != minute {
             (self.minute, self.steps, self.new) = (minute, 0, 0);
+            self.newcomers.clear();
         }
         let found = self.known.find(&id).filter(|known| now < known.until);
         let last = found.map(|known| known.last);
@@ -98,7 +106,8 @@ impl Watch {
             (known.minute, known.steps) = (minute, 0);
         }
         let new = found.is_none() && step.begins;
-        if self.steps >= MOST || (new && self.new >= MOST_NEW) {
+        let newcomers = from.and_then(|from| self.newcomers.get(from)).copied().unwrap_or_default();
+        if self.steps >= MOST || (new && (self.new >= MOST_NEW || newcomers >= MOST_NEW_OF_ONE)) {
             self.missed = self.missed.saturating_add(1);
             return None;
         }
@@ -108,7 +117,10 @@ impl Watch {
             return None;
         }
         self.steps += 1;
-        self.new += u32::from(new);
+        if new {
+            self.new += 1;
+            self.newcomers.extend(from.map(|from| (from.to_owned(), newcomers + 1)));
+        }
         known.steps += 1;
         known.last = match (step.verdict, step.stage) {
             (Verdict::Pending, _) => State::Waiting,
@@ -143,29 +155,41 @@ mod tests {
     #[test]
     fn what_is_everyday_life_is_not_written() {
         let (mut watch, now) = (Watch::default(), Timestamp::from_seconds(60_000));
-        assert_eq!(watch.admit(id(1), Step { everyday: true, ..ISSUED }, now), None);
-        assert_eq!(watch.admit(id(1), ISSUED, now), Some(0));
-        assert_eq!(watch.admit(id(1), ISSUED, now), None, "it has a token, and gets another");
-        assert_eq!(watch.admit(id(1), FAILED, now), Some(0));
-        assert_eq!(watch.admit(id(1), Step { everyday: true, ..ISSUED }, now), Some(0), "it has failed before");
-        assert_eq!(watch.admit(id(2), POLL, now), Some(0));
-        assert_eq!(watch.admit(id(2), POLL, now), None);
-        assert_eq!(watch.admit(id(2), ISSUED, now), Some(0));
+        assert_eq!(watch.admit(id(1), Step { everyday: true, ..ISSUED }, None, now), None);
+        assert_eq!(watch.admit(id(1), ISSUED, None, now), Some(0));
+        assert_eq!(watch.admit(id(1), ISSUED, None, now), None, "it has a token, and gets another");
+        assert_eq!(watch.admit(id(1), FAILED, None, now), Some(0));
+        assert_eq!(watch.admit(id(1), Step { everyday: true, ..ISSUED }, None, now), Some(0), "it has failed before");
+        assert_eq!(watch.admit(id(2), POLL, None, now), Some(0));
+        assert_eq!(watch.admit(id(2), POLL, None, now), None);
+        assert_eq!(watch.admit(id(2), ISSUED, None, now), Some(0));
         assert!(watch.is_first_call(b"a") && !watch.is_first_call(b"a") && watch.is_first_call(b"b"));
     }
 
     #[test]
     fn a_flood_is_counted_and_not_kept() {
         let (mut watch, now) = (Watch::default(), Timestamp::from_seconds(60_000));
-        let kept = (0..50).filter(|_| watch.admit(id(1), FAILED, now).is_some()).count();
+        let kept = (0..50).filter(|_| watch.admit(id(1), FAILED, None, now).is_some()).count();
         assert_eq!(kept, 20);
         let later = now.plus(Ttl::from_seconds(60));
-        assert_eq!(watch.admit(id(1), FAILED, later), Some(30), "the next one says how many there were");
-        assert_eq!(watch.admit(id(1), FAILED, later), Some(0));
+        assert_eq!(watch.admit(id(1), FAILED, None, later), Some(30), "the next one says how many there were");
+        assert_eq!(watch.admit(id(1), FAILED, None, later), Some(0));
         let mut kept = 0;
         for number in 0..=255 {
-            kept += u32::from(watch.admit(id(number), FAILED, later).is_some());
+            kept += u32::from(watch.admit(id(number), FAILED, None, later).is_some());
         }
         assert_eq!((kept, watch.missed(), watch.missed()), (61, 195, 0));
+    }
+
+    #[test]
+    fn one_network_leaves_room_for_the_others() {
+        let (mut watch, now) = (Watch::default(), Timestamp::from_seconds(60_000));
+        let mut kept = |from: &str, numbers: std::ops::Range<u8>, now| {
+            numbers.filter(|number| watch.admit(id(*number), FAILED, Some(from), now).is_some()).count()
+        };
+        assert_eq!(kept("192.0.2.1", 0..100, now), 10);
+        assert_eq!(kept("192.0.2.1", 0..10, now), 10, "what has begun goes on");
+        assert_eq!(kept("192.0.2.2", 100..105, now), 5);
+        assert_eq!(kept("192.0.2.1", 110..130, now.plus(Ttl::from_seconds(60))), 10, "every minute anew");
     }
 }

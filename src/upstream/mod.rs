@@ -19,7 +19,7 @@ use crate::provider::claims::{Claims, Malformed};
 use crate::provider::fetch::Unreachable;
 use crate::provider::guard::{self, Forbidden, NamedBy};
 use crate::store::{Ask, OutboundError, Ports};
-use crate::time::Ttl;
+use crate::time::{Timestamp, Ttl};
 
 /// Larger answers are not read.
 const MOST: usize = 64 * 1024;
@@ -33,6 +33,8 @@ pub struct Said {
     pub arrival: Arrival,
     /// The address, if the provider's word for it counts: verified, and not of a throw-away service.
     pub address: Option<Address>,
+    /// When they last proved it there, if the ID token says so.
+    pub auth_time: Option<Timestamp>,
 }
 
 /// Why nobody knows who it is.
@@ -109,7 +111,8 @@ pub async fn said<P: Ports>(upstream: &Upstream, granted: &code::Granted<'_>, cx
     let counts =
         whose.is_true("email_verified") && (upstream.kind != Kind::Google || google_answers_for(email.unwrap_or_default(), &claims));
     let text = |name: &str| claims.text(name).or_else(|| more.as_ref()?.text(name));
-    Ok(Said::new(upstream, subject, email, counts, (text("name"), text("picture"))))
+    let auth_time = claims.optional_seconds("auth_time").map_err(id_token::InvalidIdToken::from)?.map(Timestamp::from_seconds);
+    Ok(Said { auth_time, ..Said::new(upstream, subject, email, counts, (text("name"), text("picture"))) })
 }
 
 impl Said {
@@ -124,7 +127,7 @@ impl Said {
             name,
             picture: picture.filter(is_picture).map(str::to_owned),
         };
-        Self { arrival, address: email.filter(|email| counts && !email.is_disposable()) }
+        Self { arrival, address: email.filter(|email| counts && !email.is_disposable()), auth_time: None }
     }
 }
 

@@ -36,7 +36,7 @@ fn an_access_token_lives_for_fifteen_minutes_and_its_assertion_for_an_hour() {
 }
 
 #[test]
-fn an_unclaimed_registration_dies_at_its_ttl_and_credential_expires_told_so() {
+fn row_41_an_unclaimed_registration_dies_at_its_ttl_and_credential_expires_told_so() {
     let world = World::new(&[]);
     let answer = world.json("/agent/auth", &json!({ "type": "anonymous", "requested_credential_type": "api_key" }));
     assert_eq!(answer.text("credential_expires"), "2027-01-16T08:00:00.000Z");
@@ -67,7 +67,7 @@ fn an_api_key_may_have_a_ttl_of_its_own() {
 }
 
 #[test]
-fn a_revocation_is_felt_within_the_liveness_ttl_and_not_before_it_is_asked_for() {
+fn row_33_a_revocation_is_felt_within_the_liveness_ttl_and_not_before_it_is_asked_for() {
     let mut world = World::new(&[]);
     let key = key(&world);
     assert_eq!(world.call(&key), 200);

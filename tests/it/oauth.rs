@@ -135,7 +135,29 @@ fn a_code_works_once_and_a_replay_ends_what_it_brought() {
 }
 
 #[test]
-fn consent_is_remembered_for_web_clients_alone() {
+fn a_person_who_has_not_connected_a_client_for_90_days_is_asked_again() {
+    const DAY: u64 = 86_400;
+    let world = World::new(&[]);
+    let client = register(&world, &[BACK]);
+    let comes = |days: u64| {
+        // What the grant has to tell its client is told at once.
+        world.ring();
+        world.later(days * DAY - 600);
+        let mut ada = Person::sign_in(&world, "ada@example.com");
+        ada.get(&query(&client, &[])).status()
+    };
+    allowed(&mut Person::sign_in(&world, "ada@example.com"), &client, &[]);
+    assert_eq!((comes(90), comes(90)), (302, 302), "it is remembered, and each time counts");
+    world.later(1200);
+    assert_eq!(comes(90), 200);
+    assert_eq!(comes(1), 200, "until the answer is yes");
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    allowed(&mut ada, &client, &[]);
+    assert_eq!(ada.get(&query(&client, &[])).status(), 302);
+}
+
+#[test]
+fn row_37_consent_is_remembered_for_web_clients_alone() {
     let world = World::new(&[]);
     let mut ada = Person::sign_in(&world, "ada@example.com");
     let web = register(&world, &[BACK]);
@@ -214,7 +236,7 @@ fn nobody_is_sent_to_an_address_that_is_not_the_clients() {
 }
 
 #[test]
-fn a_page_of_consent_belongs_to_one_person_in_one_browser() {
+fn row_37_a_page_of_consent_belongs_to_one_person_in_one_browser() {
     let world = World::new(&[]);
     let client = register(&world, &[BACK]);
     let mut ada = Person::sign_in(&world, "ada@example.com");

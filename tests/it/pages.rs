@@ -5,8 +5,8 @@ use std::path::Path;
 
 use askama::Template;
 use postern::http::page::{
-    ClaimCode, ClaimRequest, DevicePage, DeviceRequest, Frame, Known, Link, Login, LoginCode, LoginLink, Message, ProviderView, ScopeView,
-    Tone, UpstreamView,
+    ClaimCode, ClaimRequest, ConsentPage, DevicePage, DeviceRequest, Frame, Known, Link, Login, LoginCode, LoginLink, LogoutPage, Message,
+    ProviderView, Rejected, ScopeView, Tone, UpstreamView,
 };
 
 use crate::markup::{Element, read};
@@ -108,10 +108,10 @@ fn login(words: &Words, show: &mut dyn FnMut(&str, String)) {
 
 fn claim(words: &Words, show: &mut dyn FnMut(&str, String)) {
     let provider = ProviderView { name: &words.name, issuer: "https://agents.example.net", logo: Some("/icon.svg".into()) };
-    let scope = |name| ScopeView { name, words: &words.sentence };
+    let scope = |name| ScopeView { name, words: words.sentence.clone() };
     let friendly = vec![
-        ScopeView { name: "api.read", words: "Read what you can read" },
-        ScopeView { name: "api.write", words: "Change what you can change" },
+        ScopeView { name: "api.read", words: "Read what you can read".into() },
+        ScopeView { name: "api.write", words: "Change what you can change".into() },
     ];
     let typed = ClaimRequest {
         frame: words.frame(true),
@@ -182,7 +182,7 @@ fn device(words: &Words, show: &mut dyn FnMut(&str, String)) {
         person: &words.email,
         resource: &words.path,
         resource_name: Some(&words.service),
-        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: &words.sentence }).collect(),
+        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: words.sentence.clone() }).collect(),
         again: &words.path,
     };
     show("device-request", request.render().unwrap());
@@ -190,6 +190,66 @@ fn device(words: &Words, show: &mut dyn FnMut(&str, String)) {
     show("device-request-document", document.render().unwrap());
     let operator = DeviceRequest { known: Known::Operator, network: None, agent: None, resource_name: None, ..request };
     show("device-request-operator", operator.render().unwrap());
+}
+
+fn consent(words: &Words, show: &mut dyn FnMut(&str, String)) {
+    let plain = ConsentPage {
+        frame: words.frame(true),
+        request: words.token.clone(),
+        name: Some(&words.name),
+        known: Known::Registered,
+        client_id: &words.path,
+        redirect_host: "client.example",
+        on_device: false,
+        elsewhere: false,
+        person: &words.email,
+        resource: &words.path,
+        resource_name: Some(&words.service),
+        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: words.sentence.clone() }).collect(),
+        fresh: words.scopes.split(' ').take(1).collect(),
+        before: None,
+        again: &words.path,
+    };
+    show("consent", plain.render().unwrap());
+    let scheme = ConsentPage { redirect_host: "cursor:", on_device: true, known: Known::Operator, ..plain.clone() };
+    show("consent-device", scheme.render().unwrap());
+    let elsewhere = ConsentPage { elsewhere: true, known: Known::Document(&words.email), name: None, ..plain.clone() };
+    let html = elsewhere.render().unwrap();
+    assert!(html.contains("not a host of its publisher"));
+    show("consent-elsewhere", html);
+    show("consent-again", ConsentPage { before: Some("2026-11-22 14:03 UTC".into()), resource_name: None, ..plain }.render().unwrap());
+    let rejected = Rejected {
+        frame: words.frame(false),
+        title: "The application asks to send you somewhere it did not register",
+        text: &words.sentence,
+        known: Some(Known::Document(&words.email)),
+        name: Some(&words.name),
+        client_id: &words.path,
+        sent: Some(&words.token),
+        registered: vec!["client.example", "cursor:"],
+        reference: Some("4rXkq9Zt2B"),
+        back: Some(("client.example", "https://client.example/cb?error=invalid_request")),
+        resets: &[("Codex", "Run `codex mcp logout <b>` with the server’s name, then `codex mcp login`.")],
+    };
+    let html = rejected.render().unwrap();
+    assert!(
+        html.contains("<dd>Run <code>codex mcp logout &#60;b&#62;</code> with the server’s name, then <code>codex mcp login</code>.</dd>")
+    );
+    show("rejected", html);
+    let bare =
+        Rejected { known: None, name: None, client_id: "", sent: None, registered: Vec::new(), reference: None, resets: &[], ..rejected };
+    show("rejected-bare", bare.render().unwrap());
+    let logout = LogoutPage {
+        frame: words.frame(true),
+        person: &words.email,
+        name: Some(&words.name),
+        client_id: Some(&words.path),
+        target: Some(&words.path),
+        host: Some("client.example"),
+        state: &words.token,
+    };
+    show("logout", logout.render().unwrap());
+    show("logout-bare", LogoutPage { name: None, client_id: None, target: None, host: None, state: "", ..logout }.render().unwrap());
 }
 
 /// What holds for every page, whatever is in it.
@@ -209,7 +269,9 @@ fn check(name: &str, html: &str) {
         for (attribute, value) in &element.attributes {
             assert!(!attribute.starts_with("on") && attribute != "style", "{name}: {attribute} of <{}>", element.name);
             if ["src", "href", "action"].contains(&attribute.as_str()) {
-                assert!(value.starts_with('/') && !value.starts_with("//"), "{name}: {value} is not ours");
+                // The one way out: a button to the client that sent the person here.
+                let back = name.starts_with("rejected") && element.name == "a" && value.starts_with("https://client.example/cb?");
+                assert!(back || (value.starts_with('/') && !value.starts_with("//")), "{name}: {value} is not ours");
             }
             if ["for", "aria-labelledby", "aria-describedby"].contains(&attribute.as_str()) {
                 assert!(value.split(' ').all(|id| ids.contains(&id)), "{name}: nothing is called {value}");
@@ -262,9 +324,10 @@ fn every_page_in_every_state() {
         claim(&words, &mut show);
         message(&words, &mut show);
         device(&words, &mut show);
+        consent(&words, &mut show);
         account(&words, &mut show);
         traces(&words, &mut show);
-        assert_eq!(shown, 36);
+        assert_eq!(shown, 44);
     }
     let world = World::new(&[("SERVICE_NAME", "Example")]);
     keep("home.html", std::str::from_utf8(world.get("/").0.body()).unwrap());

@@ -1,7 +1,7 @@
 //! The account page, full and empty.
 
 use askama::Template;
-use postern::http::page::{AccountPage, AgentView, ClientView, EventView, IdentityView, PasskeyView, SessionView, UpstreamView};
+use postern::http::page::{AccountPage, AgentView, ClientView, EventView, IdentityView, Known, PasskeyView, SessionView, UpstreamView};
 
 use crate::pages::Words;
 
@@ -42,13 +42,32 @@ fn sessions(words: &Words) -> Vec<SessionView<'_>> {
 }
 
 fn events(words: &Words) -> Vec<EventView<'_>> {
-    let event = |at: &str, said: &str, detail| EventView { at: at.into(), words: said.into(), detail };
+    let event =
+        |at: &str, said: &str, detail| EventView { at: at.into(), words: said.into(), detail, quoted: said.contains("application") };
     vec![
         event("2026-11-24 09:12 UTC", "You signed in with a passkey", "Firefox on Linux"),
         event("2026-11-23 08:00 UTC", "You ended an agent", &words.name),
         event("2026-11-22 14:05 UTC", "You allowed an agent", &words.name),
+        event("2026-11-22 14:04 UTC", "You allowed an application", &words.name),
         event("2026-11-22 14:01 UTC", if words.set == "friendly" { "You signed in with a mailed code" } else { &words.sentence }, ""),
     ]
+}
+
+fn clients(words: &Words) -> Vec<ClientView<'_>> {
+    let client = ClientView {
+        grant: "gnt_7Nq2vXw9KcLm4RtY8ZpB1D",
+        name: Some(&words.name),
+        known: Known::Document("client.example.com"),
+        id: "https://client.example.com/oauth/client.json",
+        scopes: "Read your data (api.read)".into(),
+        resources: "https://api.example.com/mcp".into(),
+        created: "2026-11-22 14:03 UTC".into(),
+        used: Some("2026-11-22 15:00 UTC".into()),
+        ended: None,
+    };
+    let ended = Some("2026-11-23 08:00 UTC".to_owned());
+    let registered = ClientView { known: Known::Registered, id: &words.path, ended, ..client.clone() };
+    vec![ClientView { known: Known::Operator, ..client.clone() }, registered, client]
 }
 
 /// The three states of the page.
@@ -59,6 +78,7 @@ pub fn account(words: &Words, show: &mut dyn FnMut(&str, String)) {
     let identity = IdentityView {
         number: 1,
         provider: &words.name,
+        issuer: &words.token,
         email: Some(&words.email),
         linked: "2026-11-22 14:11 UTC".into(),
         used: Some("2026-11-24 09:12 UTC".into()),
@@ -68,18 +88,7 @@ pub fn account(words: &Words, show: &mut dyn FnMut(&str, String)) {
         live_agents: 2,
         agents: agents(words),
         more_agents: Some("/account?agents=reg_7Nq2vXw9KcLm4RtY8ZpB1D".into()),
-        clients: vec![ClientView {
-            grant: "gnt_7Nq2vXw9KcLm4RtY8ZpB1D",
-            name: Some(&words.name),
-            host: Some("client.example.com"),
-            configured: false,
-            id: "https://client.example.com/oauth/client.json",
-            scopes: "Read your data (api.read)".into(),
-            resources: "https://api.example.com/mcp".into(),
-            created: "2026-11-22 14:03 UTC".into(),
-            used: Some("2026-11-22 15:00 UTC".into()),
-            ended: None,
-        }],
+        clients: clients(words),
         more_clients: None,
         passkeys: vec![passkey.clone(), PasskeyView { credential: "b", name: "Phone", used: None, ..passkey }],
         sessions: sessions(words),

@@ -110,7 +110,7 @@ fn a_session_that_fell_off_the_list_is_over() {
             Person::sign_in(&world, ADA)
         })
         .collect();
-    assert_eq!(records(&world).len(), 51);
+    assert_eq!(records(&world).len(), 50);
     let alive: Vec<bool> = people.iter_mut().map(is_in).collect();
     assert_eq!(alive.iter().position(|alive| *alive), Some(1), "the first one cannot be seen, so it cannot be used");
     assert_eq!(alive.iter().filter(|alive| **alive).count(), 50);

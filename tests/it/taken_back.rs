@@ -1,10 +1,11 @@
 //! All agents of a person at once: by the person, by the operator, and past those of which nothing is left.
 
-use postern::account::{Agent, Command, Feed, Outcome};
-use postern::id::{AccountId, RegistrationId};
+use postern::account::{Agent, Command, Connection, Feed, Outcome};
+use postern::id::{AccountId, GrantId, RegistrationId};
 use postern::store::Accounts;
 use serde_json::json;
 
+use crate::oauth;
 use crate::person::{Person, page};
 use crate::world::{Answer, START, World, block};
 
@@ -118,6 +119,29 @@ fn the_operator_suspends_all_live_agents_past_dead_rows_and_resumes_them() {
     assert!(live.iter().all(|token| world.call(token) == 401));
     assert_eq!(operate(&world, "/operator/people/resume").status(), 200);
     assert!(live.iter().all(|token| world.call(token) == 200), "they rested, and no more");
+}
+
+#[test]
+fn what_becomes_of_everything_becomes_of_the_oldest_too() {
+    let world = world();
+    let mut agents = Agents::of(&world);
+    // The oldest of each: behind more than a page of others.
+    let (_, agent) = agents.claim();
+    let client = oauth::register(&world, &[oauth::BACK]);
+    let code = oauth::allowed(&mut agents.ada, &client, &[]);
+    let connected = oauth::exchange(&world, &client, &code).text("access_token");
+    world.later(1);
+    for number in 0..130 {
+        ghost(&world, number + 1, world.platform.now.get());
+        let (grant, client) = (GrantId::from_bytes([number + 1; 16]), format!("https://app{number}.example.com/client.json"));
+        let (scope, created) = ("api.read".parse().unwrap(), world.platform.now.get());
+        let told = Connection { grant, sequence: 1, client, name: None, scope, resources: Vec::new(), created, used: None, ended: None };
+        assert_eq!(run(&world, Command::Connect(told)), Outcome::Done);
+    }
+    assert!([&agent, &connected].iter().all(|token| world.call(token) == 200));
+    let done = operate(&world, "/operator/people/suspend").json();
+    assert_eq!((&done["agents"], &done["clients"]), (&json!(131), &json!(131)));
+    assert!([&agent, &connected].iter().all(|token| world.call(token) == 401));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn an_agent_s_way_in_is_kept_in_order() {
     let entry = &list(&world, "")[0];
     assert_eq!((entry["outcome"].as_str(), entry["error"].as_str()), (Some("failed"), Some("invalid_target")));
     assert_eq!((entry["client_id"].as_str(), entry["client_name"].as_str()), (Some(id), Some("claude-code")));
-    assert_eq!(entry["network"], "192.0.2.0");
+    assert_eq!(entry["network"], "192.0.2.0/24");
 
     let token = world.form("/oauth2/token", &wrong[..2]).text("access_token");
     assert_eq!(list(&world, "")[0]["outcome"], "token_issued");
@@ -101,7 +101,10 @@ fn clients_and_networks_are_told_apart_and_found() {
         assert_eq!(form(&world, address, &[("grant_type", "password"), ("client_id", client)], &[]).status(), 400);
     }
     let all = list(&world, "");
-    assert_eq!(all.iter().map(|entry| entry["network"].as_str().unwrap()).collect::<Vec<_>>(), ["2001:db8::", "203.0.113.0", "192.0.2.0"]);
+    assert_eq!(
+        all.iter().map(|entry| entry["network"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["2001:db8::/48", "203.0.113.0/24", "192.0.2.0/24"]
+    );
     assert_eq!(
         (list(&world, "?client_id=one").len(), list(&world, "?outcome=failed").len(), list(&world, "?outcome=connected").len()),
         (2, 3, 0)
@@ -153,10 +156,14 @@ fn off_is_off_and_without_an_operator_nothing_is_kept() {
 #[test]
 fn a_flood_is_bounded() {
     let world = World::new(&[]);
-    for number in 0..500 {
-        form(&world, "192.0.2.1", &[("grant_type", "password"), ("client_id", &format!("c{number}"))], &[]);
-    }
-    assert_eq!(world.platform.cells.borrow().keys().filter(|name| name.starts_with("trace/")).count(), 60);
+    let traces = || world.platform.cells.borrow().keys().filter(|name| name.starts_with("trace/")).count();
+    let invent = |address: &str, number: u32| {
+        form(&world, address, &[("grant_type", "password"), ("client_id", &format!("c{number}"))], &[]);
+    };
+    (0..100).for_each(|number| invent("192.0.2.1", number));
+    assert_eq!(traces(), 10, "one address leaves room for others");
+    (100..500).for_each(|number| invent(&format!("198.51.100.{}", number % 200), number));
+    assert_eq!(traces(), 60);
     world.later(60);
     form(&world, "192.0.2.1", &[("grant_type", "password"), ("client_id", "last")], &[]);
     assert_eq!(ask(&world, "/operator/traces")["not_kept"], 440);
@@ -207,7 +214,7 @@ fn answer(ada: &mut Person<'_>, yes: bool) -> Answer {
 }
 
 #[test]
-fn a_client_s_way_in_is_kept_from_a_wrong_redirect_to_the_first_call() {
+fn row_45_a_client_s_way_in_is_kept_from_a_wrong_redirect_to_the_first_call() {
     let world = with_client();
     let mut ada = Person::sign_in(&world, "ada@example.com");
     assert_eq!(ada.get(&authorize("https://app.example.net/cb2", &[])).status(), 400);
@@ -237,7 +244,7 @@ fn a_client_s_way_in_is_kept_from_a_wrong_redirect_to_the_first_call() {
         [
             ("authorization", "failed"),
             ("authorization", "done"),
-            ("authorization", "done"),
+            ("approval", "done"),
             ("token", "failed"),
             ("token", "done"),
             ("call", "done")
@@ -246,7 +253,17 @@ fn a_client_s_way_in_is_kept_from_a_wrong_redirect_to_the_first_call() {
     assert!(steps[0]["check"].as_str().unwrap().starts_with("a redirect URI that is not the client's"));
     assert_eq!(steps[0]["expected"], "https://app.example.net/cb", "what is registered, beside what was sent");
     assert!(steps[0]["sent"].as_array().unwrap().contains(&json!({ "name": "redirect_uri", "value": "https://app.example.net/cb2" })));
-    assert_eq!(steps[3]["check"], "the grant refuses: Verifier");
+    assert_eq!(trace["client_name"], "App", "nothing has registered here, and the client is known all the same");
+    assert_eq!(
+        (&trace["network"], &steps[2]["sent"]),
+        (
+            &json!("198.51.100.0/24"),
+            &json!([
+                { "name": "Content-Type", "value": "application/x-www-form-urlencoded" }, { "name": "answer", "value": "allow" },
+            ])
+        )
+    );
+    assert_eq!(steps[3]["check"], "the code_verifier is not that of the code_challenge");
     assert!(steps[3]["expected"].as_str().unwrap().contains("code_challenge"));
     let sent = steps[3]["sent"].as_array().unwrap();
     for shown in [json!({ "name": "code_verifier", "length": 43 }), json!({ "name": "User-Agent", "value": "App/1.2" })] {
@@ -286,10 +303,14 @@ fn what_a_redirect_tells_the_client_the_trace_tells_too() {
     assert_eq!((failed(&world)["error"].as_str(), failed(&world)["status"].as_u64()), (Some("consent_required"), Some(302)));
     ada.get(&authorize("https://app.example.net/cb", &[]));
     assert_eq!(answer(&mut ada, false).status(), 303);
-    assert_eq!(
-        (failed(&world)["error"].as_str(), failed(&world)["check"].as_str()),
-        (Some("access_denied"), Some("The person has said no."))
-    );
+    let denied = failed(&world);
+    assert_eq!((&denied["step"], &denied["error"]), (&json!("approval"), &json!("access_denied")));
+    assert_eq!(denied["check"], "The person has said no.");
+    assert_eq!(denied["sent"].as_array().unwrap().last(), Some(&json!({ "name": "answer", "value": "deny" })));
+    // A page that is over has the reference of what came before it, whoever the client was.
+    assert_eq!(answer(&mut ada, true).status(), 400);
+    let over = ada.page.split("Reference <code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert_eq!(ask(&world, &format!("/operator/traces/{over}"))["attempts"][0]["steps"][0]["step"], "approval");
     assert_eq!(ada.get("/oauth2/authorize?client_id=nobody").status(), 400);
     let unknown = list(&world, "?client_id=nobody")[0]["trace"].as_str().unwrap().to_owned();
     assert!(ada.page.contains(&unknown));
@@ -298,14 +319,16 @@ fn what_a_redirect_tells_the_client_the_trace_tells_too() {
     assert!(ada.page.contains(nobody["trace"].as_str().unwrap()));
     let fields = [("client_id", CLIENT), ("response_type", "code"), ("redirect_uri", "https://app.example.net/cb2")];
     assert_eq!(world.form("/oauth2/par", &fields).status(), 400);
-    let pushed = list(&world, &format!("?client_id={CLIENT}")).into_iter().find(|entry| entry["network"] == "192.0.2.0").unwrap();
+    let pushed = list(&world, &format!("?client_id={CLIENT}")).into_iter().find(|entry| entry["network"] == "192.0.2.0/24").unwrap();
     let pushed = ask(&world, &format!("/operator/traces/{}", pushed["trace"].as_str().unwrap()));
     let pushed = &pushed["attempts"][0]["steps"][0];
     assert_eq!((pushed["step"].as_str(), pushed["expected"].as_str()), (Some("pushed_authorization"), Some("https://app.example.net/cb")));
     world.later(1);
     let wrong = ada.get("/device?user_code=%00");
     assert_eq!(wrong.status(), 400);
-    assert!(ada.page.contains(list(&world, "")[0]["trace"].as_str().unwrap()));
+    let shown = ada.page.split("Reference <code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let steps = ask(&world, &format!("/operator/traces/{shown}"))["attempts"][0]["steps"].as_array().unwrap().clone();
+    assert_eq!((steps.last().unwrap()["step"].as_str(), steps.last().unwrap()["status"].as_u64()), (Some("approval"), Some(400)));
     // Without traces there is nothing to refer to.
     let off = World::new(&[("TRACE", "off")]);
     let mut ada = Person::sign_in(&off, "ada@example.com");

@@ -64,7 +64,7 @@ describe("in Chromium", () => {
     }
   };
 
-  test("a form of another site answers nothing, even with all the fields of the real page", async () => {
+  test("a form of another site answers nothing, even with all the fields of the real page (row 37)", async () => {
     const { who, fields } = await asked("cross-site@example.com");
     const url = evil.put(`<form method=post action="${postern.issuer}${CONSENT}">${hidden({ ...fields, answer: "allow" })}<button>Kittens</button></form>`);
     await inBrowser(who, async (page) => {

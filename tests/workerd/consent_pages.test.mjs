@@ -28,7 +28,7 @@ describe("the question", () => {
     await page.goto(authorization(EDITOR));
     assert.match(await fact(page, "Application"), /^“Example Editor” its own words, unchecked$/);
     assert.match(await fact(page, "Published by"), /^editor\.example\.com checked/, "the host of the client_id is a fact");
-    assert.match(await fact(page, "Sends you to"), /^client\.example$/);
+    assert.match(await fact(page, "Sends you to"), /^client\.example ?not a host of its publisher$/);
     assert.equal(await fact(page, "Acts for"), "document@example.com");
     assert.match(await fact(page, "At"), /\/mcp$/);
     for (const words of ["See your projects and files", "Change and delete your projects and files"]) await page.getByText(words).waitFor();
@@ -50,6 +50,7 @@ describe("the question", () => {
     const redirect_uri = "cursor://anysphere.cursor-mcp/oauth/callback";
     const { client_id } = await register(postern, { client_name: "Cursor", redirect_uris: [redirect_uri] });
     await page.goto(authorization(client_id, { redirect_uri }));
+    assert.match(await fact(page, "Sends you to"), /^cursor: ?a program on this device$/);
     assert.equal(await warned(page), 1);
   });
   looks("consent-for-more-than-before", 200, "more@example.com", async (page, person) => {
@@ -99,9 +100,17 @@ describe("what cannot be asked", () => {
     const hosts = page.locator("dl.facts div", { has: page.getByText("Registered are") }).locator("code");
     assert.deepEqual(await hosts.allTextContents(), ["client.example", "other.client.example"], "hosts, and no more than that");
     assert.equal(await page.locator("a[href*=evil]").count(), 0, "and nothing leads there");
+    assert.match(await fact(page, "Application"), /^“Client [0-9a-f]{8}” its own words, unchecked$/);
+    assert.deepEqual(await page.locator("dl.facts div", { has: page.getByText("Codex", { exact: true }) }).locator("code").allTextContents(), ["codex mcp logout", "codex mcp login"]);
   });
-  looks("rejected-another-document", 400, null, async (page) => page.goto(authorization("https://liar.example.com/client.json")));
-  looks("rejected-no-client", 400, null, async (page) => page.goto(authorization("")));
+  looks("rejected-another-document", 400, null, async (page) => {
+    await page.goto(authorization("https://liar.example.com/client.json"));
+    await page.getByText(/^What the application publishes about itself cannot be used\. For whoever makes it: /).waitFor();
+  });
+  looks("rejected-no-client", 400, null, async (page) => {
+    await page.goto(authorization(""));
+    await page.getByText("Its request has no client_id. Connect it again; if that does not help, have it forget what it remembers.").waitFor();
+  });
   looks("login-for-an-application", 200, null, async (page) => {
     const { client_id } = await register(postern);
     await page.goto(authorization(client_id, { login_hint: "ada@example.com" }));

@@ -207,7 +207,7 @@ describe("what is not there", () => {
 });
 
 describe("the issuer", () => {
-  test("is the same bytes in documents, tokens, introspection, status lists and challenges", async () => {
+  test("is the same bytes in documents, tokens, introspection, status lists and challenges (row 6)", async () => {
     const { issuer } = postern;
     assert.equal((await document("/.well-known/agent-configuration")).issuer, issuer);
     const { identity_assertion } = await register(postern);

@@ -213,7 +213,7 @@ describe("the door", () => {
     for (const origin of [postern.issuer, "https://app.example", "http://localhost:6274", "http://127.0.0.1:1", "http://[::1]:3000"]) result(await legacy("tools/list", undefined, { origin }));
   });
 
-  test("answers a preflight without a token, and lets pages send what the protocol needs", async () => {
+  test("answers a preflight without a token, and lets pages send what the protocol needs (row 12)", async () => {
     const { status, headers, text } = await read(
       fetch(`${postern.issuer}/mcp`, { method: "OPTIONS", headers: { origin: "https://app.example", "access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type,mcp-protocol-version" } }),
     );

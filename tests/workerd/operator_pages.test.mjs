@@ -63,7 +63,13 @@ describe("the connection trace", () => {
     await open(page, "Fails");
     const html = await page.content();
     assert.ok(!html.includes(secret) && !html.includes(code), "what was secret is not kept");
-    assert.match(await page.locator("main").textContent(), /Should have sent/);
+    const said = (await page.locator("main").textContent()).replace(/\s+/g, " ");
+    assert.match(said, /Should have sent/);
+    assert.match(said, /from \d+\.\d+\.\d+\.0\/24/);
+    assert.match(said, /A person answered done/, "what the person said is a step of its own");
+    assert.match(said, /answer ?allow/);
+    assert.match(said, /the code_verifier is not that of the code_challenge/);
+    assert.ok(!/csrf/.test(said), "the form's own fields are nobody's business");
   });
 
   test("is opened by keyboard alone, without script, and closed again", () =>
@@ -124,7 +130,11 @@ describe("a client that asks to sign out", () => {
     await page.getByText("Afterwards you go to").waitFor();
   });
   looks("logout-nobody-asks", 200, "logout-bare@example.com", (page) => page.goto("/oauth2/logout"));
-  looks("logout-foreign-address", 400, "logout-foreign@example.com", async (page) => page.goto(path(await client(), { post_logout_redirect_uri: "https://evil.example/" })));
+  looks("logout-foreign-address", 400, "logout-foreign@example.com", async (page) => {
+    await page.goto(path(await client(), { post_logout_redirect_uri: "https://evil.example/" }));
+    await page.getByRole("heading", { name: "You were not signed out" }).waitFor();
+    await page.getByText("The application wanted to send you on to an address that it did not register.").waitFor();
+  });
   looks("logged-out", 200, "logged-out@example.com", async (page) => {
     await page.goto("/oauth2/logout");
     await press(page, "Sign out");

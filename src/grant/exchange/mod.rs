@@ -5,6 +5,7 @@
 //! for another resource its own client has to ask, with its own credential or the key that the token is bound to.
 
 mod lineage;
+mod noted;
 mod requester;
 
 use std::rc::Rc;
@@ -182,6 +183,8 @@ pub(super) async fn authorize<P: Ports>(
     if !verify::counts(claims, &standing, cx) {
         return Err(NotExchanged::Token("subject_token", Inactive::Revoked(holder.clone())).into());
     }
+    let asker = authenticated.id().or(actor.as_ref().map(|actor| actor.token().client_id.as_str())).unwrap_or(&token.client_id);
+    noted::note(holder, asker, &target.uri, cx).await;
     let until = actor.as_ref().map_or(subject.expires(), |actor| actor.expires().min(subject.expires()));
     Ok(Authorized {
         holder: holder.clone(),
@@ -201,7 +204,7 @@ pub(super) async fn authorize<P: Ports>(
 
 /// The one resource that `resource` and `audience` name; the token's own if neither does.
 fn target<'c, P>(asked: &Asked, resource: Option<&str>, subject: &Judged, is_own: bool, cx: &Cx<'c, P>) -> Result<&'c Resource, Denied> {
-    let find = |name: &str| cx.config.resource(name).ok_or(Denied::Resource);
+    let find = |name: &str| cx.config.resource_asked(name).ok_or(Denied::Resource);
     let named = [resource, asked.audience.as_deref()].into_iter().flatten().map(find).collect::<Result<Vec<_>, _>>()?;
     let target = named.first().copied().map_or_else(|| find(&subject.token().aud), Ok)?;
     if named.iter().any(|other| other.uri != target.uri) {

@@ -9,25 +9,26 @@ use super::request::{Broken, ToClient, VALUE};
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::http::browser::Visitor;
-use crate::http::page::{self, Rejected};
+use crate::http::page::{self, Known, Rejected};
 use crate::http::refuse::Refused;
 use crate::http::reply::{self, Reason};
 use crate::http::trace::{self, Why};
 use crate::oauth::error::{ErrorCode, Refusal};
-use crate::oauth::redirect;
+use crate::oauth::redirect::{self, Kind};
+use crate::provider::guard::NamedBy;
 use crate::time::Ttl;
 
-/// How people make each client register anew.
+/// How people make each client register anew; commands between backticks.
 pub(super) const RESETS: [(&str, &str); 9] = [
-    ("Claude Code", "Run /mcp, choose this server, then “Clear authentication” and “Authenticate”."),
+    ("Claude Code", "Run `/mcp`, choose this server, then “Clear authentication” and “Authenticate”."),
     ("Claude (web and desktop)", "Settings, Connectors: remove this connector and add it again."),
     ("ChatGPT", "Settings, Connectors: disconnect this connector and connect it again."),
-    ("Codex", "Run codex mcp logout with the server’s name, then codex mcp login."),
+    ("Codex", "Run `codex mcp logout` with the server’s name, then `codex mcp login`."),
     ("Cursor", "Settings, MCP: log out of this server, then connect again."),
     ("VS Code", "Run “Authentication: Remove Dynamic Authentication Providers” from the command palette."),
-    ("Copilot CLI", "Run /mcp, remove this server and add it again."),
+    ("Copilot CLI", "Run `/mcp`, remove this server and add it again."),
     ("MCP Inspector", "Choose “Clear OAuth State” in the Auth section."),
-    ("mcp-remote", "Delete the folder .mcp-auth in your home directory and start the client again."),
+    ("mcp-remote", "Delete the folder `.mcp-auth` in your home directory and start the client again."),
 ];
 
 /// Back to the client, with `iss` in every answer (RFC 9207).
@@ -38,6 +39,13 @@ pub(super) fn back<P>(
     status: StatusCode,
     cx: &Cx<'_, P>,
 ) -> Response<Bytes> {
+    let mut response = reply::empty(status);
+    reply::set(response.headers_mut(), LOCATION, &location(redirect_uri, state, answer, cx));
+    reply::set(response.headers_mut(), REFERRER_POLICY, "no-referrer");
+    response
+}
+
+fn location<P>(redirect_uri: &str, state: Option<&str>, answer: &[(&str, &str)], cx: &Cx<'_, P>) -> String {
     let mut location = redirect_uri.to_owned();
     let mut glue = if redirect_uri.contains('?') { '&' } else { '?' };
     let iss = ("iss", cx.config.issuer.as_str());
@@ -48,16 +56,46 @@ pub(super) fn back<P>(
         location.extend(utf8_percent_encode(value, VALUE));
         glue = '&';
     }
-    let mut response = reply::empty(status);
-    reply::set(response.headers_mut(), LOCATION, &location);
-    reply::set(response.headers_mut(), REFERRER_POLICY, "no-referrer");
-    response
+    location
 }
 
 /// The client is told what is wrong (RFC 6749, section 4.1.2.1).
 pub(super) fn refuse<P>(fault: &ToClient, status: StatusCode, cx: &Cx<'_, P>) -> Response<Bytes> {
-    let answer = [("error", fault.code.as_str()), ("error_description", fault.description)];
-    let mut response = back(&fault.redirect_uri, fault.state.as_deref(), &answer, status, cx);
+    let response = back(&fault.redirect_uri, fault.state.as_deref(), &fault.answer(), status, cx);
+    explained(response, fault, cx)
+}
+
+/// The same; but where nobody has signed in, no client that anybody can register sends a browser to a web server: the person reads what is
+/// wrong, and goes there if they want to (RFC 9700, section 4.11.2, which excepts `prompt=none`).
+pub(super) fn tell<P>(fault: &ToClient, visitor: &Visitor, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let is_foreign = fault.client.named_by() == NamedBy::Stranger && redirect::kind(&fault.redirect_uri) == Some(Kind::Https);
+    if visitor.signed_in.is_some() || fault.silent || !is_foreign {
+        return Ok(refuse(fault, StatusCode::FOUND, cx));
+    }
+    let frame = visitor.frame(cx)?;
+    let nonce = frame.nonce.clone();
+    let text = format!("{}: {}", fault.code.as_str(), fault.description);
+    let location = location(&fault.redirect_uri, fault.state.as_deref(), &fault.answer(), cx);
+    let reference = trace::reference(Some(&fault.client.id), cx);
+    let page = Rejected {
+        frame,
+        title: "The application’s request is wrong",
+        text: &text,
+        known: Some(Known::of(&fault.client)),
+        name: fault.client.metadata.client_name.as_deref(),
+        client_id: &fault.client.id,
+        sent: None,
+        registered: Vec::new(),
+        back: Some((redirect::host(&fault.redirect_uri), &location)),
+        reference: reference.as_deref(),
+        resets: &[],
+    };
+    let response = visitor.remember(page::html(StatusCode::BAD_REQUEST, &page, &nonce)?, cx);
+    Ok(trace::of(explained(response, fault, cx), &fault.client.id, cx))
+}
+
+/// With what the log and the trace say of it.
+fn explained<P>(mut response: Response<Bytes>, fault: &ToClient, cx: &Cx<'_, P>) -> Response<Bytes> {
     response.extensions_mut().insert(Reason(format!("{}: {}", fault.code.as_str(), fault.description)));
     let expected = || (fault.code == ErrorCode::InvalidTarget).then(|| cx.config.resource_uris());
     let why = || Why { code: fault.code, reason: fault.description.to_owned(), hint: fault.code.hint(), expected: expected() };
@@ -67,9 +105,16 @@ pub(super) fn refuse<P>(fault: &ToClient, status: StatusCode, cx: &Cx<'_, P>) ->
 
 /// The person is told, and nobody is sent anywhere. `asked` is the `client_id` of the request, if it has one.
 pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let unfit = match &broken {
+        Broken::Unavailable(error) => {
+            format!("What the application publishes about itself cannot be used. For whoever makes it: {}", error.hint())
+        }
+        _ => String::new(),
+    };
     let (status, title, text, sent, known, reason) = match &broken {
         Broken::Client(None) => {
-            (StatusCode::BAD_REQUEST, "The application did not say who it is", "Its request has no client_id.", None, None, "no client_id")
+            let text = "Its request has no client_id. Connect it again; if that does not help, have it forget what it remembers.";
+            (StatusCode::BAD_REQUEST, "The application did not say who it is", text, None, None, "no client_id")
         }
         Broken::Client(Some(id)) => (
             StatusCode::BAD_REQUEST,
@@ -104,7 +149,7 @@ pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, 
             "a pushed request that is over or another client's",
         ),
         Broken::Unavailable(error) if error.code() == ErrorCode::InvalidClient => {
-            (StatusCode::BAD_REQUEST, "This application is not known here", error.hint(), asked, None, "a document that makes no client")
+            (StatusCode::BAD_REQUEST, "This application is not known here", unfit.as_str(), asked, None, "a document that makes no client")
         }
         Broken::Unavailable(error) if error.code() == ErrorCode::RateLimited => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -133,8 +178,19 @@ pub(super) fn reject<P>(broken: Broken, asked: Option<&str>, visitor: &Visitor, 
     };
     let reference = trace::reference(client, cx);
     let reference = reference.as_deref();
-    let page =
-        Rejected { frame, title, text, sent, reference, registered: known.map(|client| registered(client)).unwrap_or_default(), resets };
+    let page = Rejected {
+        frame,
+        title,
+        text,
+        known: known.map(|client| Known::of(client)),
+        name: known.and_then(|client| client.metadata.client_name.as_deref()),
+        client_id: known.map_or("", |client| client.id.as_str()),
+        sent,
+        registered: known.map(|client| registered(client)).unwrap_or_default(),
+        reference,
+        back: None,
+        resets,
+    };
     let mut response = visitor.remember(page::html(status, &page, &nonce)?, cx);
     if let Broken::Unavailable(error) = &broken
         && error.code() != ErrorCode::InvalidClient

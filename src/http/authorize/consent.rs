@@ -12,10 +12,10 @@ use crate::cx::Cx;
 use crate::entropy::random;
 use crate::grant::CODE;
 use crate::http::browser::{SignedIn, Visitor};
-use crate::http::page::{self, ConsentPage, Known, ScopeView};
+use crate::http::page::{self, ConsentPage, Known};
 use crate::http::people::{Asked, peopled, see_other};
 use crate::http::refuse::Refused;
-use crate::http::trace;
+use crate::http::{scopes, trace};
 use crate::id::{AuthorizationId, GrantId, Holder};
 use crate::machine::authorization::{self, Authorization, Owner};
 use crate::machine::grant::{CODE_LIFE, Command, Consent, Grant, Outcome, Terms};
@@ -32,6 +32,10 @@ const PAGE: &str = "pag";
 /// A page may be looked at for so long.
 const LIFE: Ttl = Ttl::from_seconds(600);
 
+/// A yes is remembered for so long after the client last came for it. Many of them are one client for all who use it: a link to one of those
+/// connects to an account there that may be somebody else's, so whoever has forgotten the client is asked again.
+const REMEMBERED: Ttl = Ttl::from_seconds(90 * 86400);
+
 /// Whether the person need not be asked. Anybody can say to be a client whose people come back to their own device (RFC 8252, section
 /// 8.6), so those are asked every time; it is one button.
 pub(super) async fn is_given<P: Ports>(request: &Request, signed_in: &SignedIn, cx: &Cx<'_, P>) -> Result<bool, Refused> {
@@ -44,7 +48,8 @@ pub(super) async fn is_given<P: Ports>(request: &Request, signed_in: &SignedIn, 
     if redirect::kind(&request.redirect_uri) != Some(Kind::Https) {
         return Ok(false);
     }
-    Ok(before(request, signed_in, cx).await?.is_some_and(|before| request.scope.as_scope().is_within(&before.scope)))
+    let covers = |before: &Consent| request.scope.as_scope().is_within(&before.scope) && cx.now < before.at.plus(REMEMBERED);
+    Ok(before(request, signed_in, cx).await?.is_some_and(|before| covers(&before)))
 }
 
 /// What the person has agreed to for this client and resource.
@@ -74,8 +79,7 @@ pub(super) async fn ask<P: Ports>(
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
     let client = &request.client;
-    let words = |name: &str| words(name, cx);
-    let scopes: Vec<(&str, String)> = request.scope.as_scope().iter().map(|name| (name, words(name))).collect();
+    let scope = request.scope.as_scope();
     let is_new = |name: &str| before.as_ref().is_none_or(|before| !before.scope.iter().any(|known| known == name));
     let resource = cx.config.resource(&request.resource);
     let again = format!("{PATH}?{}", request.parameters);
@@ -83,35 +87,20 @@ pub(super) async fn ask<P: Ports>(
         frame,
         request: secret.reveal(),
         name: client.metadata.client_name.as_deref(),
-        known: match client.source {
-            Source::Document { .. } => Known::Document(redirect::host(&client.id)),
-            Source::Registered => Known::Registered,
-            Source::Operator | Source::Configured => Known::Operator,
-        },
+        known: Known::of(client),
         client_id: &client.id,
         redirect_host: redirect::host(&request.redirect_uri),
         on_device: redirect::kind(&request.redirect_uri) != Some(Kind::Https),
+        elsewhere: matches!(client.source, Source::Document { .. }) && !redirect::is_at(&request.redirect_uri, &client.id),
         person: signed_in.name(),
         resource: &request.resource,
         resource_name: resource.and_then(|resource| resource.name.as_deref()),
-        scopes: scopes.iter().map(|(name, words)| ScopeView { name, words }).collect(),
-        fresh: scopes.iter().map(|(name, _)| *name).filter(|name| is_new(name)).collect(),
+        scopes: scopes::views(scope, cx),
+        fresh: scope.iter().filter(|name| is_new(name)).collect(),
         before: before.as_ref().map(|before| crate::http::people::moment(before.at)),
         again: &again,
     };
     Ok(visitor.remember(page::html_that_leads_away(StatusCode::OK, &page, &nonce)?, cx))
-}
-
-/// What a scope allows, in words: the operator's, or ours for those of OpenID Connect.
-pub(in crate::http) fn words<P>(name: &str, cx: &Cx<'_, P>) -> String {
-    let own = match name {
-        "openid" => "Know who you are",
-        "email" => "See your e-mail address",
-        "profile" => "See your name and picture",
-        "offline_access" => "Stay connected when you are away",
-        _ => "",
-    };
-    cx.config.scope_descriptions.get(name).map_or(own, String::as_str).to_owned()
 }
 
 /// `POST /oauth2/authorize/consent`: the person answers. The request is used up with it.
@@ -138,7 +127,10 @@ pub(in crate::http) async fn decide<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) 
     let request = match request::read(&params, cx).await {
         Ok(request) => request,
         Err(Fault::Page(broken)) => return answer::reject(broken, params.find("client_id"), &visitor, cx),
-        Err(Fault::Client(fault)) => return Ok(answer::refuse(&fault, StatusCode::SEE_OTHER, cx)),
+        Err(Fault::Client(fault)) => {
+            let refused = answer::refuse(&fault, StatusCode::SEE_OTHER, cx);
+            return Ok(trace::of(refused, params.find("client_id").unwrap_or_default(), cx));
+        }
     };
     let client = &request.client.id;
     let take = authorization::Command::Take(secret.digests().to_vec());

@@ -22,10 +22,10 @@ use crate::oauth::params::Params;
 use crate::oidc;
 use crate::secret::{AuthorizationRequest, Presented};
 use crate::store::Ports;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 use request::{Broken, Fault, Request, ToClient};
 
-pub(super) use consent::{decide, grant, words};
+pub(super) use consent::{decide, grant};
 pub(super) use par::push;
 pub(super) use request::{VALUE, encode};
 
@@ -36,6 +36,8 @@ const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
 const REQUEST: &str = "par";
 /// A parameter of our own, sealed for one browser: since when the person must have signed in, so that a new sign-in is asked for once.
 const SINCE: &str = "postern_since";
+/// Providers' clocks differ by so much from ours.
+const SKEW: Ttl = Ttl::from_seconds(60);
 
 /// `POST`: the same as `GET`. Another site's form brings no session with it, so the browser comes again by itself.
 pub(super) fn posted(params: &Params) -> Response<Bytes> {
@@ -49,7 +51,7 @@ pub(super) async fn authorize<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Res
     let (request, pushed) = match read(&asked.params, cx).await {
         Ok(read) => read,
         Err(Fault::Page(broken)) => return answer::reject(broken, asked.params.find("client_id"), &visitor, cx),
-        Err(Fault::Client(fault)) => return Ok(answer::refuse(&fault, StatusCode::FOUND, cx)),
+        Err(Fault::Client(fault)) => return answer::tell(&fault, &visitor, cx),
     };
     let since = asked.params.find(SINCE).and_then(|since| unsealed(since, &visitor, cx));
     let Some(signed_in) = visitor.signed_in.as_ref().filter(|signed_in| is_fresh(&request, signed_in, since, cx)) else {
@@ -93,11 +95,26 @@ async fn read<P: Ports>(params: &Params, cx: &Cx<'_, P>) -> Result<(Request, Opt
     Ok((request::read(&params, cx).await?, Some(id)))
 }
 
-/// Whether the person's sign-in is as recent as the client wants it.
+/// Whether a new sign-in is wanted, and `path` is where it leads: by whoever asked for `path`.
+pub(super) fn is_renewal(path: &str) -> bool {
+    path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('?') && rest.contains(&format!("&{SINCE}=")))
+}
+
+/// Whether the person's sign-in is as recent as the client wants it. A provider's word counts if it says when that was.
 fn is_fresh<P>(request: &Request, signed_in: &SignedIn, since: Option<Timestamp>, cx: &Cx<'_, P>) -> bool {
+    if !request.prompt.login && request.max_age.is_none() {
+        return true;
+    }
+    if !signed_in.proven {
+        return false;
+    }
     let young = |max_age| cx.now < signed_in.at.plus(max_age);
     match since {
-        Some(since) => since <= signed_in.at && since <= cx.now,
+        Some(since) => {
+            // Its clock is another one.
+            let skew = if signed_in.method == "upstream" { SKEW } else { Ttl::from_seconds(0) };
+            since <= signed_in.at.plus(skew) && since <= cx.now
+        }
         None => !request.prompt.login && request.max_age.is_none_or(young),
     }
 }
@@ -139,5 +156,6 @@ fn sign_in<P>(params: &Params, request: &Request, visitor: &Visitor, cx: &Cx<'_,
 }
 
 fn to_client(request: &Request, code: ErrorCode, description: &'static str) -> ToClient {
-    ToClient { redirect_uri: request.redirect_uri.clone(), state: request.state.clone(), code, description }
+    let (client, redirect_uri, state) = (request.client.clone(), request.redirect_uri.clone(), request.state.clone());
+    ToClient { client, silent: request.prompt.none, redirect_uri, state, code, description }
 }

@@ -98,11 +98,21 @@ pub(super) enum Broken {
 
 /// An error for the client.
 pub(super) struct ToClient {
+    pub(super) client: Rc<Client>,
+    /// Nothing may be shown: `prompt` is `none`.
+    pub(super) silent: bool,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) code: ErrorCode,
     /// What is wrong and how to do it right: fixed text.
     pub(super) description: &'static str,
+}
+
+impl ToClient {
+    /// The parameters that say it.
+    pub(super) fn answer(&self) -> [(&'static str, &'static str); 2] {
+        [("error", self.code.as_str()), ("error_description", self.description)]
+    }
 }
 
 impl From<Broken> for Fault {
@@ -125,7 +135,9 @@ pub(super) async fn read<P: Ports>(params: &Params, cx: &Cx<'_, P>) -> Result<Re
     };
     let state = params.find("state").map(str::to_owned);
     let fault = |code, description| {
-        let to_client = ToClient { redirect_uri: redirect_uri.clone(), state: state.clone(), code, description };
+        let silent = params.find("prompt").is_some_and(|prompt| prompt.trim() == "none");
+        let to_client =
+            ToClient { client: client.clone(), silent, redirect_uri: redirect_uri.clone(), state: state.clone(), code, description };
         Fault::Client(Box::new(to_client))
     };
     judge(params, &client, cx).map_err(|(code, description)| fault(code, description)).map(|judged| Request {
@@ -180,7 +192,7 @@ fn judge<P>(params: &Params, client: &Client, cx: &Cx<'_, P>) -> Result<Judged, 
         return Err((INVALID, "dpop_jkt is not a SHA-256 thumbprint in base64url."));
     }
     let resource = match params.find("resource") {
-        Some(asked) => cx.config.resource(asked),
+        Some(asked) => cx.config.resource_asked(asked),
         None => cx.config.default_resource(),
     };
     let resource = resource.ok_or((ErrorCode::InvalidTarget, ErrorCode::InvalidTarget.description()))?;

@@ -151,7 +151,7 @@ fn refusal_of(refusal: ClaimRefusal, names: Names) -> Refused {
         (ClaimRefusal::InFlight, _) => ErrorCode::CeremonyInFlight,
         _ => ErrorCode::ClaimedOrInFlight,
     };
-    let refused = Refused::new(code, format!("claim: {refusal:?}"));
+    let refused = Refused::new(code, refusal.to_string());
     match refusal {
         ClaimRefusal::TooMany(wait) => refused.retry_after(wait.max(Ttl::from_seconds(1))),
         _ => refused,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Frame, IdentityView, UpstreamView};
+use super::{Frame, IdentityView, Known, UpstreamView};
 
 /// `/account`. Every time in it is as people read it, such as `2026-11-22 14:03 UTC`.
 #[derive(Clone, Debug, Template)]
@@ -54,6 +54,12 @@ impl AccountPage<'_> {
     pub fn other_sessions(&self) -> bool {
         self.sessions.iter().any(|session| !session.current)
     }
+
+    /// Whether an account at this provider is linked already.
+    #[must_use]
+    pub fn is_linked(&self, provider: &UpstreamView<'_>) -> bool {
+        self.identities.iter().any(|identity| identity.issuer == provider.issuer)
+    }
 }
 
 /// An agent that acts, or acted, for the person.
@@ -84,10 +90,8 @@ pub struct ClientView<'a> {
     pub grant: &'a str,
     /// What the application calls itself.
     pub name: Option<&'a str>,
-    /// Who publishes it, if that is known.
-    pub host: Option<&'a str>,
-    /// The operator wrote it down.
-    pub configured: bool,
+    /// What we know of it.
+    pub known: Known<'a>,
     /// Its `client_id`.
     pub id: &'a str,
     /// What it may do, in words.
@@ -141,6 +145,8 @@ pub struct EventView<'a> {
     pub words: String,
     /// To what; may be empty.
     pub detail: &'a str,
+    /// These are the words of an application.
+    pub quoted: bool,
 }
 
 #[cfg(test)]

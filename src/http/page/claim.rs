@@ -61,8 +61,8 @@ pub struct ProviderView<'a> {
 pub struct ScopeView<'a> {
     /// As in tokens.
     pub name: &'a str,
-    /// What it allows, in words.
-    pub words: &'a str,
+    /// What it allows, in words; may be empty.
+    pub words: String,
 }
 
 /// The code that the person reads to the agent.

@@ -3,6 +3,8 @@
 use askama::Template;
 
 use super::{Frame, ScopeView};
+use crate::client::{Client, Source};
+use crate::oauth::redirect;
 
 /// Who asks for what. Posts `request` and `answer` (`allow` or `deny`) to `/oauth2/authorize/consent`.
 #[derive(Clone, Debug, Template)]
@@ -22,6 +24,8 @@ pub struct ConsentPage<'a> {
     pub redirect_host: &'a str,
     /// That is on the person's own device.
     pub on_device: bool,
+    /// It is not a host of whoever published the application.
+    pub elsewhere: bool,
     /// Whom it would act for.
     pub person: &'a str,
     /// Identifier of the resource.
@@ -49,6 +53,24 @@ pub enum Known<'a> {
     Operator,
 }
 
+impl<'a> Known<'a> {
+    /// What is known of `client`.
+    #[must_use]
+    pub fn of(client: &'a Client) -> Self {
+        match client.source {
+            Source::Document { .. } => Self::Document(redirect::host(&client.id)),
+            Source::Registered => Self::Registered,
+            Source::Operator | Source::Configured => Self::Operator,
+        }
+    }
+
+    /// Whether the operator wrote it.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        *self == Self::Operator
+    }
+}
+
 impl ConsentPage<'_> {
     /// Whether it may do this since before.
     #[must_use]
@@ -67,12 +89,28 @@ pub struct Rejected<'a> {
     pub title: &'a str,
     /// One or two sentences.
     pub text: &'a str,
+    /// What we know of the application, if it is one.
+    pub known: Option<Known<'a>>,
+    /// What it calls itself, as in [`ConsentPage`].
+    pub name: Option<&'a str>,
+    /// Its `client_id`.
+    pub client_id: &'a str,
     /// What the application sent.
     pub sent: Option<&'a str>,
     /// What it should have sent, as far as that may be told.
     pub registered: Vec<&'a str>,
+    /// Where the person may go back to all the same: the host, and the whole address.
+    pub back: Option<(&'a str, &'a str)>,
     /// The trace by which the operator finds out more.
     pub reference: Option<&'a str>,
-    /// Applications, and how each is made to start anew.
+    /// Applications, and how each is made to start anew, with commands between backticks.
     pub resets: &'a [(&'a str, &'a str)],
+}
+
+impl Rejected<'_> {
+    /// The pieces of a text, and which of them stand between backticks.
+    #[must_use]
+    pub fn pieces<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
+        text.split('`').zip([false, true].into_iter().cycle()).filter(|(piece, _)| !piece.is_empty()).collect()
+    }
 }

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::Frame;
 use crate::machine::trace::{Entry, Progress, Sent, Stage, Step, Trace, Verdict, progress};
+use crate::network::with_bits;
 use crate::time::Timestamp;
 
 /// Asks for the operator's key. Posts `key` to `/operator/traces`.
@@ -56,7 +57,7 @@ pub struct TraceRow<'a> {
     /// What the client calls itself.
     pub name: Option<&'a str>,
     /// Where it comes from.
-    pub network: &'a str,
+    pub network: String,
     /// How far the newest attempt has come.
     pub state: State<'a>,
     /// How many attempts there were.
@@ -73,7 +74,7 @@ impl<'a> TraceRow<'a> {
             id,
             client: entry.client.as_deref(),
             name: entry.name.as_deref(),
-            network: &entry.network,
+            network: with_bits(&entry.network),
             state: State::new(entry.progress, entry.check.as_deref()),
             attempts: entry.attempt,
             at: clock(entry.at),
@@ -117,7 +118,7 @@ pub struct TracePage<'a> {
     /// What the client calls itself.
     pub name: Option<&'a str>,
     /// Where it comes from.
-    pub network: &'a str,
+    pub network: String,
     /// The list of all traces of this client: a service calls from its own network, its person's browser from another.
     pub same: Option<String>,
     /// Newest first.
@@ -171,7 +172,7 @@ impl<'a> TracePage<'a> {
             id,
             client: trace.client.as_deref(),
             name: trace.name.as_deref(),
-            network: &trace.network,
+            network: with_bits(&trace.network),
             same: trace.client.as_ref().map(|client| format!("/operator/traces?client_id={}", query(client))),
             attempts,
             dropped: trace.dropped,
@@ -196,7 +197,7 @@ impl<'a> StepView<'a> {
             Stage::Push => "Pushed its authorization request",
             Stage::Authorization => "Sent a person to authorize it",
             Stage::Device => "Asked for a device code",
-            Stage::Approval => "A person answered a device",
+            Stage::Approval => "A person answered",
             Stage::Token => "Asked for a token",
             Stage::Call => "Called the API",
         };

@@ -38,6 +38,8 @@ pub struct IdentityView<'a> {
     pub number: u64,
     /// The provider's name, in our words.
     pub provider: &'a str,
+    /// Its issuer.
+    pub issuer: &'a str,
     /// The address that it named.
     pub email: Option<&'a str>,
     /// When it was linked.

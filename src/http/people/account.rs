@@ -3,23 +3,23 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+use super::ending::{Change, change, change_all};
 use super::identity::name;
 use super::upstream::views;
 use super::{Asked, moment, peopled, see_other};
 use crate::account::{Agent, Command, Connection, Event, Identity, Outcome, Passkey, Session};
+use crate::client::{self, Source};
 use crate::cx::Cx;
-use crate::http::authorize::words;
 use crate::http::browser::{self, SignedIn, Visitor};
-use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, PasskeyView, SessionView};
+use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, Known, PasskeyView, SessionView};
 use crate::http::refuse::Refused;
+use crate::http::scopes;
+use crate::http::together::together;
 use crate::id::{GrantId, Holder, RegistrationId, SessionId};
 use crate::identity;
-use crate::machine::grant::{self, Grant};
-use crate::machine::registration::{self, Registration};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::redirect;
 use crate::store::Ports;
-use crate::verify;
 
 /// Agents and events of one page.
 const PAGE: u32 = 20;
@@ -73,28 +73,25 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         identities.iter().any(|identity| Some(identity.issuer.as_str()) == brought_by && identity.linked == signed_in.person.created);
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
-    let described = |name: &str| match cx.config.scope_descriptions.get(name) {
-        Some(words) => format!("{words} ({name})"),
-        None => name.to_owned(),
-    };
-    let scopes = cx.config.post_claim_scopes.as_scope().iter().map(described).collect::<Vec<_>>().join(", ");
+    let scopes = scopes::line(cx.config.post_claim_scopes.as_scope(), cx);
+    let known = together(clients.iter().map(|connection| known(connection, cx)).collect()).await;
     let page = AccountPage {
         frame,
         more_agents: agents.last().filter(|_| more_agents).map(|last| format!("/account?agents={}#agents", last.registration)),
         agents: agents.iter().map(|agent| agent_view(agent, &scopes, cx)).collect(),
         more_clients: clients.last().filter(|_| more_clients).map(|last| format!("/account?clients={}#clients", last.grant)),
-        clients: clients.iter().map(|client| client_view(client, cx)).collect(),
+        clients: clients.iter().zip(known).map(|(client, known)| client_view(client, known, cx)).collect(),
         passkeys: passkeys.iter().map(passkey_view).collect(),
         sessions: sessions.iter().map(|session| session_view(session, signed_in)).collect(),
         more_events: events.last().filter(|_| more_events).map(|(number, _)| format!("/account?events={number}#events")),
         live_agents: signed_in.person.agents,
-        events: events.iter().map(|(_, event)| event_view(event)).collect(),
+        events: events.iter().map(|(_, event)| event_view(event, cx)).collect(),
         notice,
         problem: None,
         vouched_before: brought_by.filter(|_| !joined).map(|issuer| provider_name(issuer, cx)),
         joined_before: brought_by.filter(|_| joined && signed_in.person.has_signed_in).map(|issuer| name(issuer, cx)),
         identities: identities.iter().map(|identity| identity_view(identity, cx)).collect(),
-        providers: views(cx),
+        providers: views(false, cx),
     };
     Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))
 }
@@ -120,19 +117,25 @@ fn agent_view<'a, P>(agent: &'a Agent, scopes: &'a str, cx: &Cx<'a, P>) -> Agent
     }
 }
 
-fn client_view<'a, P>(client: &'a Connection, cx: &Cx<'a, P>) -> ClientView<'a> {
-    let described = |name: &str| match words(name, cx) {
-        words if words.is_empty() => name.to_owned(),
-        words => format!("{words} ({name})"),
-    };
-    let is_document = client.client.starts_with("https://");
+/// Who vouches for what the client calls itself. If that cannot be found out, nobody does.
+async fn known<'a, P: Ports>(connection: &'a Connection, cx: &Cx<'_, P>) -> Known<'a> {
+    let is_document = connection.client.contains("://") && !cx.config.clients.contains_key(&connection.client);
+    if is_document {
+        return Known::Document(redirect::host(&connection.client));
+    }
+    match client::find(&connection.client, cx).await {
+        Ok(Some(client)) if matches!(client.source, Source::Operator | Source::Configured) => Known::Operator,
+        _ => Known::Registered,
+    }
+}
+
+fn client_view<'a, P>(client: &'a Connection, known: Known<'a>, cx: &Cx<'a, P>) -> ClientView<'a> {
     ClientView {
         grant: client.grant.as_str(),
         name: client.name.as_deref(),
-        host: is_document.then(|| redirect::host(&client.client)),
-        configured: !is_document && cx.config.clients.contains_key(&client.client),
+        known,
         id: &client.client,
-        scopes: client.scope.iter().map(described).collect::<Vec<_>>().join(", "),
+        scopes: scopes::line(&client.scope, cx),
         resources: client.resources.join(", "),
         created: moment(client.created),
         used: client.used.map(moment),
@@ -149,6 +152,7 @@ fn identity_view<'a, P>(identity: &'a Identity, cx: &Cx<'a, P>) -> IdentityView<
     IdentityView {
         number: identity.number,
         provider: name(&identity.issuer, cx),
+        issuer: &identity.issuer,
         email: identity.email.as_deref(),
         linked: moment(identity.linked),
         used: identity.used.map(moment),
@@ -166,7 +170,7 @@ fn session_view<'a>(session: &'a Session, signed_in: &SignedIn) -> SessionView<'
     }
 }
 
-fn event_view(event: &Event) -> EventView<'_> {
+fn event_view<'a, P>(event: &'a Event, cx: &Cx<'a, P>) -> EventView<'a> {
     let words = match event.name.as_str() {
         "agent.claimed" => "You approved an agent",
         "agent.revoked" if event.detail == "you" => "You ended an agent",
@@ -175,7 +179,8 @@ fn event_view(event: &Event) -> EventView<'_> {
         "agent.revoked" => "An agent ended itself",
         "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
         "client.allowed" => "You allowed an application",
-        "client.revoked" => "An application was disconnected",
+        "client.revoked" => "You disconnected an application",
+        "token.exchanged" => "A token was passed on for another",
         "session.started" => "Signed in",
         "session.ended" => "Signed out",
         "passkey.added" => "Passkey added",
@@ -187,8 +192,12 @@ fn event_view(event: &Event) -> EventView<'_> {
         "account.resumed" => "The account was opened again",
         other => other,
     };
-    let detail = event.registration.as_ref().map_or(event.detail.as_str(), RegistrationId::as_str);
-    EventView { at: moment(event.at), words: words.to_owned(), detail }
+    let detail = match (&event.registration, event.name.as_str()) {
+        (Some(registration), _) => registration.as_str(),
+        (None, "identity.linked" | "identity.removed") => name(&event.detail, cx),
+        (None, _) => &event.detail,
+    };
+    EventView { at: moment(event.at), words: words.to_owned(), detail, quoted: event.name.starts_with("client.") }
 }
 
 /// Somebody who has signed in, with a form of ours.
@@ -206,111 +215,23 @@ pub(crate) async fn revoke_agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> 
         return Err(Refused::new(ErrorCode::NotFound, "not a registration"));
     };
     // Whose it is, the registration itself knows.
-    end(&registration, registration::Command::EndBy(owner.account), cx).await?;
+    change(&Holder::Registration(registration), &Change::EndBy(owner.account), cx).await?;
     Ok(see_other("/account?done=agent"))
 }
 
 /// `POST /account/agents/revoke-all`
 pub(crate) async fn revoke_all_agents<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let owner = owner(&asked, cx).await?;
-    let agents = agents_of(&owner.account, cx).await?;
-    let agents = for_each(&agents, || registration::Command::EndBy(owner.account.clone()), cx).await;
-    let clients = grants_of(&owner.account, cx).await?;
-    for_each_grant(&clients, || grant::Command::EndBy(owner.account.clone()), cx).await?;
-    agents?;
+    change_all(&owner.account, &Change::EndBy(owner.account.clone()), cx).await?;
     Ok(see_other("/account?done=agents"))
-}
-
-/// All live agents of a person.
-pub(crate) async fn agents_of<P: Ports>(account: &crate::id::AccountId, cx: &Cx<'_, P>) -> Result<Vec<RegistrationId>, Refused> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let Outcome::Agents(agents, more) = cx.ports.account(account, Command::Agents { after, limit: 100, live: true }).await? else {
-            return Ok(all);
-        };
-        after = agents.last().map(|agent| agent.registration.clone());
-        all.extend(agents.into_iter().map(|agent| agent.registration));
-        if !more || after.is_none() {
-            return Ok(all);
-        }
-    }
-}
-
-/// Runs a command on each. One that is gone, or somebody else's by now, has nothing left to do; one that does not answer keeps no other
-/// from hearing of it.
-pub(crate) async fn for_each<P: Ports>(
-    agents: &[RegistrationId],
-    command: impl Fn() -> registration::Command,
-    cx: &Cx<'_, P>,
-) -> Result<(), Refused> {
-    let mut lost = None;
-    for agent in agents {
-        match end(agent, command(), cx).await {
-            Err(refused) if refused.code() != ErrorCode::NotFound => lost = Some(refused),
-            _ => {}
-        }
-    }
-    lost.map_or(Ok(()), Err)
-}
-
-/// Ends a registration, and lets this isolate know at once.
-pub(crate) async fn end<P: Ports>(id: &RegistrationId, command: registration::Command, cx: &Cx<'_, P>) -> Result<(), Refused> {
-    match cx.ports.run::<Registration>(id, command).await? {
-        registration::Outcome::Standing(standing) => {
-            verify::remember(id, Some(std::rc::Rc::new(standing)), cx);
-            Ok(())
-        }
-        _ => Err(Refused::new(ErrorCode::NotFound, "no such agent of this person")),
-    }
 }
 
 /// `POST /account/clients/revoke`
 pub(crate) async fn end_connection<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let owner = owner(&asked, cx).await?;
     let Ok(id) = asked.find("grant").parse::<GrantId>() else { return Err(Refused::new(ErrorCode::NotFound, "not a grant")) };
-    end_grant(&id, grant::Command::EndBy(owner.account), cx).await?;
+    change(&Holder::Grant(id), &Change::EndBy(owner.account), cx).await?;
     Ok(see_other("/account?done=client"))
-}
-
-/// All live grants of a person.
-pub(crate) async fn grants_of<P: Ports>(account: &crate::id::AccountId, cx: &Cx<'_, P>) -> Result<Vec<GrantId>, Refused> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let command = Command::Connections { after, limit: 100, live: true };
-        let Outcome::Connections(page, more) = cx.ports.account(account, command).await? else { return Ok(all) };
-        after = page.last().map(|connection| connection.grant.clone());
-        all.extend(page.into_iter().map(|connection| connection.grant));
-        if !more || after.is_none() {
-            return Ok(all);
-        }
-    }
-}
-
-/// Runs a command on each, as [`for_each`] does.
-pub(crate) async fn for_each_grant<P: Ports>(
-    grants: &[GrantId],
-    command: impl Fn() -> grant::Command,
-    cx: &Cx<'_, P>,
-) -> Result<(), Refused> {
-    let mut lost = None;
-    for id in grants {
-        match end_grant(id, command(), cx).await {
-            Err(refused) if refused.code() != ErrorCode::NotFound => lost = Some(refused),
-            _ => {}
-        }
-    }
-    lost.map_or(Ok(()), Err)
-}
-
-/// Changes a grant, lets this isolate know at once, and the account, whose page comes next.
-async fn end_grant<P: Ports>(id: &GrantId, command: grant::Command, cx: &Cx<'_, P>) -> Result<(), Refused> {
-    match cx.ports.run::<Grant>(id, command).await? {
-        grant::Outcome::Standing(standing) => {
-            verify::note(&Holder::Grant(id.clone()), Some(std::rc::Rc::new(standing)), cx);
-            Ok(())
-        }
-        _ => Err(Refused::new(ErrorCode::NotFound, "no such grant of this person")),
-    }
 }
 
 /// `POST /account/sessions/end`

@@ -9,8 +9,9 @@ use crate::config::Provider;
 use crate::cx::Cx;
 use crate::http::browser::{Confirmer, Visitor, confirmer};
 use crate::http::ceremony::{self, ATTEMPT_TOKEN};
-use crate::http::page::{self, ClaimCode, ClaimRequest, ProviderView, ScopeView, Tone};
+use crate::http::page::{self, ClaimCode, ClaimRequest, ProviderView, Tone};
 use crate::http::refuse::Refused;
+use crate::http::scopes;
 use crate::id::{AccountId, RegistrationId};
 use crate::machine::registration::claim::{Answer, ClaimRefusal, Page, WINDOW};
 use crate::machine::registration::{Command, Outcome, Registration, Said};
@@ -164,8 +165,6 @@ async fn show<P: Ports>(
         Some(vouched) => !has_agent_of(person, &vouched.issuer, cx).await?,
         None => false,
     };
-    let words = |name: &str| cx.config.scope_descriptions.get(name).map_or("", String::as_str).to_owned();
-    let scopes: Vec<(&str, String)> = cx.config.post_claim_scopes.as_scope().iter().map(|name| (name, words(name))).collect();
     let request = ClaimRequest {
         frame,
         token: open.token,
@@ -179,7 +178,7 @@ async fn show<P: Ports>(
         }),
         first_time_provider,
         first_time_account: known.is_none_or(|person| person.agents == 0),
-        scopes: scopes.iter().map(|(name, words)| ScopeView { name, words }).collect(),
+        scopes: scopes::views(cx.config.post_claim_scopes.as_scope(), cx),
         typed: open.page.typed,
         relay: open.page.relay,
         problem,

@@ -8,19 +8,20 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::ConstantTimeEq;
 
 use super::{Asked, Says, moment, peopled, see_other};
-use crate::client::{self, Source};
+use crate::client;
 use crate::cx::Cx;
 use crate::http::authorize;
 use crate::http::browser::{SignedIn, Visitor};
-use crate::http::page::{self, DevicePage, DeviceRequest, Known, ScopeView, Tone};
+use crate::http::page::{self, DevicePage, DeviceRequest, Known, Tone};
 use crate::http::refuse::Refused;
+use crate::http::scopes;
 use crate::id::{DeviceId, GrantId};
 use crate::machine::device::{Command, Device, Outcome, Request};
 use crate::machine::grant::Terms;
 use crate::machine::quota::{self, Quota};
 use crate::master::Master;
+use crate::network::with_bits;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::redirect;
 use crate::store::Ports;
 use crate::time::Ttl;
 use crate::user_code::UserCode;
@@ -193,7 +194,6 @@ async fn show<P: Ports>(
     };
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
-    let scopes: Vec<(&str, String)> = request.scope.as_scope().iter().map(|name| (name, authorize::words(name, cx))).collect();
     let again = page(code);
     let page = DeviceRequest {
         frame,
@@ -201,20 +201,16 @@ async fn show<P: Ports>(
         device: device.as_str(),
         seal: seal(device, visitor, person, &cx.config.masters.current),
         name: client.metadata.client_name.as_deref(),
-        known: match client.source {
-            Source::Document { .. } => Known::Document(redirect::host(&client.id)),
-            Source::Registered => Known::Registered,
-            Source::Operator | Source::Configured => Known::Operator,
-        },
+        known: Known::of(&client),
         client_id: &client.id,
-        network: request.network.as_ref().map(|network| format!("{network}/{}", if network.contains(':') { 48 } else { 24 })),
+        network: request.network.as_deref().map(with_bits),
         same_network: request.network.is_some() && request.network == cx.origin.as_ref().map(|origin| origin.network.clone()),
         agent: request.agent.as_deref(),
         at: moment(request.at),
         person: person.name(),
         resource: &request.resource,
         resource_name: cx.config.resource(&request.resource).and_then(|resource| resource.name.as_deref()),
-        scopes: scopes.iter().map(|(name, words)| ScopeView { name, words }).collect(),
+        scopes: scopes::views(request.scope.as_scope(), cx),
         again: &again,
     };
     Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))

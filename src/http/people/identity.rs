@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::passkey::{fresh, renew};
+use super::passkey::fresh_or_back;
 use super::upstream::{QUESTION, browsers, over};
 use super::{Asked, Says, peopled, return_to, see_other};
 use crate::account::{Command as Ask, Outcome as Answer};
@@ -60,10 +60,9 @@ pub(crate) async fn link<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<R
     let visitor = Visitor::read(asked.headers, cx).await?;
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
     let token = asked.find("token");
-    let owner = match fresh(&visitor, cx) {
+    let owner = match fresh_or_back(&visitor, &path(token), cx)? {
         Ok(owner) => owner,
-        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&renew(&path(token)))),
-        Err(refused) => return Err(refused),
+        Err(sign_in) => return Ok(sign_in),
     };
     let Some(secret) = Presented::<UpstreamLink>::parse(QUESTION, token, &cx.config.masters) else {
         return over(&visitor, "the token is not one of ours", cx);
@@ -94,10 +93,9 @@ pub(crate) async fn remove<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     peopled(cx)?;
     let visitor = Visitor::read(asked.headers, cx).await?;
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
-    let owner = match fresh(&visitor, cx) {
+    let owner = match fresh_or_back(&visitor, "/account", cx)? {
         Ok(owner) => owner,
-        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&renew("/account"))),
-        Err(refused) => return Err(refused),
+        Err(sign_in) => return Ok(sign_in),
     };
     let number = asked.find("identity").parse().map_err(|_| Refused::new(ErrorCode::NotFound, "not an identity"))?;
     if !identity::unlink(&owner.account, number, cx).await? {

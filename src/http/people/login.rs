@@ -7,7 +7,8 @@ use super::{Asked, peopled, return_to, see_other};
 use crate::cx::Cx;
 use crate::email::Address;
 use crate::entropy::random;
-use crate::http::browser::{Visitor, clear_session, set_session};
+use crate::http::authorize::is_renewal;
+use crate::http::browser::{How, Visitor, clear_session, set_session};
 use crate::http::page::{self, Login, LoginCode};
 use crate::http::refuse::Refused;
 use crate::http::{ceremony, prose};
@@ -61,9 +62,10 @@ fn show<P>(
         Some("/oauth2/authorize") => Some("An application asks to act for you. Sign in to see its request."),
         _ => None,
     };
-    // Where a fresh sign-in is asked for by us, a provider's word would not do.
-    let fresh = visitor.signed_in.is_some() && !back.starts_with("/oauth2/authorize");
-    let providers = if fresh { Vec::new() } else { super::upstream::views(cx) };
+    // Where a fresh sign-in is asked for by us, a provider's word would not do; where a client asks for it, that of one that says when it was.
+    let renewal = is_renewal(back);
+    let says_nothing = visitor.signed_in.as_ref().is_some_and(|signed_in| !signed_in.proven || !back.starts_with("/oauth2/authorize"));
+    let providers = if says_nothing { Vec::new() } else { super::upstream::views(renewal, cx) };
     let login = Login { frame, email, return_to: back, problem, purpose, fresh: visitor.signed_in.is_some(), providers };
     Ok(visitor.remember(page::html_towards(back, status, &login, &nonce)?, cx))
 }
@@ -161,7 +163,7 @@ pub(super) async fn enter<P: Ports>(
     let barred = |visitor: &Visitor| show(visitor, email, back, Some(BARRED), StatusCode::FORBIDDEN, cx);
     let Some(address) = Address::parse(email) else { return barred(&visitor) };
     let Some((account, person)) = people::proven(&address, cx).await? else { return barred(&visitor) };
-    match visitor.sign_in(&account, person, "mail", asked.headers, cx).await? {
+    match visitor.sign_in(&account, person, How::Mail, asked.headers, cx).await? {
         None => barred(&visitor),
         Some(secret) => {
             let mut response = visitor.remember(see_other(return_to(back)), cx);

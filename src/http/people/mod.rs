@@ -3,6 +3,7 @@
 mod account;
 mod claim;
 mod device;
+mod ending;
 mod identity;
 mod link;
 mod login;
@@ -21,12 +22,10 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::time::Timestamp;
 
-pub(super) use account::{
-    account, agents_of, end, end_connection, end_other_sessions, end_session, for_each, for_each_grant, grants_of, revoke_agent,
-    revoke_all_agents,
-};
+pub(super) use account::{account, end_connection, end_other_sessions, end_session, revoke_agent, revoke_all_agents};
 pub(super) use claim::{claim, code as claim_code, deny, typed};
 pub(super) use device::{answer as device_answer, code as device_code, device};
+pub(super) use ending::{Change, Found, change, change_all};
 pub(super) use identity::{ask_link, link, remove as remove_identity};
 pub(super) use link::{follow, open_link};
 pub(super) use login::{login, logout, send, try_code};
@@ -84,10 +83,11 @@ pub(super) fn moment(at: Timestamp) -> String {
     at.iso().map_or_else(String::new, |iso| format!("{} {} UTC", iso.get(..10).unwrap_or_default(), iso.get(11..16).unwrap_or_default()))
 }
 
-/// An error as a page.
+/// An error as a page; with a title of its own, if the case has one.
 pub(super) fn refusal<P>(
     status: StatusCode,
     code: ErrorCode,
+    title: Option<&'static str>,
     hint: &str,
     reference: Option<&str>,
     cx: &Cx<'_, P>,
@@ -101,15 +101,16 @@ pub(super) fn refusal<P>(
         development: cx.development,
         nonce: nonce.clone(),
     };
-    let (title, text) = match code {
-        ErrorCode::NotFound => ("There is nothing here", "The address is wrong, or what was here is gone."),
-        ErrorCode::OriginNotAllowed => ("This form is too old", "Go back, open the page again, and repeat what you did."),
-        ErrorCode::Unauthorized => ("You are signed out", "Sign in and try again."),
-        ErrorCode::RateLimited => ("Too many tries", "Wait a while, then try again."),
-        ErrorCode::TemporarilyUnavailable => {
+    let (title, text) = match (title, code) {
+        (Some(title), _) => (title, hint),
+        (None, ErrorCode::NotFound) => ("There is nothing here", "The address is wrong, or what was here is gone."),
+        (None, ErrorCode::OriginNotAllowed) => ("This form is too old", "Go back, open the page again, and repeat what you did."),
+        (None, ErrorCode::Unauthorized) => ("You are signed out", "Sign in and try again."),
+        (None, ErrorCode::RateLimited) => ("Too many tries", "Wait a while, then try again."),
+        (None, ErrorCode::TemporarilyUnavailable) => {
             ("That did not work", "Something on our side does not answer at the moment. Try again in a minute.")
         }
-        _ => (code.description(), hint),
+        (None, _) => (code.description(), hint),
     };
     let action = match code {
         ErrorCode::Unauthorized => Some(("Sign in", "/login")),

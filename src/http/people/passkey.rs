@@ -17,7 +17,7 @@ use crate::account::{Command, Outcome, Passkey};
 use crate::cx::Cx;
 use crate::email::cleaned;
 use crate::entropy::random;
-use crate::http::browser::{SignedIn, Visitor, set_session};
+use crate::http::browser::{How, SignedIn, Visitor, set_session};
 use crate::http::refuse::Refused;
 use crate::http::{json, reply};
 use crate::id::AccountId;
@@ -85,7 +85,7 @@ pub(crate) async fn sign_in<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<
     }
     let open = Command::Open { email: None, phone: None, provider: None };
     let Outcome::Person(person) = cx.ports.account(&account, open).await? else { return Err(refused("barred")) };
-    let secret = visitor.sign_in(&account, person, "passkey", headers, cx).await?.ok_or_else(|| refused("barred"))?;
+    let secret = visitor.sign_in(&account, person, How::Passkey, headers, cx).await?.ok_or_else(|| refused("barred"))?;
     let back = back.unwrap_or_default();
     let mut response = reply::json(StatusCode::OK, &json!({ "location": return_to(&back) }));
     set_session(&mut response, &secret, cx);
@@ -141,10 +141,9 @@ pub(crate) async fn remove<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     peopled(cx)?;
     let visitor = Visitor::read(asked.headers, cx).await?;
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
-    let owner = match fresh(&visitor, cx) {
+    let owner = match fresh_or_back(&visitor, "/account", cx)? {
         Ok(owner) => owner,
-        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&renew("/account"))),
-        Err(refused) => return Err(refused),
+        Err(sign_in) => return Ok(sign_in),
     };
     cx.ports.account(&owner.account, Command::RemovePasskey { credential: asked.find("credential").to_owned() }).await?;
     Ok(see_other("/account?done=passkey"))
@@ -158,7 +157,7 @@ async fn checked<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Visito
 }
 
 /// Who has signed in a short while ago: a browser that was left open must not be enough to stay in for good.
-pub(super) fn fresh<'v, P>(visitor: &'v Visitor, cx: &Cx<'_, P>) -> Result<&'v SignedIn, Refused> {
+fn fresh<'v, P>(visitor: &'v Visitor, cx: &Cx<'_, P>) -> Result<&'v SignedIn, Refused> {
     let owner = visitor.signed_in.as_ref().ok_or_else(|| Refused::new(ErrorCode::Unauthorized, "nobody has signed in"))?;
     if owner.is_fresh(FRESH, cx) {
         return Ok(owner);
@@ -167,8 +166,21 @@ pub(super) fn fresh<'v, P>(visitor: &'v Visitor, cx: &Cx<'_, P>) -> Result<&'v S
     Err(refused.with(json!({ "location": renew("/account") })))
 }
 
+/// The same for a form: who has not is sent to sign in again, and from there to `path`.
+pub(super) fn fresh_or_back<'v, P>(
+    visitor: &'v Visitor,
+    path: &str,
+    cx: &Cx<'_, P>,
+) -> Result<Result<&'v SignedIn, Response<Bytes>>, Refused> {
+    match fresh(visitor, cx) {
+        Ok(owner) => Ok(Ok(owner)),
+        Err(refused) if refused.code() == ErrorCode::LoginRequired => Ok(Err(see_other(&renew(path)))),
+        Err(refused) => Err(refused),
+    }
+}
+
 /// Where a fresh sign-in is that leads to `path`.
-pub(super) fn renew(path: &str) -> String {
+fn renew(path: &str) -> String {
     format!("/login?return_to={}&max_age={}", utf8_percent_encode(path, NON_ALPHANUMERIC), FRESH.seconds())
 }
 

@@ -17,9 +17,10 @@ use crate::http::browser::{Visitor, clear_session};
 use crate::http::page::{self, LogoutPage, Tone};
 use crate::http::refuse::Refused;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::redirect;
+use crate::oauth::redirect::{self, Kind};
 use crate::oidc::hint::{self, Hint};
 use crate::oidc::subject;
+use crate::provider::guard::NamedBy;
 use crate::store::Ports;
 
 const PATH: &str = "/oauth2/logout";
@@ -38,6 +39,8 @@ pub(crate) async fn ask_logout<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Re
     let wish = read(&asked, cx).await?;
     let mut visitor = Visitor::read(asked.headers, cx).await?;
     match (&visitor.signed_in, &wish.hint, &wish.client) {
+        // Whose client it is decides whether its address is one to be sent to unasked (RFC 9700, section 4.11.2).
+        (None, Some(_), Some(client)) if client.named_by() == NamedBy::Stranger && leads_abroad(&wish) => offer(&visitor, &wish, cx),
         (None, Some(_), _) => leave(&visitor, &wish, cx),
         // Nobody vouches for the address here, and nobody is asked.
         (None, ..) => leave(&visitor, &Wish { target: None, ..wish }, cx),
@@ -91,17 +94,19 @@ async fn read<'r, P: Ports>(asked: &'r Asked<'_>, cx: &Cx<'_, P>) -> Result<Wish
     if let (Some(hint), Some(named)) = (&hint, named)
         && hint.client != named
     {
-        return Err(wrong("client_id and id_token_hint are of two clients"));
+        return Err(wrong("client_id and id_token_hint are of two clients", TWO));
     }
     let client = match hint.as_ref().map(|hint| hint.client.as_str()).or(named) {
         Some(id) => client::find(id, cx).await?,
         None => None,
     };
-    let target = asked.params.find("post_logout_redirect_uri");
+    // A hint whose key has gone names nobody any more; a client that relies on it alone is as unknown as one that sends nothing.
+    let unreadable = asked.params.find("id_token_hint").is_some() && hint.is_none() && named.is_none();
+    let target = asked.params.find("post_logout_redirect_uri").filter(|_| !unreadable);
     if let Some(target) = target {
         let registered = client.as_ref().is_some_and(|client| client.metadata.post_logout_redirect_uris.iter().any(|own| own == target));
         if !registered {
-            return Err(wrong("post_logout_redirect_uri is not one of the client's"));
+            return Err(wrong("post_logout_redirect_uri is not one of the client's", FOREIGN));
         }
     }
     Ok(Wish { hint, client, target, state: asked.find("state") })
@@ -109,16 +114,39 @@ async fn read<'r, P: Ports>(asked: &'r Asked<'_>, cx: &Cx<'_, P>) -> Result<Wish
 
 /// The end: where the client wants the person to be, or a page of ours.
 fn leave<P>(visitor: &Visitor, wish: &Wish<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let mut response = match wish.target {
-        Some(target) if wish.state.is_empty() => see_other(target),
-        Some(target) => {
-            let glue = if target.contains('?') { '&' } else { '?' };
-            see_other(&format!("{target}{glue}state={}", utf8_percent_encode(wish.state, VALUE)))
-        }
+    let mut response = match wish.address() {
+        Some(address) => see_other(&address),
         None => Says { action: Some(("Sign in", "/login")), ..Says::new(Tone::Good, "You are signed out", OUT) }.show(200, visitor, cx)?,
     };
     clear_session(&mut response, cx);
     Ok(response)
+}
+
+/// The same for a client that anybody can register: a page of ours, from which the person goes there if they want to.
+fn offer<P>(visitor: &Visitor, wish: &Wish<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let address = wish.address().unwrap_or_default();
+    let label = format!("Go back to {}", wish.target.map(redirect::host).unwrap_or_default());
+    let mut response =
+        Says { action: Some((&label, &address)), ..Says::new(Tone::Good, "You are signed out", OUT) }.show(200, visitor, cx)?;
+    clear_session(&mut response, cx);
+    Ok(response)
+}
+
+/// Whether it leads to a web server, and not to a program on the person's own device.
+fn leads_abroad(wish: &Wish<'_>) -> bool {
+    wish.target.is_some_and(|target| redirect::kind(target).is_none_or(|kind| kind == Kind::Https))
+}
+
+impl Wish<'_> {
+    /// Where the client wants the person to be, with its state.
+    fn address(&self) -> Option<String> {
+        let target = self.target?;
+        if self.state.is_empty() {
+            return Some(target.to_owned());
+        }
+        let glue = if target.contains('?') { '&' } else { '?' };
+        Some(format!("{target}{glue}state={}", utf8_percent_encode(self.state, VALUE)))
+    }
 }
 
 const OUT: &str = "This browser is signed out here. Applications that you connected stay connected.";
@@ -127,7 +155,10 @@ fn offered<P>(cx: &Cx<'_, P>) -> Result<(), Refused> {
     if cx.config.openid { Ok(()) } else { Err(Refused::new(ErrorCode::NotFound, "OpenID Connect is off")) }
 }
 
-fn wrong(reason: &str) -> Refused {
-    Refused::new(ErrorCode::InvalidRequest, reason)
-        .hint("The application sent you here in a way that it did not register. You can sign out on your account page.")
+const TWO: &str = "It is not clear which application wanted to sign you out. You can sign out on your account page.";
+const FOREIGN: &str =
+    "The application wanted to send you on to an address that it did not register. You can sign out on your account page.";
+
+fn wrong(reason: &str, hint: &'static str) -> Refused {
+    Refused::new(ErrorCode::InvalidRequest, reason).title("You were not signed out").hint(hint)
 }

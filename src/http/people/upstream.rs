@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::passkey::{FRESH, fresh, renew};
+use super::passkey::{FRESH, fresh_or_back};
 use super::{Asked, Says, peopled, return_to, see_other};
 use crate::config::Upstream;
 use crate::config::trust::MOST_PROVIDERS;
@@ -15,18 +15,18 @@ use crate::config::upstream::Kind;
 use crate::cx::Cx;
 use crate::email::Address;
 use crate::entropy::random;
-use crate::http::browser::{Visitor, set_session};
+use crate::http::authorize::is_renewal;
+use crate::http::browser::{How, Visitor, set_session};
+use crate::http::limit;
 use crate::http::page::{Tone, UpstreamView};
 use crate::http::refuse::Refused;
 use crate::http::reply::{self, Reason};
 use crate::id::{AccountId, UpstreamId};
 use crate::identity::{self, Whose};
-use crate::machine::quota::{self, Quota};
 use crate::machine::upstream::{Command, Journey, Outcome, Question, Upstream as Machine};
 use crate::oauth::error::ErrorCode;
 use crate::secret::{Digest, Presented, Secret, UpstreamLink, UpstreamState};
 use crate::store::Ports;
-use crate::time::Ttl;
 use crate::upstream::code::{self, Granted};
 use crate::upstream::{self, Failed, Said, metadata};
 
@@ -45,15 +45,18 @@ pub(crate) async fn set_out<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;
     let upstream = upstream::find(asked.find("provider"), cx);
     let upstream = upstream.ok_or_else(|| Refused::new(ErrorCode::NotFound, "no such provider of people"))?;
-    let account = match asked.params.find("link").map(|_| fresh(&visitor, cx)).transpose() {
-        Ok(owner) => owner.map(|owner| owner.account.clone()),
-        Err(refused) if refused.code() == ErrorCode::LoginRequired => return Ok(see_other(&renew("/account"))),
-        Err(refused) => return Err(refused),
+    let account = match asked.params.find("link").map(|_| fresh_or_back(&visitor, "/account", cx)).transpose()? {
+        None => None,
+        Some(Ok(owner)) => Some(owner.account.clone()),
+        Some(Err(sign_in)) => return Ok(sign_in),
     };
-    limit(cx).await?;
+    limit::of_one("upstream", PER_HOUR, cx).await?;
     // Whoever is there and is asked again must have proven it there a short while ago as well.
-    let max_age = (account.is_none() && visitor.signed_in.is_some()).then_some(FRESH);
-    let journey = Journey { issuer: upstream.issuer.clone(), return_to: return_to(asked.find("return_to")).to_owned(), account, max_age };
+    let back = return_to(asked.find("return_to"));
+    // A client wants the person to prove it now.
+    let renewal = is_renewal(back);
+    let max_age = (account.is_none() && (visitor.signed_in.is_some() || renewal)).then_some(FRESH);
+    let journey = Journey { issuer: upstream.issuer.clone(), return_to: back.to_owned(), account, max_age };
     let metadata = match metadata::of(upstream, cx).await {
         Ok(metadata) => metadata,
         Err(error) => return failed(&visitor, upstream, &error, cx),
@@ -79,6 +82,10 @@ pub(crate) async fn set_out<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         parameters.push(("nonce", &nonce));
         parameters.extend(max_age.as_deref().map(|max_age| ("max_age", max_age)));
     }
+    // Google knows no such prompt.
+    if upstream.kind == Kind::OpenId && renewal {
+        parameters.push(("prompt", "login"));
+    }
     match metadata.authorization(&parameters, cx) {
         Ok(url) => go(&visitor, upstream, url.as_str(), cx),
         Err(error) => failed(&visitor, upstream, &error, cx),
@@ -92,19 +99,6 @@ fn go<P>(visitor: &Visitor, upstream: &Upstream, url: &str, cx: &Cx<'_, P>) -> R
     let mut response = Says { action: Some((&label, url)), ..Says::new(Tone::Plain, &title, text) }.show(200, visitor, cx)?;
     reply::set(response.headers_mut(), HeaderName::from_static("refresh"), &format!("0;url={url}"));
     Ok(response)
-}
-
-async fn limit<P: Ports>(cx: &Cx<'_, P>) -> Result<(), Refused> {
-    let Some(origin) = &cx.origin else { return Ok(()) };
-    let take = quota::Command::Take { most: vec![(PER_HOUR, Ttl::from_seconds(3600))], request: None };
-    match cx.ports.run::<Quota>(&format!("upstream-network/{}", origin.narrow), take).await {
-        Ok(None) => Ok(()),
-        Ok(Some(wait)) => Err(Refused::new(ErrorCode::RateLimited, "the network's sign-ins with providers").retry_after(wait)),
-        Err(error) => {
-            cx.ports.warn("quota_lost", &error.to_string());
-            Ok(())
-        }
-    }
 }
 
 /// `GET /login/upstream/callback`
@@ -158,6 +152,7 @@ async fn arrive<P: Ports>(
         let text = format!("Sign in at {} with an address of {}.", upstream.name, upstream.allowed_domains.join(" or "));
         return stop(&visitor, 403, ("This address may not sign in here", &text), "the address is of no allowed domain", cx);
     }
+    let auth_time = said.auth_time;
     if let Some(account) = journey.account {
         let is_there = visitor.signed_in.as_ref().is_some_and(|signed_in| signed_in.account == account);
         if !is_there {
@@ -166,7 +161,7 @@ async fn arrive<P: Ports>(
         return question(&visitor, upstream, said, Some(account), &journey.return_to, cx).await;
     }
     match identity::whose(&said, cx).await? {
-        Whose::Person(account, person) => match visitor.sign_in(&account, person, "upstream", asked.headers, cx).await? {
+        Whose::Person(account, person) => match visitor.sign_in(&account, person, How::Upstream(auth_time), asked.headers, cx).await? {
             Some(secret) => {
                 let mut response = visitor.remember(see_other(return_to(&journey.return_to)), cx);
                 set_session(&mut response, &secret, cx);
@@ -214,9 +209,9 @@ async fn question<P: Ports>(
     Says { action: Some(("Sign in", &login)), ..Says::new(Tone::Plain, "One more step, once", &text) }.show(200, visitor, cx)
 }
 
-/// The providers to sign in with.
-pub(super) fn views<'c, P>(cx: &Cx<'c, P>) -> Vec<UpstreamView<'c>> {
-    let all = cx.config.upstreams.iter().enumerate();
+/// The providers to sign in with; for a renewal those alone that can be asked for one, and say when it was.
+pub(super) fn views<'c, P>(renewal: bool, cx: &Cx<'c, P>) -> Vec<UpstreamView<'c>> {
+    let all = cx.config.upstreams.iter().enumerate().filter(|(_, upstream)| !renewal || upstream.kind == Kind::OpenId);
     let view = |(index, upstream): (usize, &'c Upstream)| UpstreamView {
         name: &upstream.name,
         issuer: &upstream.issuer,

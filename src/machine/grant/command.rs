@@ -20,6 +20,8 @@ pub enum Command {
     Look,
     /// What has the person agreed to? Nothing changes.
     Consents,
+    /// Who is the person? Nothing changes.
+    Whose,
     /// The person agrees; the code is on its way to the client.
     Approve {
         /// The grant's own name.
@@ -139,6 +141,8 @@ pub enum Outcome {
         /// To what.
         scope: GrantedScope,
     },
+    /// The person; none if the client acts for itself.
+    Whose(Option<AccountId>),
     /// The person has agreed, and this is what the account is to be told.
     Approved(Standing, Connection),
     /// Tokens may be issued.

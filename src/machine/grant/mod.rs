@@ -107,6 +107,7 @@ impl Machine for Grant {
             (None, _) => (Next::Keep, Outcome::Unknown),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Consents) => (Next::Keep, Outcome::Consents(known.consents)),
+            (Some(known), Command::Whose) => (Next::Keep, Outcome::Whose(known.account)),
             (Some(known), Command::Promise { code }) => (Next::Keep, known.promise(&code)),
             (Some(known), command @ Command::Redeem { .. }) => known.redeem(command, now),
             (Some(known), Command::Refresh { token, by, scope, block }) => known.refresh(&token, &by, scope.as_ref(), block, now),

@@ -14,7 +14,7 @@ pub struct Consent {
     pub resource: String,
     /// What the client may do there.
     pub scope: Scope,
-    /// Since when.
+    /// When they last did, asked or not.
     pub at: Timestamp,
 }
 

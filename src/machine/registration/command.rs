@@ -83,6 +83,11 @@ pub enum Command {
         /// Places to remember, and how long tokens at them may live.
         block: Option<(Block, Ttl)>,
     },
+    /// A token of it was exchanged (RFC 8693): its owner is told.
+    Exchanged {
+        /// By whom and for where, as the event says it.
+        detail: String,
+    },
     /// One access token has ended.
     RevokeToken {
         /// The token.

@@ -15,6 +15,7 @@ use super::family::Family;
 use super::standing::{Credential, Kind, Standing};
 use super::status_index::Block;
 use super::{Effect, Machine, Next, places};
+use crate::account::event;
 use crate::id::{AttemptId, RegistrationId};
 use crate::time::{Timestamp, Ttl};
 use claim::{Claim, ClaimRefusal, NewClaim};
@@ -209,6 +210,8 @@ impl Registration {
     fn change(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
         self.forget(now);
         match command {
+            Command::Exchanged { detail } if self.ownership.is_owned() => self.ownership.note(event::TOKEN_EXCHANGED, &detail, now),
+            Command::Exchanged { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
             Command::RevokeCredential { id } => self.revoke_credential(id),
             Command::Pause(paused) => self.standing.paused = paused,

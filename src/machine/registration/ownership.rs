@@ -97,6 +97,11 @@ impl Ownership {
         self.for_link = Some((self.sequence, command));
     }
 
+    /// Whether somebody has claimed it.
+    pub(super) const fn is_owned(&self) -> bool {
+        self.owner.is_some()
+    }
+
     pub(super) fn note(&mut self, name: &str, detail: &str, now: Timestamp) {
         self.sequence = self.sequence.saturating_add(1);
         if self.events.len() < MOST_EVENTS {

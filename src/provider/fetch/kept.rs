@@ -24,6 +24,13 @@ pub(super) struct Copy<T> {
     pub(super) fresh_until: Timestamp,
 }
 
+impl<T> Kept<T> {
+    /// The copy that is kept, however old it is.
+    pub fn document(&self) -> Option<Rc<T>> {
+        self.copy.as_ref().map(|copy| copy.document.clone())
+    }
+}
+
 impl<T: Document> Kept<T> {
     pub(super) fn of<P>(url: &str, cx: &Cx<'_, P>) -> Self {
         T::kept(cx.memory).borrow().find(&url.to_owned()).unwrap_or_default()

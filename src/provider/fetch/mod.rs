@@ -40,8 +40,10 @@ pub trait Document: Sized + 'static {
     const SERVED: Ttl = CEILING;
     /// The last good copy outlives the isolate: it is kept in the directory as well.
     const DURABLE: bool = false;
-    /// So many of which we know nothing may be fetched in an hour because of requests from one network: whoever sends them decides what.
-    const RATION: Option<u32> = None;
+    /// Whoever takes it down has taken it back: an answer of 404 or 410 ends the copy, unless one comes with us.
+    const WITHDRAWN: bool = false;
+    /// How many of which we know nothing may be fetched in an hour at a stranger's word, if that is limited.
+    const RATION: Option<Ration> = None;
     /// Reads one; none if it is something else.
     fn read(body: &[u8]) -> Option<Self>;
     /// A copy that comes with us, for when there is no other.
@@ -50,6 +52,16 @@ pub trait Document: Sized + 'static {
     }
     /// Where an isolate keeps them, by address.
     fn kept(memory: &Memory) -> &RefCell<Bounded<String, Kept<Self>>>;
+}
+
+/// How much is fetched in an hour, and kept, because of requests whose senders decide what it is.
+pub struct Ration {
+    /// Names the counters.
+    pub name: &'static str,
+    /// From one IPv4 address or IPv6 /64; ten times that from the IPv4 /24 or IPv6 /48 around it.
+    pub network: u32,
+    /// In the whole deployment.
+    pub deployment: u32,
 }
 
 /// A document, for one request.
@@ -120,7 +132,7 @@ pub async fn current<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &C
             continue;
         }
         if found.is_none() {
-            ration::<T, P>(url, cx).await?;
+            ration::<T, P>(url, named_by, cx).await?;
         }
         return match fetch::<T, P>(url, named_by, cx).await {
             Ok(document) => Ok(Found { document, is_new: true, is_stale: false }),
@@ -133,17 +145,26 @@ pub async fn current<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &C
 }
 
 /// Counts a document of which nothing is known here, not even from an earlier time. A lost counter lets it pass: what it guards is volume.
-async fn ration<T: Document, P: Ports>(url: &str, cx: &Cx<'_, P>) -> Result<(), Unreachable> {
-    let (Some(most), Some(origin)) = (T::RATION.filter(|_| T::pinned(url).is_none()), &cx.origin) else { return Ok(()) };
-    let take = Command::Take { most: vec![(most, Ttl::from_seconds(3600))], request: None };
-    match cx.ports.run::<Quota>(&format!("document-network/{}", origin.narrow), take).await {
-        Ok(None) => Ok(()),
-        Ok(Some(wait)) => Err(Unreachable::TooMany(wait)),
-        Err(error) => {
-            cx.ports.warn("quota_lost", &error.to_string());
-            Ok(())
+async fn ration<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, P>) -> Result<(), Unreachable> {
+    let (Some(ration), Some(origin)) = (T::RATION, &cx.origin) else { return Ok(()) };
+    if named_by == NamedBy::Operator || T::pinned(url).is_some() {
+        return Ok(());
+    }
+    let name = ration.name;
+    // The nearest first: whoever has had their share uses up nothing of the others'.
+    for (quota, most) in [
+        (format!("{name}-network/{}", origin.narrow), ration.network),
+        (format!("{name}-network-wide/{}", origin.network), ration.network.saturating_mul(10)),
+        (format!("{name}-deployment"), ration.deployment),
+    ] {
+        let take = Command::Take { most: vec![(most, Ttl::from_seconds(3600))], request: None };
+        match cx.ports.run::<Quota>(&quota, take).await {
+            Ok(None) => {}
+            Ok(Some(wait)) => return Err(Unreachable::TooMany(wait)),
+            Err(error) => cx.ports.warn("quota_lost", &error.to_string()),
         }
     }
+    Ok(())
 }
 
 /// A newer document than `known`, before the time of that is over; none if there cannot be one yet.
@@ -208,6 +229,7 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
     if let Err(error) = &answer {
         cx.ports.warn("document_unreachable", &format!("{url}: {error}"));
     }
+    let is_withdrawn = T::WITHDRAWN && matches!(&answer, Err(Unreachable::Status(404 | 410))) && T::pinned(url).is_none();
     Kept::<T>::change(url, cx, |kept| {
         kept.busy_until = Timestamp::from_millis(0);
         match &answer {
@@ -218,6 +240,9 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
             }
             Err(_) => {
                 kept.failed_until = cx.now.plus(RESPITE);
+                if is_withdrawn {
+                    (kept.copy, kept.shelved) = (None, None);
+                }
                 if kept.usable(cx.now).is_none() {
                     // Never fresh, so that it gives way as soon as there is another.
                     kept.copy = T::pinned(url).map(|document| Copy { document: Rc::new(document), fetched: cx.now, fresh_until: cx.now });
@@ -225,6 +250,9 @@ async fn fetch<T: Document, P: Ports>(url: &str, named_by: NamedBy, cx: &Cx<'_, 
             }
         }
     });
+    if is_withdrawn && T::DURABLE {
+        shelf::clear::<P>(url, cx).await;
+    }
     let answer = answer?;
     if T::DURABLE {
         shelf::put::<T, P>(url, &answer.body, cx.now.plus(answer.lifetime), cx).await;

@@ -17,6 +17,8 @@ use crate::time::{Timestamp, Ttl};
 
 /// A copy that has not changed is put there again after so long.
 const AGAIN: Ttl = Ttl::from_seconds(3600);
+/// What takes the place of a copy is gone after so long.
+const EMPTY: Ttl = Ttl::from_seconds(60);
 /// A copy nearby may be so old.
 const NEARBY: Ttl = Ttl::from_seconds(60);
 
@@ -47,6 +49,19 @@ pub(super) async fn put<T: Document, P: Ports>(url: &str, body: &[u8], fresh_unt
     match cx.ports.publish(&name(url), &value, Some(T::SERVED)).await {
         Ok(()) => Kept::<T>::change(url, cx, |kept| kept.shelved = Some((sum, cx.now))),
         Err(error) => cx.ports.warn("document_not_kept", &error.to_string()),
+    }
+}
+
+/// Nothing that serves is there from now on, if anything was.
+pub(super) async fn clear<P: Ports>(url: &str, cx: &Cx<'_, P>) {
+    let name = name(url);
+    match cx.ports.read(&name, NEARBY).await {
+        Ok(None) => return,
+        Ok(Some(written)) if written.is_empty() => return,
+        _ => {}
+    }
+    if let Err(error) = cx.ports.publish(&name, "", Some(EMPTY)).await {
+        cx.ports.warn("document_not_cleared", &error.to_string());
     }
 }
 

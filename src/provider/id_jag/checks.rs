@@ -61,6 +61,15 @@ pub(super) fn sign_in(claims: &Claims, provider: &Provider, now: Timestamp) -> R
     }
 }
 
+/// Whoever binds an assertion to a key (RFC 7800, section 3.1) or to details of what is authorized (RFC 9396, section 2) relies on both being
+/// looked at.
+pub(super) fn processed(claims: &Claims) -> Result<(), InvalidIdJag> {
+    match ["cnf", "authorization_details"].into_iter().find(|name| claims.has(name)) {
+        Some(name) => Err(InvalidIdJag::Unprocessed(name)),
+        None => Ok(()),
+    }
+}
+
 /// One resource at most: a restriction that we do not understand must not get lost.
 pub(super) fn resource(claims: &Claims) -> Result<Option<String>, Malformed> {
     match claims.value("resource") {

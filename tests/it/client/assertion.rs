@@ -1,9 +1,12 @@
 //! `private_key_jwt`: what an assertion must be, and that it counts once.
 
+use postern::client;
+use postern::machine::client::{Command, Keeper, Registered};
+use postern::store::Cells;
 use serde_json::{Value, json};
 
 use super::{JWKS, KEY, URL, is, outcome, own, signing, world};
-use crate::provider::{Key, NOW, answer, publish, token, with, without};
+use crate::provider::{Key, NOW, answer, fetches, publish, token, with, without};
 use crate::world::{Answer, ISSUER, World, block, together};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -46,6 +49,29 @@ fn an_assertion_authenticates_its_client_with_or_without_client_id() {
     let again = with(&claims(), "jti", json!("j2"));
     let named = [("client_assertion_type", TYPE), ("client_assertion", &*token(KEY, &header(), &again)), ("client_id", URL)];
     is(&own(&world, &named), 200, "ok");
+}
+
+#[test]
+fn the_keys_of_clients_that_registered_themselves_are_not_fetched_without_end() {
+    let world = World::new(&[]);
+    let present = |number: u8, keeper: Keeper| {
+        let id = client::id::make(&[number; 16], &world.config.masters.current);
+        let metadata = json!({
+            "redirect_uris": ["https://app.example.net/cb"], "grant_types": ["client_credentials"],
+            "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": format!("https://app.example.net/{number}"),
+        });
+        let metadata = serde_json::from_value(metadata).unwrap();
+        let open = Command::Open { metadata, keeper, secret: None, management: None, trusted: false, ttl: None };
+        block(world.platform.run::<Registered>(&id, open)).unwrap();
+        let claims = with(&with(&claims(), "iss", json!(id)), "sub", json!(id));
+        present(&world, &token(KEY, &header(), &claims)).status()
+    };
+    for number in 0..62 {
+        assert_eq!(present(number, Keeper::Shared), 503);
+    }
+    assert_eq!(fetches(&world), 60);
+    present(100, Keeper::Operator);
+    assert_eq!(fetches(&world), 61, "the operator has named that one");
 }
 
 #[test]

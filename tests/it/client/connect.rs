@@ -24,7 +24,7 @@ fn code_of<'a>(code: &'a str, redirect_uri: &'a str) -> Vec<(&'a str, &'a str)> 
 }
 
 #[test]
-fn a_client_that_signs_is_connected_and_signs_whatever_it_sends() {
+fn row_16_a_client_that_signs_is_connected_and_signs_whatever_it_sends() {
     let (id, back) = ("https://chatgpt.com/oauth/Ab3_x/client.json", "https://chatgpt.com/connector/oauth/Ab3_x");
     let world = World::new(&[]);
     let document = json!({
@@ -84,7 +84,7 @@ fn what_began_with_a_signature_is_not_continued_without_one() {
 }
 
 #[test]
-fn claude_code_is_connected_though_its_document_cannot_be_fetched() {
+fn row_14_claude_code_is_connected_though_its_document_cannot_be_fetched() {
     let (id, back) = ("https://claude.ai/oauth/claude-code-client-metadata", "http://localhost:53682/callback");
     let world = World::new(&[]);
     answer(&world, id, 403, "text/html", "<html>challenge</html>".into(), None);

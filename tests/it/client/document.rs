@@ -35,7 +35,7 @@ fn a_document_of_another_client_is_none() {
 }
 
 #[test]
-fn documents_are_negotiated() {
+fn row_17_documents_are_negotiated() {
     let odd = with(&document(), "grant_types", json!(["authorization_code", "password", "implicit", "urn:x"]));
     assert_eq!(judged(&odd).unwrap().metadata.grant_types, ["authorization_code"]);
     let odd = with(&document(), "redirect_uris", json!(["http://evil.example/cb", "javascript:alert(1)", "http://localhost/cb"]));
@@ -304,4 +304,27 @@ fn one_network_does_not_have_us_fetch_without_end() {
     assert_eq!(ask("192.0.2.7", "https://claude.ai/oauth/claude-code-client-metadata").status(), 400, "or comes with us");
     world.platform.lost.borrow_mut().push("quota");
     assert_eq!(ask("192.0.2.7", "https://app.example.net/61").status(), 503, "a lost counter stops nobody");
+}
+
+#[test]
+fn nor_do_a_network_of_many_or_many_networks() {
+    let world = World::new(&[]);
+    let ask = |address: &str, number: u32| {
+        let body = format!("grant_type=client_credentials&client_id=https://app.example.net/{number}");
+        world.send(address, "POST", "/oauth2/token", &[("content-type", "application/x-www-form-urlencoded")], &body).status()
+    };
+    for number in 0..600 {
+        assert_eq!(ask(&format!("2001:db8:1:{:x}::1", number / 60), number), 503);
+    }
+    assert_eq!(ask("2001:db8:1:ffff::1", 600), 429, "one /48, whatever the /64");
+    assert_eq!((ask("2001:db8:2::1", 600), fetches(&world)), (503, 601), "others are not concerned");
+    let name = "quota/document-deployment";
+    let mut record: serde_json::Value = serde_json::from_str(&world.platform.cells.borrow()[name]).unwrap();
+    let window = record["state"]["windows"].as_object_mut().unwrap().values_mut().next().unwrap();
+    assert_eq!(window["count"], 601);
+    window["count"] = json!(9_999);
+    world.platform.cells.borrow_mut().insert(name.to_owned(), record.to_string());
+    assert_eq!((ask("2001:db8:3::1", 601), ask("2001:db8:4::1", 602)), (503, 429), "all of them together");
+    world.later(3600);
+    assert_eq!(ask("2001:db8:4::1", 602), 503);
 }

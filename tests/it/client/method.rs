@@ -20,7 +20,7 @@ fn named(world: &World, name: &str) -> Result<bool, ErrorCode> {
 }
 
 #[test]
-fn a_secret_comes_in_the_header_or_in_the_body_whatever_was_chosen() {
+fn row_23_a_secret_comes_in_the_header_or_in_the_body_whatever_was_chosen() {
     for chosen in [None, Some("client_secret_basic"), Some("client_secret_post")] {
         let world = World::new(&[]);
         let metadata = chosen.map_or_else(confidential, |chosen| with(&confidential(), "token_endpoint_auth_method", json!(chosen)));
@@ -63,7 +63,7 @@ fn a_secret_in_the_header_may_be_encoded_or_not() {
 }
 
 #[test]
-fn an_unknown_client_is_told_to_register_again() {
+fn row_19_an_unknown_client_is_told_to_register_again() {
     let world = World::new(&[]);
     let stamped = postern::client::id::make(&[1; 16], &world.config.masters.current);
     for unknown in [stamped.as_str(), "cli_0000000000000000000000", "someone"] {

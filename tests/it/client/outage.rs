@@ -51,7 +51,7 @@ fn a_new_isolate_asks_the_directory_first() {
 }
 
 #[test]
-fn an_outage_is_bridged_for_seven_days_across_isolates() {
+fn row_14_an_outage_is_bridged_for_seven_days_across_isolates() {
     let mut world = World::new(&[]);
     publish(&world, URL, &document(), None);
     assert_eq!(name(&world).as_deref(), Some("App"));
@@ -70,6 +70,46 @@ fn an_outage_is_bridged_for_seven_days_across_isolates() {
     world.later(60);
     renamed(&world, "Back");
     assert_eq!(name(&world).as_deref(), Some("Back"));
+}
+
+#[test]
+fn a_document_that_was_taken_down_makes_no_client_any_more() {
+    for status in [404, 410] {
+        let mut world = World::new(&[]);
+        publish(&world, URL, &document(), Some(60));
+        assert!(find(&world, URL).is_ok());
+        answer(&world, URL, status, "text/html", "<html>".into(), None);
+        world.later(59);
+        assert!(find(&world, URL).is_ok(), "while the copy is fresh nobody asks");
+        world.later(1);
+        assert_eq!(find(&world, URL).unwrap_err().code(), ErrorCode::TemporarilyUnavailable, "{status}");
+        gone(&world);
+        world.later(60);
+        assert!(find(&world, URL).is_err(), "nor is an outage afterwards bridged");
+        world.forget();
+        assert!(find(&world, URL).is_err(), "by another isolate neither: {:?}", world.platform.directory.borrow());
+        renamed(&world, "Back");
+        world.later(60);
+        assert_eq!(name(&world).as_deref(), Some("Back"));
+        world.forget();
+        gone(&world);
+        assert_eq!(name(&world).as_deref(), Some("Back"), "and it is kept again");
+    }
+}
+
+#[test]
+fn what_comes_with_us_stays_though_its_address_is_gone() {
+    let url = "https://claude.ai/oauth/claude-code-client-metadata";
+    let mut world = World::new(&[]);
+    publish(&world, url, &with(&document(), "client_id", json!(url)), Some(30));
+    let name = |world: &World| find(world, url).unwrap().unwrap().metadata.client_name.clone();
+    assert_eq!(name(&world).as_deref(), Some("App"));
+    answer(&world, url, 404, "text/html", "<html>".into(), None);
+    world.later(30);
+    assert_eq!(name(&world).as_deref(), Some("App"));
+    world.forget();
+    world.platform.directory.borrow_mut().clear();
+    assert!(is_stale(&find(&world, url).unwrap().unwrap()));
 }
 
 #[test]
@@ -152,7 +192,7 @@ fn requests_of_one_moment_share_one_fetch() {
 }
 
 #[test]
-fn some_vendors_documents_come_with_us() {
+fn row_14_some_vendors_documents_come_with_us() {
     for (url, redirect, method) in [
         ("https://claude.ai/oauth/claude-code-client-metadata", "http://localhost/callback", AuthMethod::None),
         ("https://claude.ai/oauth/mcp-oauth-client-metadata", "https://claude.ai/api/mcp/auth_callback", AuthMethod::None),

@@ -93,7 +93,7 @@ fn a_resource_may_be_for_people() {
 }
 
 #[test]
-fn a_client_may_look_at_and_end_its_own_tokens_alone() {
+fn row_36_a_client_may_look_at_and_end_its_own_tokens_alone() {
     let world = world();
     let client = operators(&world);
     let token = ask(&world, &client, &[]).text("access_token");

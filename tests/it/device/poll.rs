@@ -24,7 +24,7 @@ fn name_of(world: &World, kind: &str) -> String {
 }
 
 #[test]
-fn from_pending_to_a_token_that_works_and_is_continued() {
+fn row_38_from_pending_to_a_token_that_works_and_is_continued() {
     let (world, client) = world();
     let waiting = begin(&world, &client, &[]);
     is(&waiting.poll(&world), 400, "authorization_pending");

@@ -30,6 +30,7 @@ fn header(key: Key) -> Value {
     let alg = match key {
         Key::Es256(_) => "ES256",
         Key::Ed25519(_) => "EdDSA",
+        Key::Rs256(_) => "RS256",
     };
     json!({ "typ": "dpop+jwt", "alg": alg, "jwk": public(key) })
 }

@@ -6,7 +6,7 @@ use super::{ACCESS, API, acting, agent, chain, exchange, fields, got, is, payloa
 use crate::dpop::{KEY, OTHER, proof};
 
 #[test]
-fn the_actor_is_named_and_those_before_it_stay_named() {
+fn row_42_the_actor_is_named_and_those_before_it_stay_named() {
     let world = world();
     let (owner, first, second) = (agent(&world), agent(&world), agent(&world));
     let subject = owner.token(&world, &[]);
@@ -24,7 +24,7 @@ fn the_actor_is_named_and_those_before_it_stay_named() {
 }
 
 #[test]
-fn nothing_that_is_sent_gets_into_the_chain() {
+fn row_42_nothing_that_is_sent_gets_into_the_chain() {
     let world = world();
     let (owner, actor) = (agent(&world), agent(&world));
     let subject = owner.token(&world, &[]);
@@ -37,7 +37,7 @@ fn nothing_that_is_sent_gets_into_the_chain() {
 }
 
 #[test]
-fn it_may_what_both_may_and_ends_with_the_first_of_them() {
+fn row_42_it_may_what_both_may_and_ends_with_the_first_of_them() {
     let world = world();
     let (owner, actor) = (agent(&world), agent(&world));
     let early = actor.token(&world, &[("scope", "api.read")]);
@@ -103,7 +103,7 @@ fn an_actor_acts_at_the_same_resource_unless_the_subjects_client_says_otherwise(
 }
 
 #[test]
-fn the_chain_is_not_endless() {
+fn row_42_the_chain_is_not_endless() {
     let world = world();
     let mut token = agent(&world).token(&world, &[]);
     for _ in 0..4 {

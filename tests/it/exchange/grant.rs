@@ -1,16 +1,18 @@
 //! Tokens of clients: their own, and those of people.
 
+use postern::account;
 use postern::grant::CODE;
 use postern::id::{AccountId, GrantId};
 use postern::machine::client::Keeper;
 use postern::machine::grant::{Command, Grant, Outcome, Terms};
 use postern::secret::{AuthorizationCode, Secret};
-use postern::store::Cells;
+use postern::store::{Accounts, Cells};
 use postern::time::Ttl;
 use serde_json::json;
 
 use super::{ACCESS, API, EXCHANGE, acting, agent, chain, exchange, got, is, mcp, payload, world};
 use crate::client::registered;
+use crate::provider;
 use crate::world::{World, block};
 
 const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
@@ -120,4 +122,53 @@ fn an_agent_acts_for_a_person() {
     is(&exchange(&world, &shown, &named), 401, "invalid_client");
     world.form("/oauth2/revoke", &[("token", &subject)]);
     assert_eq!((world.call(&token), world.call(&by_client)), (401, 401));
+}
+
+fn events(world: &World, account: &AccountId) -> Vec<String> {
+    world.ring();
+    let asked = account::Command::Events { before: None, limit: 100 };
+    let account::Outcome::Events(events, _) = block(world.platform.account(account, asked)).unwrap() else { panic!() };
+    events.into_iter().filter(|(_, event)| event.name == "token.exchanged").map(|(_, event)| event.detail).collect()
+}
+
+#[test]
+fn a_person_can_read_who_exchanged_a_token_in_their_name() {
+    let world = world();
+    let client = client(&world, &["authorization_code", EXCHANGE]);
+    let shown = [("client_id", client.0.as_str()), ("client_secret", client.1.as_str())];
+    let ada = AccountId::from_bytes([3; 16]);
+    let open = account::Command::Open { email: Some("ada@example.com".to_owned()), phone: None, provider: None };
+    block(world.platform.account(&ada, open)).unwrap();
+    let subject = of_person(&world, &client, &mcp(), "api.read api.write", 1);
+    is(&exchange(&world, &subject, &[]), 401, "invalid_client");
+    assert_eq!(events(&world, &ada), [""; 0]);
+    for _ in 0..3 {
+        got(&exchange(&world, &subject, &shown));
+    }
+    let by_client = format!("{} for {}", client.0, mcp());
+    assert_eq!(events(&world, &ada), [by_client.as_str()], "once an hour");
+    let actor = agent(&world);
+    got(&acting(&world, &subject, &actor.token(&world, &[("scope", "api.read")]), &[]));
+    assert_eq!(events(&world, &ada), [format!("{} for {}", actor.id, mcp()), by_client]);
+    world.platform.lost.borrow_mut().push("account");
+    let other = agent(&world);
+    got(&acting(&world, &subject, &other.token(&world, &[("scope", "api.read")]), &[]));
+    assert!(world.platform.warnings.borrow().iter().any(|warning| warning.starts_with("exchange_not_noted")));
+}
+
+#[test]
+fn and_so_can_the_owner_of_an_agent() {
+    let world = provider::world();
+    let body = json!({
+        "type": "identity_assertion", "assertion_type": "urn:ietf:params:oauth:token-type:id-jag",
+        "assertion": provider::signed(&provider::claims()),
+    });
+    let identity = world.json("/agent/identity", &body).json();
+    let assertion = identity["identity"]["assertion"].as_str().unwrap_or_else(|| panic!("{identity}"));
+    let fields = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion)];
+    let token = got(&world.form("/oauth2/token", &fields));
+    got(&exchange(&world, &token, &[]));
+    let owner: AccountId = world.platform.accounts.borrow().keys().next().unwrap().parse().unwrap();
+    let agent = identity["registration_id"].as_str().unwrap();
+    assert_eq!(events(&world, &owner), [format!("{agent} for {}", payload(&token)["aud"].as_str().unwrap())]);
 }

@@ -49,7 +49,7 @@ pub fn connect(world: &World, person: &mut Person<'_>, number: u8, id: &str, sco
     answer
 }
 
-/// The person agrees: the code.
+/// Asks, and has the person say yes if they are asked: the code.
 pub fn agree(person: &mut Person<'_>, number: u8, id: &str, scope: &str) -> String {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let redirect = redirect(number);
@@ -240,6 +240,47 @@ fn pairwise_subjects_differ_by_sector_and_outlive_the_secret() {
     world.forget();
     let mut ada = Person::sign_in(&world, "ada@example.com");
     assert_eq!(sub(&world, &mut ada, 3, &ids[2]), before[2]);
+}
+
+#[test]
+fn access_tokens_of_pairwise_clients_cannot_be_compared_and_still_say_who_it_is() {
+    let key: String = Sha256::digest("rs-secret").iter().map(|byte| format!("{byte:02x}")).collect();
+    let world = World::new(&[("RESOURCE_SERVER_KEYS", &format!("rs:{key}"))]);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    let mut subs = Vec::new();
+    for number in 1..=2 {
+        let id = client(&world, number, &json!({ "subject_type": "pairwise" }));
+        let mut answer = connect(&world, &mut ada, number, &id, EVERYTHING);
+        for _ in 0..2 {
+            let (_, claims) = read(&world, "jwt", &answer.text("id_token"));
+            let access = answer.text("access_token");
+            let (_, said) = read(&world, "at+jwt", &access);
+            assert_eq!(said["sub"], claims["sub"]);
+            assert!(!format!("{said:?}").contains("acc_"), "{said:?}");
+            assert_eq!(userinfo(&world, &access).json()["email"], "ada@example.com");
+            assert_eq!(userinfo(&world, &access).json()["sub"], claims["sub"]);
+            let me = world.send("192.0.2.1", "GET", "/api/v1/auth/me", &[("authorization", &format!("Bearer {access}"))], "");
+            assert_eq!(me.json()["sub"], claims["sub"]);
+            let seen = crate::client::with_basic(&world, "/oauth2/introspect", "rs", "rs-secret", &format!("token={access}")).json();
+            assert_eq!(seen["sub"], claims["sub"]);
+            subs.push(claims["sub"].to_string());
+            let fields = [("grant_type", "refresh_token"), ("refresh_token", &*answer.text("refresh_token")), ("client_id", &id)];
+            answer = world.form("/oauth2/token", &fields);
+        }
+    }
+    assert!(subs[0] == subs[1] && subs[2] == subs[3] && subs[0] != subs[2], "{subs:?}");
+}
+
+#[test]
+fn no_code_of_a_pairwise_client_is_used_up_while_its_person_has_no_name() {
+    let world = World::new(&[]);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    let id = client(&world, 1, &json!({ "subject_type": "pairwise" }));
+    let code = agree(&mut ada, 1, &id, "api.read");
+    world.platform.lost.borrow_mut().push("account");
+    assert_eq!(redeem(&world, 1, &id, &code).status(), 503);
+    world.platform.lost.borrow_mut().clear();
+    assert_eq!(redeem(&world, 1, &id, &code).status(), 200);
 }
 
 #[test]

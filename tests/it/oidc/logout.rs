@@ -95,6 +95,38 @@ fn a_session_ends_in_many_ways_and_the_client_hears_of_each() {
     }
 }
 
+#[test]
+fn a_session_that_nobody_uses_any_more_tells_its_clients_when_it_lapses() {
+    for (life, vars) in [(14_400, vec![]), (86_400, vec![("SESSION_IDLE_TTL", "86400")])] {
+        let world = World::new(&vars);
+        let id = listening(&world, 1);
+        hears(&world, 1);
+        let mut ada = Person::sign_in(&world, "ada@example.com");
+        connect(&world, &mut ada, 1, &id, EVERYTHING);
+        world.later(life - 1);
+        assert!(told(&world, 1).is_empty());
+        world.later(1);
+        assert_eq!(told(&world, 1).len(), 1);
+        assert!(!is_in(&mut ada));
+        assert!(!world.platform.cells.borrow().keys().any(|name| name.starts_with("session/")), "nothing is left");
+    }
+}
+
+#[test]
+fn a_session_that_falls_off_the_list_tells_its_clients_at_once() {
+    let world = World::new(&[("MAILS_PER_ADDRESS_PER_HOUR", "1000"), ("MAILS_PER_NETWORK_PER_HOUR", "1000")]);
+    let id = listening(&world, 1);
+    hears(&world, 1);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    connect(&world, &mut ada, 1, &id, EVERYTHING);
+    for number in 1..=50 {
+        assert!(told(&world, 1).is_empty(), "{number}");
+        world.later(1);
+        Person::sign_in(&world, "ada@example.com");
+    }
+    assert_eq!(told(&world, 1).len(), 1);
+}
+
 fn operate(world: &World, what: &str) {
     let body = json!({ "email": "ada@example.com" }).to_string();
     assert_eq!(world.send("192.0.2.1", "POST", &format!("/operator/people/{what}"), &OPERATOR, &body).status(), 200);
@@ -161,10 +193,12 @@ fn who_shows_an_id_token_of_the_person_signs_them_out_and_has_them_back() {
     let answer = ada.get(&path(&[("id_token_hint", &token), ("post_logout_redirect_uri", BYE), ("state", "a b&c"), ("ui_locales", "de")]));
     assert_eq!((answer.status(), answer.header("location")), (303, Some("https://rp1.example.com/bye?state=a%20b%26c")));
     assert!(!is_in(&mut ada));
-    // A second time nobody is there, and the client is answered as before.
+    // A second time nobody is there, and nobody answers for the client's address: the person goes there by themselves.
     let with_query = format!("{BYE}?a=b");
     let answer = ada.get(&path(&[("id_token_hint", &token), ("post_logout_redirect_uri", &with_query), ("state", "s")]));
-    assert_eq!(answer.header("location"), Some("https://rp1.example.com/bye?a=b&state=s"));
+    assert_eq!((answer.status(), answer.header("location")), (200, None));
+    assert!(ada.page.contains("You are signed out") && ada.page.contains("Go back to rp1.example.com"));
+    assert!(ada.page.contains("href=\"https://rp1.example.com/bye?a=b&#38;state=s\""), "{}", ada.page);
     let answer = ada.get(&path(&[("id_token_hint", &token)]));
     assert_eq!((answer.status(), answer.header("location")), (200, None));
     assert!(ada.page.contains("You are signed out"));
@@ -227,6 +261,11 @@ fn nobody_is_sent_where_no_client_has_registered() {
         assert_eq!((posted.status(), posted.header("location")), (400, None), "{evil}");
     }
     assert_eq!(ada.get(&path(&[("post_logout_redirect_uri", BYE)])).status(), 400, "nobody's");
+    // One that cannot be read, as after its key has gone, is no fault of the person's; but nobody is sent anywhere by it.
+    let old = ada.get(&path(&[("id_token_hint", "e30.e30.AAAA"), ("post_logout_redirect_uri", BYE)]));
+    assert!(asks(&old) && !ada.page.contains("rp1.example.com"));
+    let stranger = world.get(&path(&[("id_token_hint", "e30.e30.AAAA"), ("post_logout_redirect_uri", BYE)]));
+    assert_eq!((stranger.status(), stranger.header("location")), (200, None));
     assert_eq!(ada.get(&path(&[("id_token_hint", &token), ("client_id", &other)])).status(), 400, "two clients");
     assert!(is_in(&mut ada));
     // Without a word of ours about the person, a stranger's browser goes nowhere either.

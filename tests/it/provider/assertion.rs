@@ -37,7 +37,7 @@ fn what_is_vouched_for_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn the_audience_is_our_issuer_or_a_resource_of_ours_as_one_string() {
+fn row_39_the_audience_is_our_issuer_or_a_resource_of_ours_as_one_string() {
     let good = [
         "https://auth.example.com",
         "https://auth.example.com/",
@@ -177,7 +177,13 @@ fn a_provider_may_be_held_to_more() {
 }
 
 #[test]
-fn a_restriction_that_cannot_be_read_is_not_ignored() {
+fn row_39_what_is_bound_in_a_way_that_is_not_served_is_refused() {
+    each("cnf", [json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }), json!({}), Value::Null], Err(ErrorCode::InvalidRequest));
+    each("authorization_details", [json!([{ "type": "payment" }]), json!([]), Value::Null], Err(ErrorCode::InvalidRequest));
+}
+
+#[test]
+fn row_39_a_restriction_that_cannot_be_read_is_not_ignored() {
     each("resource", [json!("https://x.example.com"), json!(["https://x.example.com"])], Ok(()));
     each("resource", [json!([]), json!(["a", "b"]), json!([1]), json!({}), Value::Null], Err(ErrorCode::InvalidRequest));
     each("scope", [json!("api.read"), json!("a b")], Ok(()));

@@ -26,7 +26,7 @@ use postern::store::Fetched;
 use postern::time::Ttl;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, ISSUER, START, World, block};
+use crate::world::{Answer, ISSUER, START, World, block, stretched};
 
 pub const PROVIDER: &str = "https://provider.example.com";
 pub const JWKS: &str = "https://provider.example.com/.well-known/jwks.json";
@@ -46,12 +46,15 @@ const RESOURCES: &str = r#"[{"uri":"https://api.example.com/v1","alternates":["h
 pub enum Key {
     Es256(u8),
     Ed25519(u8),
+    /// As far as this world knows RSA.
+    Rs256(u8),
 }
 
 impl Key {
     pub fn sign(self, input: &[u8]) -> Vec<u8> {
         match self {
             Self::Es256(seed) => Es256.sign(&<Es256 as Algorithm>::SigningKey::from_slice(&[seed; 32]).unwrap(), input).to_bytes().to_vec(),
+            Self::Rs256(seed) => stretched(&[&modulus(seed)[..], input].concat()),
             Self::Ed25519(seed) => {
                 Ed25519.sign(&<Ed25519 as Algorithm>::SigningKey::from_slice(&[seed; 32]).unwrap(), input).to_bytes().to_vec()
             }
@@ -69,11 +72,21 @@ impl Key {
                 let key = <Ed25519 as Algorithm>::SigningKey::from_slice(&[seed; 32]).unwrap().to_verifying_key();
                 serde_json::to_value(JsonWebKey::from(&key))
             }
+            Self::Rs256(seed) => {
+                Ok(json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus(seed)), "e": "AQAB", "alg": "RS256", "use": "sig" }))
+            }
         }
         .unwrap();
         jwk["kid"] = kid.into();
         jwk
     }
+}
+
+/// 2048 bits.
+fn modulus(seed: u8) -> Vec<u8> {
+    let mut modulus = stretched(&[seed]);
+    modulus[0] |= 0x80;
+    modulus
 }
 
 /// The key that both providers have published as `k1`.

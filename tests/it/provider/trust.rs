@@ -30,7 +30,7 @@ fn only_a_trusted_issuer_counts_and_for_no_other_is_anything_fetched() {
 }
 
 #[test]
-fn without_a_trust_list_nobody_counts() {
+fn row_40_without_a_trust_list_nobody_counts() {
     let world = World::new(&[]);
     for assertion in [signed(&claims()), "junk".to_owned()] {
         assert_eq!(verify(&world, &assertion).map(|_| ()), Err(ErrorCode::IssuerNotEnabled));
@@ -59,7 +59,7 @@ fn a_provider_without_tls_counts_in_development_alone() {
 }
 
 #[test]
-fn an_assertion_is_used_up_once_and_by_burning_alone() {
+fn row_39_an_assertion_is_used_up_once_and_by_burning_alone() {
     let world = world();
     let assertion = signed(&claims());
     let cx = world.cx("");

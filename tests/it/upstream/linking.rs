@@ -105,6 +105,9 @@ fn linking_and_removing_need_a_fresh_sign_in() {
     let page = link_from_account(&mut ada, &world);
     assert_eq!(ada.get(&page).status(), 200);
     assert_eq!(answer(&mut ada, &page), 303);
+    ada.get(ACCOUNT);
+    assert!(ada.page.contains("Link another account at Example ID</button>") && ada.page.contains("Link Strict</button>"));
+    assert!(ada.page.contains("A provider was linked to sign in with <bdi class=\"soft\">Example ID</bdi>"), "in our words, not its own");
     world.later(900);
     ada.get(ACCOUNT);
     let renewed = "/login?return_to=%2Faccount&max_age=900";

@@ -1,6 +1,7 @@
 //! Providers of people of our own making, and browsers that go to them and come back.
 
 mod flow;
+mod fresh;
 mod github;
 mod linking;
 mod refused;
