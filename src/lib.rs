@@ -40,6 +40,7 @@ pub mod account;
 pub mod base62;
 pub mod client;
 pub mod config;
+pub mod constraint;
 pub mod cx;
 pub mod dpop;
 pub mod effect;
