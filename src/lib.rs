@@ -61,6 +61,7 @@ pub mod network;
 pub mod oauth;
 pub mod oidc;
 pub mod people;
+pub mod policy;
 pub mod post;
 pub mod provider;
 pub mod refresh;
