@@ -1,6 +1,6 @@
 //! A chain of delegations, from whoever had the right first to whoever uses it.
 
-use super::{Action, Constraints, Violation};
+use super::{Asked, Constraints, Violation};
 use crate::id::DelegationId;
 use crate::oauth::scope::Scope;
 
@@ -46,9 +46,9 @@ impl Chain {
 
     /// Every constraint of any link that the action does not meet, with the delegation that it is of, first hop first.
     #[must_use]
-    pub fn violations(&self, action: &Action<'_>) -> Vec<(DelegationId, Violation)> {
+    pub fn violations(&self, asked: &Asked<'_>) -> Vec<(DelegationId, Violation)> {
         let of_link =
-            |link: &Link| link.constraints.violations(action).into_iter().map(|violation| (link.id.clone(), violation)).collect::<Vec<_>>();
+            |link: &Link| link.constraints.violations(asked).into_iter().map(|violation| (link.id.clone(), violation)).collect::<Vec<_>>();
         self.links.iter().flat_map(of_link).collect()
     }
 
@@ -86,8 +86,8 @@ mod tests {
             vec![link(1, "pay", json!({ "amount": { "max": 100 } })), link(2, "pay", json!({ "amount": { "max": 50 }, "to": "x" }))];
         let chain = Chain { source: "pay".parse().unwrap(), links };
         let failed = |arguments: serde_json::Value| {
-            let action = Action { arguments: arguments.as_object(), resource: None, at: Timestamp::from_millis(0) };
-            chain.violations(&action).into_iter().map(|(id, violation)| (id, violation.constraint)).collect::<Vec<_>>()
+            let asked = Asked { arguments: arguments.as_object(), resource: None, at: Timestamp::from_millis(0) };
+            chain.violations(&asked).into_iter().map(|(id, violation)| (id, violation.constraint)).collect::<Vec<_>>()
         };
         let (first, second) = (DelegationId::from_bytes([1; 16]), DelegationId::from_bytes([2; 16]));
         assert_eq!(failed(json!({ "amount": 50, "to": "x" })), []);

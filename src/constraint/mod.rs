@@ -37,7 +37,7 @@ pub struct Constraints {
 
 /// An action that constraints are held against.
 #[derive(Clone, Copy, Debug)]
-pub struct Action<'a> {
+pub struct Asked<'a> {
     /// Its arguments, if they are known.
     pub arguments: Option<&'a Map<String, Value>>,
     /// What it is done to, if that is known.
@@ -83,10 +83,10 @@ impl Constraints {
 
     /// Every constraint that the action does not meet; none if it may be done.
     #[must_use]
-    pub fn violations(&self, action: &Action<'_>) -> Vec<Violation> {
+    pub fn violations(&self, asked: &Asked<'_>) -> Vec<Violation> {
         let mut violations = Vec::new();
         for (field, test) in &self.fields {
-            let actual = action.arguments.and_then(|arguments| arguments.get(field));
+            let actual = asked.arguments.and_then(|arguments| arguments.get(field));
             violations.extend(test.unmet(actual).map(|(operator, operand)| Violation {
                 field: field.clone(),
                 constraint: json!({ operator: operand }),
@@ -100,13 +100,13 @@ impl Constraints {
                 actual: actual.into(),
             });
         };
-        if self.time_window.is_some_and(|window| !window.contains(action.at)) {
-            reserved("time_window", action.at.iso());
+        if self.time_window.is_some_and(|window| !window.contains(asked.at)) {
+            reserved("time_window", asked.at.iso());
         }
         if let Some(prefix) = &self.resource_prefix
-            && !action.resource.is_some_and(|resource| resource.is_within(prefix))
+            && !asked.resource.is_some_and(|resource| resource.is_within(prefix))
         {
-            reserved("resource_prefix", action.resource.map(ToString::to_string));
+            reserved("resource_prefix", asked.resource.map(ToString::to_string));
         }
         violations
     }
@@ -157,8 +157,8 @@ mod tests {
     fn violated(written: Value, arguments: Value, resource: &str) -> Vec<String> {
         let resource = Path::parse(resource);
         let at = Timestamp::from_millis(1_800_000_000_000);
-        let action = Action { arguments: arguments.as_object(), resource: resource.as_ref(), at };
-        read(written).unwrap().violations(&action).iter().map(|violation| violation.to_value().to_string()).collect()
+        let asked = Asked { arguments: arguments.as_object(), resource: resource.as_ref(), at };
+        read(written).unwrap().violations(&asked).iter().map(|violation| violation.to_value().to_string()).collect()
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::{Action, Effect, Policy, named};
 use crate::constraint::chain::Chain;
 use crate::constraint::path::Path;
-use crate::constraint::{self, Violation};
+use crate::constraint::{Asked, Violation};
 use crate::id::{AccountId, DelegationId, PolicyId, RegistrationId};
 use crate::network::Origin;
 use crate::oauth::scope::Scope;
@@ -159,10 +159,10 @@ fn by_scope(question: &Question<'_>, path: &Path, rights: &Rights) -> Decision {
     if rights.own.covers(&needed) {
         return Decision::of(Effect::Allow, "The agent's own scopes cover this.");
     }
-    let action = constraint::Action { arguments: question.arguments, resource: Some(path), at: question.at };
+    let asked = Asked { arguments: question.arguments, resource: Some(path), at: question.at };
     let mut chains: Vec<&Chain> = rights.delegations.iter().filter(|chain| chain.covers(&needed)).collect();
     chains.sort_by_key(|chain| chain.last().map(|link| &link.id));
-    let judged: Vec<_> = chains.into_iter().map(|chain| (chain, chain.violations(&action))).collect();
+    let judged: Vec<_> = chains.into_iter().map(|chain| (chain, chain.violations(&asked))).collect();
     if let Some((chain, _)) = judged.iter().find(|(_, violations)| violations.is_empty()) {
         return Decision::by_chain(Effect::Allow, chain, "A delegation covers this.");
     }

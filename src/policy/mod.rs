@@ -16,6 +16,8 @@ pub use self::written::Written;
 
 mod condition;
 pub mod decide;
+#[cfg(test)]
+mod properties;
 mod subject;
 mod syntax;
 #[cfg(test)]

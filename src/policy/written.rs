@@ -120,13 +120,13 @@ impl Written {
 
     /// Whether it is about this agent and this path, whatever is done and when.
     #[must_use]
-    pub fn is_about(&self, question: &Question<'_>, path: &Path) -> bool {
+    pub(super) fn is_about(&self, question: &Question<'_>, path: &Path) -> bool {
         self.subjects.include(question) && self.patterns.iter().any(|pattern| pattern.matches(path))
     }
 
     /// Whether it is about this action.
     #[must_use]
-    pub fn is_about_action(&self, action: Action) -> bool {
+    pub(super) fn is_about_action(&self, action: Action) -> bool {
         self.actions.as_ref().is_none_or(|actions| actions.contains(&action))
     }
 }
