@@ -108,6 +108,14 @@ id! {
     AccountId, "acc_"
 }
 id! {
+    /// `pol_` and 22 digits: one policy.
+    PolicyId, "pol_"
+}
+id! {
+    /// `dlg_` and 22 digits: one delegation.
+    DelegationId, "dlg_"
+}
+id! {
     /// `cla_` and 22 digits: one attempt to claim a registration.
     AttemptId, "cla_"
 }

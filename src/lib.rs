@@ -11,7 +11,8 @@
 //! file per endpoint family. [`grant`] turns a token request into tokens. [`machine`] holds everything that changes,
 //! as pure functions of (state, command, now). [`oauth`] and [`jose`] are wire vocabulary. [`account`] is what people
 //! list and query, in SQL; [`people`] finds them, and [`oidc`] says who they are; [`provider`] judges what others say about them, and
-//! [`vouch`] what follows. [`verify`] says whether a token counts, and [`dpop`] whether its bearer has the key that it is bound to.
+//! [`vouch`] what follows. [`policy`] decides who may do what, and [`constraint`] what a delegated right is bound to; neither knows of storage
+//! or transport. [`verify`] says whether a token counts, and [`dpop`] whether its bearer has the key that it is bound to.
 //!
 //! # A token request, from door to door
 //!
@@ -40,6 +41,7 @@ pub mod account;
 pub mod base62;
 pub mod client;
 pub mod config;
+pub mod constraint;
 pub mod cx;
 pub mod dpop;
 pub mod effect;
@@ -60,6 +62,7 @@ pub mod network;
 pub mod oauth;
 pub mod oidc;
 pub mod people;
+pub mod policy;
 pub mod post;
 pub mod provider;
 pub mod refresh;

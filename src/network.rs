@@ -47,14 +47,18 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Reads `address/bits`, or an address alone.
+    /// Reads `address/bits`, or an address alone. IPv4 mapped into IPv6 is IPv4, as it is in [`Origin::parse`]; a network that holds the
+    /// mapped addresses and others beside them is none, since its IPv4 half would match nothing.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let network: IpAddr = address.parse().ok()?;
-        let most = if network.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
-        (bits <= most).then_some(Self { network, bits })
+        let written: IpAddr = address.parse().ok()?;
+        let most: u8 = if written.is_ipv4() { 32 } else { 128 };
+        let is_number = |bits: &str| !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+        let bits = bits.map_or(Some(most), |bits| if is_number(bits) { bits.parse().ok() } else { None })?;
+        let network = written.to_canonical();
+        let bits = if network == written { bits } else { bits.checked_sub(96)? };
+        (bits <= if network.is_ipv4() { 32 } else { 128 }).then_some(Self { network, bits })
     }
 
     /// Whether the origin lies in this network.
@@ -108,8 +112,26 @@ mod tests {
         assert!(!inside("203.0.112.0/24", "203.0.113.255"));
         assert!(inside("0.0.0.0/0", "1.2.3.4") && !inside("0.0.0.0/0", "::1"));
         assert!(inside("2001:db8::/32", "2001:db8:ffff::1"));
+        assert!(inside("0.0.0.0/0", "::ffff:1.2.3.4") && !inside("::/0", "1.2.3.4") && inside("::/0", "::1"));
+        assert!(inside("::ffff:10.0.0.0/104", "10.1.2.3") && inside("::ffff:10.0.0.1", "10.0.0.1"));
+        assert!(!inside("::ffff:10.0.0.0/104", "11.0.0.1") && inside("::ffff:0.0.0.0/96", "11.0.0.1"));
+        assert!(inside("10.0.0.0/31", "10.0.0.1") && !inside("10.0.0.0/31", "10.0.0.2"));
+        assert!(inside("2001:db8::1/128", "2001:db8::1") && !inside("2001:db8::1/128", "2001:db8::2"));
         assert!(inside("10.0.0.1", "10.0.0.1") && !inside("10.0.0.1", "10.0.0.2"));
-        for wrong in ["10.0.0.0/33", "::/129", "10.0.0/8", "x", "10.0.0.0/-1"] {
+        for wrong in [
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "x",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "::ffff:0:0/95",
+            "10.0.0.0/8/8",
+            " 10.0.0.0/8",
+            "010.0.0.0/8",
+            "::ffff:10.0.0.0/129",
+        ] {
             assert_eq!(Cidr::parse(wrong), None, "{wrong}");
         }
     }

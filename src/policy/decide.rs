@@ -1,0 +1,189 @@
+//! The decision, in this order:
+//!
+//! 1. A resource that servers could read in two ways is denied: [`Path::parse`].
+//! 2. A deny policy matches: denied.
+//! 3. An allow policy matches: allowed.
+//! 4. An allow policy is about the agent and the resource, if not about the action or the moment: policies govern the resource, denied. Deny
+//!    policies never make a resource governed, so one more of them never changes what the rest of this order finds.
+//! 5. The agent's own scopes cover what is needed: allowed.
+//! 6. A chain of delegations covers it and all constraints of all its links are met: allowed.
+//! 7. Denied.
+//!
+//! Disabled policies are as if they were not there. Neither order nor priority changes a decision: of several policies that would do, the one
+//! of the highest priority is named, then the one with the smallest id.
+
+use std::cmp::Reverse;
+
+use serde_json::{Map, Value, json};
+
+use super::{Action, Effect, Policy, named};
+use crate::constraint::chain::Chain;
+use crate::constraint::path::Path;
+use crate::constraint::{Asked, Violation};
+use crate::id::{AccountId, DelegationId, PolicyId, RegistrationId};
+use crate::network::Origin;
+use crate::oauth::scope::Scope;
+use crate::time::Timestamp;
+
+/// May this agent do that?
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// Who would do it.
+    pub agent: &'q RegistrationId,
+    /// One of [`super::AGENT_TYPES`].
+    pub agent_type: &'q str,
+    /// One of [`super::TRUST_LEVELS`].
+    pub trust_level: &'q str,
+    /// The accounts that the agent is of: its root's, and its owner's.
+    pub accounts: &'q [AccountId],
+    /// What is done.
+    pub action: Action,
+    /// The path of what it is done to, as it was given.
+    pub resource: &'q str,
+    /// The scope that is needed; without one it follows from the path: [`Path::scope`].
+    pub scope: Option<&'q str>,
+    /// From where. What a caller merely says of itself is no address.
+    pub ip: Option<&'q Origin>,
+    /// When.
+    pub at: Timestamp,
+    /// With which arguments, if they are known.
+    pub arguments: Option<&'q Map<String, Value>>,
+    /// How often the agent has done so within the window of each policy with a rate limit, not counting this time.
+    pub counts: &'q [(PolicyId, u64)],
+}
+
+/// What the agent may do where no policy speaks.
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    /// Its own scopes, perhaps with wildcards.
+    pub own: Scope,
+    /// The chains that end with it, those alone that count now.
+    pub delegations: Vec<Chain>,
+}
+
+/// The answer, with its reasons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Allow or deny.
+    pub effect: Effect,
+    /// The policy that decided, and its name.
+    pub policy: Option<(PolicyId, String)>,
+    /// The delegation to the agent that allows, or whose chain failed.
+    pub delegation: Option<DelegationId>,
+    /// The chain of that delegation, first hop first.
+    pub hops: Vec<DelegationId>,
+    /// The scope that nothing covers.
+    pub missing_scope: Option<String>,
+    /// The constraints that are not met, with the hop of each, first hop first.
+    pub violations: Vec<(DelegationId, Violation)>,
+    /// The same in fixed words.
+    pub reason: &'static str,
+}
+
+impl Decision {
+    /// Whether it may be done.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.effect == Effect::Allow
+    }
+
+    /// The first hop whose constraints are not met.
+    #[must_use]
+    pub fn failed_hop(&self) -> Option<&DelegationId> {
+        self.violations.first().map(|(hop, _)| hop)
+    }
+
+    /// As the API answers: `allowed`, `effect`, `matching_policy_id`, `matching_policy_name`, `delegation_id`, `reason`; and, of our own,
+    /// `delegation_chain`, `failed_delegation_id`, `missing_scope` and `violations` (each with its `delegation_id`).
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let (policy_id, policy_name) = named(self.policy.as_ref());
+        let violation = |(hop, violation): &(DelegationId, Violation)| {
+            let mut fields = violation.to_value();
+            if let Some(fields) = fields.as_object_mut() {
+                fields.insert("delegation_id".to_owned(), hop.as_str().into());
+            }
+            fields
+        };
+        json!({
+            "allowed": self.is_allowed(),
+            "effect": self.effect.as_str(),
+            "matching_policy_id": policy_id,
+            "matching_policy_name": policy_name,
+            "delegation_id": self.delegation.as_ref().map(DelegationId::as_str),
+            "delegation_chain": self.hops.iter().map(DelegationId::as_str).collect::<Vec<_>>(),
+            "failed_delegation_id": self.failed_hop().map(DelegationId::as_str),
+            "missing_scope": self.missing_scope,
+            "violations": self.violations.iter().map(violation).collect::<Vec<_>>(),
+            "reason": self.reason,
+        })
+    }
+
+    fn of(effect: Effect, reason: &'static str) -> Self {
+        Self { effect, policy: None, delegation: None, hops: Vec::new(), missing_scope: None, violations: Vec::new(), reason }
+    }
+
+    fn by_policy(effect: Effect, policy: &Policy, reason: &'static str) -> Self {
+        Self { policy: Some((policy.id.clone(), policy.written.name.clone())), ..Self::of(effect, reason) }
+    }
+
+    fn by_chain(effect: Effect, chain: &Chain, reason: &'static str) -> Self {
+        let hops: Vec<_> = chain.links.iter().map(|link| link.id.clone()).collect();
+        Self { delegation: hops.last().cloned(), hops, ..Self::of(effect, reason) }
+    }
+}
+
+/// Decides. `policies` are those that the agent itself and its ancestors have made.
+#[must_use]
+pub fn decide(question: &Question<'_>, policies: &[Policy], rights: &Rights) -> Decision {
+    let Some(path) = Path::parse(question.resource) else {
+        return Decision::of(Effect::Deny, "The resource is not a plain path.");
+    };
+    let about: Vec<&Policy> = policies.iter().filter(|policy| policy.written.enabled && policy.written.is_about(question, &path)).collect();
+    if let Some(policy) = first(&about, |policy| counts(policy, Effect::Deny, question)) {
+        return Decision::by_policy(Effect::Deny, policy, "A policy denies this.");
+    }
+    if let Some(policy) = first(&about, |policy| counts(policy, Effect::Allow, question)) {
+        return Decision::by_policy(Effect::Allow, policy, "A policy allows this.");
+    }
+    if let Some(policy) = first(&about, |policy| policy.written.effect == Effect::Allow) {
+        return Decision::by_policy(Effect::Deny, policy, "The resource is governed by policies, and no allow matches.");
+    }
+    by_scope(question, &path, rights)
+}
+
+fn by_scope(question: &Question<'_>, path: &Path, rights: &Rights) -> Decision {
+    let Some(needed) = question.scope.map(str::to_owned).or_else(|| path.scope(question.action.as_str())) else {
+        return Decision::of(Effect::Deny, "No scope stands for this resource, and no policy allows it.");
+    };
+    if rights.own.covers(&needed) {
+        return Decision::of(Effect::Allow, "The agent's own scopes cover this.");
+    }
+    let asked = Asked { arguments: question.arguments, resource: Some(path), at: question.at };
+    let mut chains: Vec<&Chain> = rights.delegations.iter().filter(|chain| chain.covers(&needed)).collect();
+    chains.sort_by_key(|chain| chain.last().map(|link| &link.id));
+    let judged: Vec<_> = chains.into_iter().map(|chain| (chain, chain.violations(&asked))).collect();
+    if let Some((chain, _)) = judged.iter().find(|(_, violations)| violations.is_empty()) {
+        return Decision::by_chain(Effect::Allow, chain, "A delegation covers this.");
+    }
+    match judged.into_iter().next() {
+        Some((chain, violations)) => Decision {
+            violations,
+            ..Decision::by_chain(Effect::Deny, chain, "A delegation covers this, but constraints of its chain are not met.")
+        },
+        None => Decision {
+            missing_scope: Some(needed),
+            ..Decision::of(Effect::Deny, "Neither the agent's own scopes nor a delegation cover this.")
+        },
+    }
+}
+
+fn counts(policy: &Policy, effect: Effect, question: &Question<'_>) -> bool {
+    let count = || question.counts.iter().find(|(id, _)| *id == policy.id).map(|(_, count)| *count);
+    let written = &policy.written;
+    written.effect == effect && written.is_about_action(question.action) && written.conditions.hold(effect, question, count())
+}
+
+fn first<'p>(policies: &[&'p Policy], is_meant: impl Fn(&Policy) -> bool) -> Option<&'p Policy> {
+    policies.iter().copied().filter(|policy| is_meant(policy)).min_by_key(|policy| (Reverse(policy.written.priority), &policy.id))
+}
