@@ -86,7 +86,7 @@ macro_rules! id {
 }
 
 /// What identifiers of ours begin with, those of clients among them: nobody else may be called so.
-pub const PREFIXES: [&str; 10] = [
+pub const PREFIXES: [&str; 14] = [
     RegistrationId::PREFIX,
     AccountId::PREFIX,
     AttemptId::PREFIX,
@@ -96,6 +96,10 @@ pub const PREFIXES: [&str; 10] = [
     DeviceId::PREFIX,
     AuthorizationId::PREFIX,
     UpstreamId::PREFIX,
+    CredentialId::PREFIX,
+    DelegationId::PREFIX,
+    PolicyId::PREFIX,
+    WebhookId::PREFIX,
     crate::client::id::PREFIX,
 ];
 
@@ -143,14 +147,6 @@ id! {
 id! {
     /// `crd_` and 22 digits: one API key of one agent, as it is listed.
     CredentialId, "crd_"
-}
-id! {
-    /// `dlg_` and 22 digits: a right that one agent has handed to another.
-    DelegationId, "dlg_"
-}
-id! {
-    /// `pol_` and 22 digits: one policy of one account.
-    PolicyId, "pol_"
 }
 id! {
     /// `whk_` and 22 digits: one webhook of one account.

@@ -259,6 +259,8 @@ mod bounds_tests;
 #[cfg(test)]
 mod claim_tests;
 #[cfg(test)]
+mod managed_tests;
+#[cfg(test)]
 mod one;
 #[cfg(test)]
 mod ownership_tests;
