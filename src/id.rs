@@ -156,6 +156,23 @@ id! {
     UpstreamId, "ups_"
 }
 
+id! {
+    /// `pol_` and 22 digits: one policy.
+    PolicyId, "pol_"
+}
+id! {
+    /// `dlg_` and 22 digits: one delegation.
+    DelegationId, "dlg_"
+}
+id! {
+    /// `crd_` and 22 digits: one credential of an agent, as it is listed.
+    CredentialId, "crd_"
+}
+id! {
+    /// `whk_` and 22 digits: one webhook.
+    WebhookId, "whk_"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

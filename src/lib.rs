@@ -66,6 +66,7 @@ pub mod refresh;
 pub mod secret;
 pub mod status;
 pub mod store;
+pub mod tenant;
 pub mod time;
 pub mod trace;
 pub mod upstream;
