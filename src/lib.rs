@@ -10,8 +10,9 @@
 //! [`edge`](crate) exists on wasm32 alone and is all that knows the platform. [`http`] is the route table and one
 //! file per endpoint family. [`grant`] turns a token request into tokens. [`machine`] holds everything that changes,
 //! as pure functions of (state, command, now). [`oauth`] and [`jose`] are wire vocabulary. [`account`] is what people
-//! list and query, in SQL; [`people`] finds them, and [`oidc`] says who they are; [`provider`] judges what others say about them, and
-//! [`vouch`] what follows. [`verify`] says whether a token counts, and [`dpop`] whether its bearer has the key that it is bound to.
+//! list and query, in SQL, and [`tenant`] what is kept of agents, in the same objects; [`people`] finds them, and [`oidc`] says who
+//! they are; [`provider`] judges what others say about them, and [`vouch`] what follows. [`verify`] says whether a token counts, and
+//! [`dpop`] whether its bearer has the key that it is bound to.
 //!
 //! # A token request, from door to door
 //!

@@ -8,6 +8,7 @@
 //! One [`Command`] is one transaction: the change, what is audited of it, and what webhooks are to be told.
 
 pub mod agent;
+mod agents;
 mod audit;
 mod call;
 mod credential;

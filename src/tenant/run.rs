@@ -3,7 +3,7 @@
 use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
-use super::{Command, Outcome, What, agent, audit, credential, delegation, delivery, policy, repeat, webhook};
+use super::{Command, Outcome, What, agent, agents, audit, credential, delegation, delivery, policy, repeat, webhook};
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
 
@@ -114,12 +114,12 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
             let trust_level = if ephemeral { TrustLevel::Ephemeral } else { TrustLevel::Delegated };
             agent::create(call, &id, &parent, trust_level, profile)
         }
-        What::Agent(id) => agent::get(call, &id),
-        What::Agents { parent, status, limit, offset } => agent::list(call, parent.as_ref(), status, limit, offset),
-        What::Children { id, limit, offset } => agent::children(call, &id, limit, offset),
+        What::Agent(id) => agents::get(call, &id),
+        What::Agents { parent, status, limit, offset } => agents::list(call, parent.as_ref(), status, limit, offset),
+        What::Children { id, limit, offset } => agents::children(call, &id, limit, offset),
         What::Patch { id, patch } => agent::patch(call, &id, *patch),
         What::SetStatus { id, status } => agent::set_status(call, &id, status),
-        What::Ancestry(id) => agent::ancestry(call, &id),
+        What::Ancestry(id) => agents::ancestry(call, &id),
         What::AddCredential(credential) => credential::add(call, *credential),
         What::Credential(id) => credential::get(call, &id),
         What::Credentials { agent, include_revoked, limit, offset } => {

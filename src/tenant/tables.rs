@@ -19,7 +19,6 @@ const FIRST: &[&str] = &[
         deactivated INTEGER, created INTEGER NOT NULL, updated INTEGER NOT NULL
     ) STRICT",
     // The number is part of every index of a table that has one: these hold the whole order of a page.
-    "CREATE INDEX tenant_agent_root ON tenant_agent (path) WHERE parent IS NULL",
     "CREATE UNIQUE INDEX tenant_agent_name ON tenant_agent (parent, name)",
     "CREATE INDEX tenant_agent_status ON tenant_agent (status, path)",
     "CREATE INDEX tenant_agent_parent ON tenant_agent (parent)",
