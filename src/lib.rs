@@ -10,9 +10,10 @@
 //! [`edge`](crate) exists on wasm32 alone and is all that knows the platform. [`http`] is the route table and one
 //! file per endpoint family. [`grant`] turns a token request into tokens. [`machine`] holds everything that changes,
 //! as pure functions of (state, command, now). [`oauth`] and [`jose`] are wire vocabulary. [`account`] is what people
-//! list and query, in SQL; [`people`] finds them, and [`oidc`] says who they are; [`provider`] judges what others say about them, and
-//! [`vouch`] what follows. [`policy`] decides who may do what, and [`constraint`] what a delegated right is bound to; neither knows of storage
-//! or transport. [`verify`] says whether a token counts, and [`dpop`] whether its bearer has the key that it is bound to.
+//! list and query, in SQL, and [`tenant`] what is kept of agents, in the same objects; [`people`] finds them, and [`oidc`] says who they
+//! are; [`provider`] judges what others say about them, and [`vouch`] what follows. [`policy`] decides who may do what, and
+//! [`constraint`] what a delegated right is bound to; neither knows of storage or transport. [`verify`] says whether a token counts, and
+//! [`dpop`] whether its bearer has the key that it is bound to.
 //!
 //! # A token request, from door to door
 //!
@@ -69,6 +70,7 @@ pub mod refresh;
 pub mod secret;
 pub mod status;
 pub mod store;
+pub mod tenant;
 pub mod time;
 pub mod trace;
 pub mod upstream;

@@ -77,22 +77,58 @@ const REMOVAL: [&str; 9] = [
     "DROP TABLE IF EXISTS migration",
 ];
 
+/// Tables that have a version of their own, and how it is kept.
+pub(crate) struct Track {
+    /// Finds a row if there are any tables.
+    pub is_there: &'static str,
+    /// Makes the table of versions.
+    pub create: &'static str,
+    /// Begins at version 0.
+    pub begin: &'static str,
+    /// The last version.
+    pub version: &'static str,
+    /// Takes down a version.
+    pub advance: &'static str,
+}
+
+const PERSON: Track = Track {
+    is_there: "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'",
+    create: "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY) STRICT",
+    begin: "INSERT OR IGNORE INTO migration (version) VALUES (0)",
+    version: "SELECT max(version) FROM migration",
+    advance: "INSERT INTO migration (version) VALUES (?)",
+};
+
+impl Track {
+    /// Brings tables that are there up to the last of `steps`; says whether there are any.
+    pub(crate) fn upgrade(&self, sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlError> {
+        if sql.run(self.is_there, &[])?.is_empty() {
+            return Ok(false);
+        }
+        let version = first(sql.run(self.version, &[])?).map_or(Ok(0), |mut row| row.number())?;
+        for (number, step) in (1..).zip(steps).filter(|(number, _)| *number > version) {
+            for statement in *step {
+                sql.run(statement, &[])?;
+            }
+            sql.run(self.advance, &[Value::number(number)?])?;
+        }
+        Ok(true)
+    }
+
+    /// Makes the tables, unless they are there.
+    pub(crate) fn create(&self, sql: &impl Sql, steps: &[&[&'static str]]) -> Result<(), SqlError> {
+        sql.run(self.create, &[])?;
+        sql.run(self.begin, &[])?;
+        self.upgrade(sql, steps).map(|_| ())
+    }
+}
+
 /// Brings tables that are there up to the last of `steps`; says whether there are any.
 ///
 /// # Errors
 /// The database refused a step.
 pub fn upgrade(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlError> {
-    if sql.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'", &[])?.is_empty() {
-        return Ok(false);
-    }
-    let version = first(sql.run("SELECT max(version) FROM migration", &[])?).map_or(Ok(0), |mut row| row.number())?;
-    for (number, step) in (1..).zip(steps).filter(|(number, _)| *number > version) {
-        for statement in *step {
-            sql.run(statement, &[])?;
-        }
-        sql.run("INSERT INTO migration (version) VALUES (?)", &[Value::number(number)?])?;
-    }
-    Ok(true)
+    PERSON.upgrade(sql, steps)
 }
 
 /// Makes the tables, unless they are there.
@@ -100,9 +136,7 @@ pub fn upgrade(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlErr
 /// # Errors
 /// The database refused a step.
 pub fn create(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<(), SqlError> {
-    sql.run("CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY) STRICT", &[])?;
-    sql.run("INSERT OR IGNORE INTO migration (version) VALUES (0)", &[])?;
-    upgrade(sql, steps).map(|_| ())
+    PERSON.create(sql, steps)
 }
 
 /// Takes every table away.

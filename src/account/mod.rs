@@ -21,6 +21,7 @@ pub use run::{After, carry_out, wake};
 
 use crate::id::{GrantId, RegistrationId, SessionId};
 use crate::oauth::scope::Scope;
+use crate::tenant;
 use crate::time::Timestamp;
 
 /// Names accounts among the kinds of records that can be told something.
@@ -124,8 +125,10 @@ pub enum Command {
     Suspend,
     /// The operator lets the person in again.
     Resume,
-    /// Everything about the person is forgotten.
+    /// Everything about the person is forgotten, and all that is kept of agents here.
     Erase,
+    /// Something of the agents that are kept here: [`tenant`]. It needs no person.
+    Tenant(Box<tenant::Command>),
 }
 
 /// What an account answers.
@@ -158,6 +161,8 @@ pub enum Outcome {
     Subject(String),
     /// Numbered events, and whether there are more.
     Events(Vec<(u64, Event)>, bool),
+    /// What [`Command::Tenant`] is answered.
+    Tenant(Box<tenant::Outcome>),
 }
 
 /// A person.

@@ -3,6 +3,7 @@
 use super::migrations::{self, STEPS};
 use super::sql::{Sql, SqlError};
 use super::{Command, Outcome, agent, connection, event, identity, passkey, person, session};
+use crate::tenant;
 use crate::time::Timestamp;
 
 /// The longest page that is given out.
@@ -20,14 +21,24 @@ pub enum After {
 }
 
 /// Runs `command`. Only [`Command::Open`] and [`Command::Join`] make tables; until then, and after [`Command::Erase`], everything else is
-/// answered with [`Outcome::Nobody`] and leaves nothing behind.
+/// answered with [`Outcome::Nobody`] and leaves nothing behind. [`Command::Tenant`] has nothing to do with that.
 ///
 /// # Errors
 /// A statement failed. What the ones before it have changed must not stay.
 pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, After), SqlError> {
+    let command = match command {
+        Command::Tenant(command) => {
+            let (outcome, due) = tenant::carry_out(*command, sql, now)?;
+            return Ok((Outcome::Tenant(Box::new(outcome)), due.map_or(After::Nothing, After::Wake)));
+        }
+        command => command,
+    };
     let opens = matches!(command, Command::Open { .. } | Command::Join(_));
     let starts = matches!(command, Command::SignedIn(_));
     let erases = matches!(command, Command::Erase);
+    if erases {
+        tenant::tables::remove(sql)?;
+    }
     let is_there = migrations::upgrade(sql, STEPS)?;
     if opens && !is_there {
         migrations::create(sql, STEPS)?;
@@ -47,16 +58,18 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
     Ok((outcome, after))
 }
 
-/// Forgets the sessions that have expired; says when the next one does.
+/// Forgets the sessions that have expired; says when the next one does, or when a webhook is to be told something if that is earlier.
 ///
 /// # Errors
 /// A statement failed.
 pub fn wake(sql: &impl Sql, now: Timestamp) -> Result<Option<Timestamp>, SqlError> {
+    let due = tenant::wake(sql, now)?;
     if !migrations::upgrade(sql, STEPS)? {
-        return Ok(None);
+        return Ok(due);
     }
     session::expire(sql, now)?;
-    session::next_expiry(sql)
+    let expiry = session::next_expiry(sql)?;
+    Ok(due.into_iter().chain(expiry).min())
 }
 
 /// What a suspended person cannot do: come in, or prepare to.
@@ -103,5 +116,7 @@ fn dispatch(command: Command, sql: &impl Sql, now: Timestamp) -> Result<Outcome,
         Command::Suspend => person::suspend(sql, true, now),
         Command::Resume => person::suspend(sql, false, now),
         Command::Erase => migrations::remove(sql).map(|()| Outcome::Done),
+        // Needs no person, and was carried out before.
+        Command::Tenant(_) => Ok(Outcome::Refused),
     }
 }

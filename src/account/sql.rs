@@ -63,6 +63,12 @@ impl From<u32> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
 impl From<bool> for Value {
     fn from(is: bool) -> Self {
         Self::Integer(is.into())
@@ -94,7 +100,7 @@ impl From<Vec<Value>> for Row {
 
 impl Row {
     /// Text, or null.
-    pub(super) fn maybe_text(&mut self) -> Result<Option<String>, SqlError> {
+    pub(crate) fn maybe_text(&mut self) -> Result<Option<String>, SqlError> {
         match self.0.next() {
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(Value::Null) => Ok(None),
@@ -102,7 +108,7 @@ impl Row {
         }
     }
 
-    pub(super) fn text(&mut self) -> Result<String, SqlError> {
+    pub(crate) fn text(&mut self) -> Result<String, SqlError> {
         self.maybe_text()?.ok_or_else(|| unexpected("text"))
     }
 
@@ -114,50 +120,63 @@ impl Row {
         }
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, SqlError> {
+    pub(crate) fn number(&mut self) -> Result<u64, SqlError> {
         self.maybe_number()?.ok_or_else(|| unexpected("a number"))
     }
 
-    pub(super) fn small(&mut self) -> Result<u32, SqlError> {
+    pub(crate) fn small(&mut self) -> Result<u32, SqlError> {
         u32::try_from(self.number()?).map_err(|_| unexpected("a number below 2^32"))
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, SqlError> {
+    /// A whole number of either sign.
+    pub(crate) fn signed(&mut self) -> Result<i32, SqlError> {
+        match self.0.next() {
+            Some(Value::Integer(number)) => i32::try_from(number).map_err(|_| unexpected("a number of 32 bits")),
+            _ => Err(unexpected("a number")),
+        }
+    }
+
+    /// A number below 2^32, or null.
+    pub(crate) fn maybe_small(&mut self) -> Result<Option<u32>, SqlError> {
+        self.maybe_number()?.map(u32::try_from).transpose().map_err(|_| unexpected("a number below 2^32"))
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, SqlError> {
         Ok(self.number()? != 0)
     }
 
     /// A time, or null.
-    pub(super) fn maybe_time(&mut self) -> Result<Option<Timestamp>, SqlError> {
+    pub(crate) fn maybe_time(&mut self) -> Result<Option<Timestamp>, SqlError> {
         Ok(self.maybe_number()?.map(Timestamp::from_millis))
     }
 
     /// A time; null is [`Timestamp::NEVER`].
-    pub(super) fn time(&mut self) -> Result<Timestamp, SqlError> {
+    pub(crate) fn time(&mut self) -> Result<Timestamp, SqlError> {
         Ok(self.maybe_time()?.unwrap_or(Timestamp::NEVER))
     }
 
-    pub(super) fn parsed<T: FromStr>(&mut self) -> Result<T, SqlError> {
+    pub(crate) fn parsed<T: FromStr>(&mut self) -> Result<T, SqlError> {
         self.text()?.parse().map_err(|_| unexpected("an identifier"))
     }
 
     /// An identifier, or null.
-    pub(super) fn maybe_parsed<T: FromStr>(&mut self) -> Result<Option<T>, SqlError> {
+    pub(crate) fn maybe_parsed<T: FromStr>(&mut self) -> Result<Option<T>, SqlError> {
         self.maybe_text()?.map(|text| text.parse()).transpose().map_err(|_| unexpected("an identifier"))
     }
 }
 
 /// The first row, if there is one.
-pub(super) fn first(rows: Vec<Row>) -> Option<Row> {
+pub(crate) fn first(rows: Vec<Row>) -> Option<Row> {
     rows.into_iter().next()
 }
 
 /// Every row, read.
-pub(super) fn all<T>(rows: Vec<Row>, read: impl Fn(&mut Row) -> Result<T, SqlError>) -> Result<Vec<T>, SqlError> {
+pub(crate) fn all<T>(rows: Vec<Row>, read: impl Fn(&mut Row) -> Result<T, SqlError>) -> Result<Vec<T>, SqlError> {
     rows.into_iter().map(|mut row| read(&mut row)).collect()
 }
 
 /// A page of `limit` out of rows that were asked for with one more, and whether there are more.
-pub(super) fn page<T>(rows: Vec<Row>, limit: u32, read: impl Fn(&mut Row) -> Result<T, SqlError>) -> Result<(Vec<T>, bool), SqlError> {
+pub(crate) fn page<T>(rows: Vec<Row>, limit: u32, read: impl Fn(&mut Row) -> Result<T, SqlError>) -> Result<(Vec<T>, bool), SqlError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     Ok((rows.into_iter().take(limit).map(|mut row| read(&mut row)).collect::<Result<_, _>>()?, more))

@@ -13,7 +13,7 @@ use crate::world::{ISSUER, World};
 
 const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 
-fn check(name: &str, actual: &str) {
+pub fn check(name: &str, actual: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -23,7 +23,7 @@ fn check(name: &str, actual: &str) {
     assert!(actual == expected, "{name} has changed; it is now\n{actual}");
 }
 
-fn pretty(value: &Value) -> String {
+pub fn pretty(value: &Value) -> String {
     format!("{}\n", serde_json::to_string_pretty(value).unwrap())
 }
 

@@ -39,6 +39,7 @@ mod repeats;
 mod signed_in;
 mod sqlite;
 mod taken_back;
+mod tenant;
 mod trace;
 mod upstream;
 mod world;

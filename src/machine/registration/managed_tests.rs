@@ -189,7 +189,10 @@ fn a_suspended_agent_can_do_nothing_and_comes_back_as_it_was() {
 fn a_refresh_token_is_revoked_with_what_it_has_brought() {
     let mut one = child();
     let (first, stamp) = authenticate(&mut one, "key", 1 << 31).unwrap();
-    one.run(Command::Issue { proof: Proof::ApiKey { digests: vec![digest("key")] }, block: Some((Block { list: 3, start: 4, len: 1 }, Ttl::from_seconds(900))) });
+    one.run(Command::Issue {
+        proof: Proof::ApiKey { digests: vec![digest("key")] },
+        block: Some((Block { list: 3, start: 4, len: 1 }, Ttl::from_seconds(900))),
+    });
     let presented = refresh::Presented::parse(first.text(), &masters()).unwrap();
     one.run(Command::RevokeRefresh(presented.command()));
     assert!(!counts(&one, stamp) && spend(&mut one, first.text()).is_none() && works(&mut one, "key"));

@@ -1,0 +1,208 @@
+//! Delegations, as their cells tell of them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::call::{Call, Stop, page};
+use super::tally::{self, ACCOUNT};
+use super::words::DelegationStatus;
+use super::{Delegation, MOST_PEERS, Outcome, Peer, Refused};
+use crate::account::sql::{LARGEST, Row, Sql, SqlError, Value, all, first};
+use crate::id::{DelegationId, RegistrationId};
+use crate::time::Timestamp;
+
+/// So many may wait for the account to accept them; more are not listed.
+pub(super) const MOST_PENDING: u64 = 256;
+
+macro_rules! delegations {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, sequence, delegator, delegate, peer, scopes, constraints, chain_depth, max_chain_depth, upstream, status, expires,
+             revoked, created, updated, number FROM tenant_delegation ",
+            $rest
+        )
+    };
+}
+
+/// Takes a telling, unless a later one or the same has been heard: so it may come twice, late, or in any order.
+pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome, Stop> {
+    if call.caller.is_some() {
+        return Err(Refused::Forbidden.into());
+    }
+    let known = find(call, &told.id)?;
+    if let Some((known, _)) = &known
+        && (told.sequence <= known.sequence || told.delegator != known.delegator || told.delegate != known.delegate)
+    {
+        return Ok(Outcome::Delegation(Box::new(known.clone()), false));
+    }
+    let was_pending = known.as_ref().is_some_and(|(known, _)| known.status == DelegationStatus::Pending);
+    let is_pending = told.status == DelegationStatus::Pending;
+    if is_pending && !was_pending && tally::sum(call, ACCOUNT, &["delegations.pending"])? >= MOST_PENDING {
+        return Err(Refused::TooMany.into());
+    }
+    let until = until(&told)?;
+    let number = write(call, &told, &until)?;
+    if known.is_none() {
+        let mut parties: BTreeSet<String> = call.counted(&told.delegator)?.into_iter().collect();
+        parties.extend(call.counted(&told.delegate)?);
+        for agent in &parties {
+            call.sql.run(
+                "INSERT INTO tenant_party (agent, number, until) VALUES (?, ?, ?)",
+                &[agent.as_str().into(), Value::number(number)?, until.clone()],
+            )?;
+        }
+        tally::add(call, parties.iter().map(String::as_str), "delegations", 1)?;
+    } else {
+        call.sql.run("UPDATE tenant_party SET until = ? WHERE number = ?", &[until, Value::number(number)?])?;
+    }
+    match (was_pending, is_pending) {
+        (false, true) => tally::add(call, [ACCOUNT], "delegations.pending", 1)?,
+        (true, false) => tally::add(call, [ACCOUNT], "delegations.pending", -1)?,
+        _ => {}
+    }
+    Ok(Outcome::Delegation(Box::new(told), true))
+}
+
+pub(super) fn get(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Outcome, Stop> {
+    Ok(Outcome::Delegation(Box::new(reached(call, id)?), false))
+}
+
+pub(super) fn list(call: &Call<'_, impl Sql>, active_only: bool, limit: u32, offset: u32) -> Result<Outcome, Stop> {
+    call.reach()?;
+    let caller = call.caller_name();
+    let [limit, offset] = page(limit, offset);
+    let (numbers, total) = if active_only {
+        let rows = call.sql.run(
+            "SELECT number FROM tenant_party WHERE agent = ? AND until > ? ORDER BY until, number LIMIT ? OFFSET ?",
+            &[caller.into(), call.now.into(), limit, offset],
+        )?;
+        // Which of them count depends on the time: of those alone there is no count that is kept.
+        let values = [caller.into(), call.now.into()];
+        let total = first(call.sql.run("SELECT count(*) FROM tenant_party WHERE agent = ? AND until > ?", &values)?);
+        (rows, total.map_or(Ok(0), |mut row| row.number())?)
+    } else {
+        let rows = call
+            .sql
+            .run("SELECT number FROM tenant_party WHERE agent = ? ORDER BY number LIMIT ? OFFSET ?", &[caller.into(), limit, offset])?;
+        (rows, tally::sum(call, caller, &["delegations"])?)
+    };
+    let mut found = Vec::new();
+    for mut row in numbers {
+        let rows = call.sql.run(delegations!("WHERE number = ?"), &[Value::number(row.number()?)?])?;
+        found.extend(all(rows, read)?);
+    }
+    Ok(Outcome::Delegations(found, total))
+}
+
+/// Breadth first over what counts now. Agents of other accounts are found, but not what they are connected with.
+pub(super) fn peers(call: &Call<'_, impl Sql>, agent: &RegistrationId) -> Result<Outcome, Stop> {
+    call.reached(&call.reach()?, agent)?;
+    let mut seen = BTreeSet::from([agent.clone()]);
+    let (mut found, mut next) = (Vec::new(), VecDeque::from([agent.clone()]));
+    while let Some(agent) = next.pop_front() {
+        let values = [agent.as_str().into(), call.now.into(), u32::try_from(MOST_PEERS).unwrap_or(u32::MAX).into()];
+        for statement in [
+            "SELECT delegate, peer FROM tenant_delegation WHERE delegator = ? AND until > ? ORDER BY until LIMIT ?",
+            "SELECT delegator, peer FROM tenant_delegation WHERE delegate = ? AND until > ? ORDER BY until LIMIT ?",
+        ] {
+            for mut row in call.sql.run(statement, &values)? {
+                let peer = Peer { agent: row.parsed()?, account: row.maybe_parsed()? };
+                if found.len() == MOST_PEERS {
+                    return Ok(Outcome::Peers(found));
+                }
+                if seen.insert(peer.agent.clone()) {
+                    if peer.account.is_none() {
+                        next.push_back(peer.agent.clone());
+                    }
+                    found.push(peer);
+                }
+            }
+        }
+    }
+    Ok(Outcome::Peers(found))
+}
+
+pub(super) fn downstream(call: &Call<'_, impl Sql>, id: &DelegationId, limit: u32, offset: u32) -> Result<Outcome, Stop> {
+    reached(call, id)?;
+    let [limit, offset] = page(limit, offset);
+    let rows = call.sql.run(delegations!("WHERE source = ? ORDER BY number LIMIT ? OFFSET ?"), &[id.as_str().into(), limit, offset])?;
+    let total = first(call.sql.run("SELECT count(*) FROM tenant_delegation WHERE source = ?", &[id.as_str().into()])?);
+    Ok(Outcome::Delegations(all(rows, read)?, total.map_or(Ok(0), |mut row| row.number())?))
+}
+
+/// Until when it counts, as far as it knows.
+fn until(delegation: &Delegation) -> Result<Value, SqlError> {
+    let until = match delegation.status {
+        DelegationStatus::Active => delegation.expires.map_or(LARGEST, Timestamp::millis).min(LARGEST),
+        DelegationStatus::Pending | DelegationStatus::Declined | DelegationStatus::Revoked => 0,
+    };
+    Value::number(until)
+}
+
+/// Its number.
+fn write(call: &Call<'_, impl Sql>, told: &Delegation, until: &Value) -> Result<u64, SqlError> {
+    let upstream: Vec<&str> = told.upstream.iter().map(DelegationId::as_str).collect();
+    let rows = call.sql.run(
+        "INSERT INTO tenant_delegation (id, sequence, delegator, delegate, peer, scopes, constraints, chain_depth, max_chain_depth, source,
+             upstream, status, expires, revoked, created, updated, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, peer = excluded.peer, scopes = excluded.scopes,
+             constraints = excluded.constraints, status = excluded.status, expires = excluded.expires, revoked = excluded.revoked,
+             updated = excluded.updated, until = excluded.until
+         RETURNING number",
+        &[
+            told.id.as_str().into(),
+            Value::number(told.sequence)?,
+            told.delegator.as_str().into(),
+            told.delegate.as_str().into(),
+            told.peer.as_ref().map(|peer| peer.as_str()).into(),
+            told.scopes.to_string().into(),
+            told.constraints.as_str().into(),
+            told.chain_depth.into(),
+            told.max_chain_depth.into(),
+            upstream.last().copied().into(),
+            upstream.join(" ").into(),
+            told.status.into(),
+            told.expires.into(),
+            told.revoked.into(),
+            told.created.into(),
+            told.updated.into(),
+            until.clone(),
+        ],
+    )?;
+    first(rows).ok_or_else(|| SqlError("a row that was written has no number".to_owned()))?.number()
+}
+
+fn reached(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Delegation, Stop> {
+    call.reach()?;
+    let (delegation, number) = find(call, id)?.ok_or(Refused::Missing)?;
+    let party = [call.caller_name().into(), Value::number(number)?];
+    if call.sql.run("SELECT 1 FROM tenant_party WHERE agent = ? AND number = ?", &party)?.is_empty() {
+        return Err(Refused::Missing.into());
+    }
+    Ok(delegation)
+}
+
+fn find(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Option<(Delegation, u64)>, SqlError> {
+    let rows = call.sql.run(delegations!("WHERE id = ?"), &[id.as_str().into()])?;
+    first(rows).map(|mut row| Ok((read(&mut row)?, row.number()?))).transpose()
+}
+
+fn read(row: &mut Row) -> Result<Delegation, SqlError> {
+    let unreadable = |_| SqlError("a column is not an identifier".to_owned());
+    Ok(Delegation {
+        id: row.parsed()?,
+        sequence: row.number()?,
+        delegator: row.parsed()?,
+        delegate: row.parsed()?,
+        peer: row.maybe_parsed()?,
+        scopes: row.parsed()?,
+        constraints: row.text()?,
+        chain_depth: row.small()?,
+        max_chain_depth: row.small()?,
+        upstream: row.text()?.split(' ').filter(|id| !id.is_empty()).map(|id| id.parse().map_err(unreadable)).collect::<Result<_, _>>()?,
+        status: row.parsed()?,
+        expires: row.maybe_time()?,
+        revoked: row.maybe_time()?,
+        created: row.time()?,
+        updated: row.time()?,
+    })
+}

@@ -1,0 +1,237 @@
+//! The queue of what webhooks are to be told.
+//!
+//! Whoever asks what is due takes it for [`LEASE`] and says how it ended. If nobody says, it is due again: so it comes at least once.
+
+use super::call::{Call, Stop, page};
+use super::tally::{self, ACCOUNT};
+use super::words::DeliveryState;
+use super::{Delivery, Emit, Outcome, Refused, Webhook, webhook};
+use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
+use crate::id::WebhookId;
+use crate::time::{Timestamp, Ttl};
+
+/// For so long an attempt belongs to whoever has asked for it.
+pub const LEASE: Ttl = Ttl::from_seconds(60);
+/// So many are kept.
+pub const MOST: u64 = 10_000;
+/// What was taken can be looked at for so long.
+pub const DELIVERED_FOR: Ttl = Ttl::from_seconds(3 * 86_400);
+/// What was given up can be looked at for so long.
+pub const DEAD_FOR: Ttl = Ttl::from_seconds(7 * 86_400);
+
+/// How long it waits after each attempt that has failed: 5 s, 30 s, 2 min, 10 min, 1 h, 6 h, 24 h. After the last there is none.
+const WAITS: [u64; 7] = [5, 30, 120, 600, 3600, 21_600, 86_400];
+/// If nobody takes what is due, the alarm does not ring more often.
+const PATIENCE: Ttl = Ttl::from_seconds(5);
+/// So many are given out at once.
+const MOST_AT_ONCE: u32 = 16;
+/// So many that are too old go at once.
+const SWEPT: u32 = 32;
+/// The answer of who does not want to be told anything any more (RFC 9110, section 15.5.11).
+const GONE: u32 = 410;
+
+macro_rules! deliveries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, webhook, event_type, payload, attempt, due, status, error, state, created, updated FROM tenant_delivery ",
+            $rest
+        )
+    };
+}
+
+/// How long to wait after the `attempt`th (1 is the first) has failed: up to a fifth longer, as `jitter` has it. `None` after the last.
+#[must_use]
+pub fn wait(attempt: u32, jitter: u32) -> Option<Ttl> {
+    let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
+    let millis = WAITS.get(index)? * 1000;
+    Some(Ttl::from_millis(millis + ((millis / 5 * u64::from(jitter)) >> u32::BITS)))
+}
+
+pub(super) fn enqueue(call: &Call<'_, impl Sql>, webhook: &Webhook, emit: &Emit) -> Result<(), SqlError> {
+    sweep(call)?;
+    make_room(call)?;
+    call.sql.run(
+        "INSERT INTO tenant_delivery (webhook, event_type, payload, attempt, due, state, created, updated) VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
+        &[
+            webhook.id.as_str().into(),
+            emit.event_type.as_str().into(),
+            emit.payload.as_str().into(),
+            call.now.into(),
+            DeliveryState::Pending.into(),
+            call.now.into(),
+            call.now.into(),
+        ],
+    )?;
+    tally::add(call, [ACCOUNT, webhook.id.as_str()], "deliveries", 1)
+}
+
+/// Gives out what is due, and counts the attempt before it is made: what is never settled comes to an end too.
+pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32) -> Result<Outcome, Stop> {
+    internal(call)?;
+    let rows = call
+        .sql
+        .run(deliveries!("WHERE due <= ? ORDER BY due, number LIMIT ?"), &[call.now.into(), limit.clamp(1, MOST_AT_ONCE).into()])?;
+    let mut given = Vec::new();
+    for mut delivery in all(rows, read)? {
+        match webhook::find(call, &delivery.webhook)? {
+            None => remove(call, call.sql.run("DELETE FROM tenant_delivery WHERE number = ? RETURNING webhook", &[number(&delivery)?])?)?,
+            Some((webhook, _)) if !webhook.enabled => give_up(call, &delivery, None, Some("the webhook is not enabled".to_owned()))?,
+            Some(_) if usize::try_from(delivery.attempt).is_ok_and(|attempts| attempts > WAITS.len()) => {
+                give_up(call, &delivery, delivery.status, Some("the last attempt has not ended".to_owned()))?;
+            }
+            Some((webhook, _)) => {
+                let until = call.now.plus(LEASE);
+                (delivery.attempt, delivery.due) = (delivery.attempt + 1, Some(until));
+                call.sql.run(
+                    "UPDATE tenant_delivery SET attempt = ?, due = ?, updated = ? WHERE number = ?",
+                    &[delivery.attempt.into(), until.into(), call.now.into(), number(&delivery)?],
+                )?;
+                delivery.updated = call.now;
+                given.push((delivery, webhook));
+            }
+        }
+    }
+    Ok(Outcome::Due(given))
+}
+
+/// Takes how an attempt ended, unless it belongs to somebody else by now.
+pub(super) fn settle(
+    call: &Call<'_, impl Sql>,
+    number: u64,
+    attempt: u32,
+    status: Option<u32>,
+    error: Option<String>,
+    jitter: u32,
+) -> Result<Outcome, Stop> {
+    internal(call)?;
+    let rows =
+        call.sql.run(deliveries!("WHERE number = ? AND attempt = ? AND due IS NOT NULL"), &[Value::number(number)?, attempt.into()])?;
+    let Some(mut row) = first(rows) else { return Ok(Outcome::Done(false)) };
+    let delivery = read(&mut row)?;
+    let number = Value::number(number)?;
+    if status.is_some_and(|status| (200..300).contains(&status)) {
+        call.sql.run(
+            "UPDATE tenant_delivery SET state = ?, due = NULL, status = ?, error = NULL, updated = ? WHERE number = ?",
+            &[DeliveryState::Delivered.into(), status.into(), call.now.into(), number],
+        )?;
+    } else if status == Some(GONE) {
+        webhook::disable(call, &delivery.webhook)?;
+        give_up(call, &delivery, status, error)?;
+    } else if let Some(wait) = wait(attempt, jitter) {
+        call.sql.run(
+            "UPDATE tenant_delivery SET due = ?, status = ?, error = ?, updated = ? WHERE number = ?",
+            &[call.now.plus(wait).into(), status.into(), error.into(), call.now.into(), number],
+        )?;
+    } else {
+        give_up(call, &delivery, status, error)?;
+    }
+    sweep(call)?;
+    Ok(Outcome::Done(true))
+}
+
+pub(super) fn list(call: &Call<'_, impl Sql>, id: &WebhookId, limit: u32, offset: u32) -> Result<Outcome, Stop> {
+    webhook::reached(call, &call.reach()?, id)?;
+    let [limit, offset] = page(limit, offset);
+    let rows =
+        call.sql.run(deliveries!("WHERE webhook = ? ORDER BY number DESC LIMIT ? OFFSET ?"), &[id.as_str().into(), limit, offset])?;
+    Ok(Outcome::Deliveries(all(rows, read)?, tally::sum(call, id.as_str(), &["deliveries"])?))
+}
+
+/// When something is due next.
+pub(super) fn next_due(call: &Call<'_, impl Sql>) -> Result<Option<Timestamp>, SqlError> {
+    first(call.sql.run("SELECT due FROM tenant_delivery WHERE due IS NOT NULL ORDER BY due LIMIT 1", &[])?)
+        .map(|mut row| row.time())
+        .transpose()
+}
+
+/// When the alarm has to ring again, after it has.
+pub(super) fn next_alarm(call: &Call<'_, impl Sql>) -> Result<Option<Timestamp>, SqlError> {
+    sweep(call)?;
+    Ok(next_due(call)?.map(|due| due.max(call.now.plus(PATIENCE))))
+}
+
+/// No agent delivers anything.
+fn internal(call: &Call<'_, impl Sql>) -> Result<(), Stop> {
+    if call.caller.is_some() { Err(Refused::Forbidden.into()) } else { Ok(()) }
+}
+
+fn number(delivery: &Delivery) -> Result<Value, SqlError> {
+    Value::number(delivery.number)
+}
+
+fn give_up(call: &Call<'_, impl Sql>, delivery: &Delivery, status: Option<u32>, error: Option<String>) -> Result<(), SqlError> {
+    call.sql.run(
+        "UPDATE tenant_delivery SET state = ?, due = NULL, status = ?, error = ?, updated = ? WHERE number = ?",
+        &[DeliveryState::Dead.into(), status.into(), error.into(), call.now.into(), number(delivery)?],
+    )?;
+    Ok(())
+}
+
+/// Some of what is too old goes.
+fn sweep(call: &Call<'_, impl Sql>) -> Result<(), SqlError> {
+    for (state, kept) in [(DeliveryState::Delivered, DELIVERED_FOR), (DeliveryState::Dead, DEAD_FOR)] {
+        let gone = call.sql.run(
+            "DELETE FROM tenant_delivery WHERE number IN
+                 (SELECT number FROM tenant_delivery WHERE state = ? AND updated < ? ORDER BY updated LIMIT ?) RETURNING webhook",
+            &[state.into(), call.now.minus(kept).into(), SWEPT.into()],
+        )?;
+        remove(call, gone)?;
+    }
+    Ok(())
+}
+
+/// The oldest that was taken goes first, then the oldest that was given up, then the oldest of all.
+fn make_room(call: &Call<'_, impl Sql>) -> Result<(), SqlError> {
+    if tally::sum(call, ACCOUNT, &["deliveries"])? < MOST {
+        return Ok(());
+    }
+    for state in [DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Pending] {
+        let gone = call.sql.run(
+            "DELETE FROM tenant_delivery WHERE number IN
+                 (SELECT number FROM tenant_delivery WHERE state = ? ORDER BY updated, number LIMIT 1) RETURNING webhook",
+            &[state.into()],
+        )?;
+        if !gone.is_empty() {
+            return remove(call, gone);
+        }
+    }
+    Ok(())
+}
+
+/// Counts what was deleted.
+fn remove(call: &Call<'_, impl Sql>, gone: Vec<Row>) -> Result<(), SqlError> {
+    for mut row in gone {
+        tally::add(call, [ACCOUNT, &row.text()?], "deliveries", -1)?;
+    }
+    Ok(())
+}
+
+fn read(row: &mut Row) -> Result<Delivery, SqlError> {
+    Ok(Delivery {
+        number: row.number()?,
+        webhook: row.parsed()?,
+        event_type: row.text()?,
+        payload: row.text()?,
+        attempt: row.small()?,
+        due: row.maybe_time()?,
+        status: row.maybe_small()?,
+        error: row.maybe_text()?,
+        state: row.parsed()?,
+        created: row.time()?,
+        updated: row.time()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_are_spread_by_at_most_a_fifth() {
+        let waits: Vec<_> = (1..=8).map(|attempt| wait(attempt, 0).map(Ttl::seconds)).collect();
+        assert_eq!(waits, [Some(5), Some(30), Some(120), Some(600), Some(3600), Some(21_600), Some(86_400), None]);
+        assert_eq!(wait(0, 0), None);
+        assert_eq!(wait(1, u32::MAX), Some(Ttl::from_millis(5999)));
+        assert_eq!(wait(7, u32::MAX / 2 + 1), Some(Ttl::from_seconds(86_400 + 8640)));
+    }
+}

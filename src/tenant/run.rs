@@ -1,0 +1,152 @@
+//! Carries out one command, in the transaction that the account has begun.
+
+use super::call::{Call, Stop};
+use super::tables::{self, STEPS};
+use super::words::{AuditOutcome, TrustLevel};
+use super::{Command, Outcome, What, agent, agents, audit, credential, delegation, delivery, policy, repeat, webhook};
+use crate::account::sql::{Sql, SqlError};
+use crate::time::Timestamp;
+
+/// Runs `command`; also says when something is due that it has to do with.
+///
+/// # Errors
+/// A statement failed. What the ones before it have changed must not stay.
+pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
+    let Command { caller, what, audit, emit, retain } = command;
+    if !tables::upgrade(sql, STEPS)? {
+        if !what.opens() && audit.is_empty() {
+            return Ok((Outcome::Nothing, None));
+        }
+        tables::create(sql, STEPS)?;
+    }
+    let call = Call { sql, now, caller };
+    let delivers = matches!(what, What::Due { .. } | What::Settled { .. });
+    let changes = changes(&what);
+    let outcome = match dispatch(what, &call) {
+        Ok(outcome) => outcome,
+        Err(Stop::Refused(refused)) => Outcome::Refused(refused),
+        Err(Stop::Failed(error)) => return Err(error),
+    };
+    if outcome.is_refused() {
+        let denied = audit.into_iter().map(|row| super::AuditRow { outcome: AuditOutcome::Denied, ..row });
+        audit::append(&call, denied.collect(), retain)?;
+        return Ok((outcome, None));
+    }
+    let mut told = false;
+    // The same again has been audited, and told, the first time.
+    if !changes || has_changed(&outcome) {
+        audit::append(&call, audit, retain)?;
+        webhook::emit(&call, &emit)?;
+        told = !emit.is_empty();
+    }
+    let due = if told || delivers { delivery::next_due(&call)? } else { None };
+    Ok((outcome, due))
+}
+
+/// When the alarm has to ring again, after it has.
+///
+/// # Errors
+/// A statement failed.
+pub(crate) fn wake(sql: &impl Sql, now: Timestamp) -> Result<Option<Timestamp>, SqlError> {
+    if !tables::upgrade(sql, STEPS)? {
+        return Ok(None);
+    }
+    delivery::next_alarm(&Call { sql, now, caller: None })
+}
+
+/// Whether it is meant to change something: what is only asked is audited whatever the answer is.
+const fn changes(what: &What) -> bool {
+    match what {
+        What::Agent(_)
+        | What::Agents { .. }
+        | What::Children { .. }
+        | What::Ancestry(_)
+        | What::Credential(_)
+        | What::Credentials { .. }
+        | What::Delegation(_)
+        | What::Delegations { .. }
+        | What::Peers(_)
+        | What::Downstream { .. }
+        | What::Policy(_)
+        | What::Policies { .. }
+        | What::Note
+        | What::Audit(_)
+        | What::Webhooks
+        | What::Deliveries { .. }
+        | What::Due { .. }
+        | What::Repeat { .. } => false,
+        What::Root { .. }
+        | What::Create { .. }
+        | What::Patch { .. }
+        | What::SetStatus { .. }
+        | What::AddCredential(_)
+        | What::RotateCredential { .. }
+        | What::RevokeCredential(_)
+        | What::CredentialUsed(_)
+        | What::PutDelegation(_)
+        | What::CreatePolicy(_)
+        | What::PutPolicy { .. }
+        | What::DeletePolicy(_)
+        | What::Subscribe(_)
+        | What::Unsubscribe(_)
+        | What::RotateSecret { .. }
+        | What::Settled { .. } => true,
+    }
+}
+
+const fn has_changed(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Done(changed)
+        | Outcome::Agent(_, changed)
+        | Outcome::Credential(_, changed)
+        | Outcome::Rotated(_, changed)
+        | Outcome::Delegation(_, changed)
+        | Outcome::Policy(_, changed)
+        | Outcome::Webhook(_, changed) => *changed,
+        _ => false,
+    }
+}
+
+fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
+    match what {
+        What::Root { id, profile } => agent::root(call, &id, profile),
+        What::Create { id, parent, ephemeral, profile } => {
+            let trust_level = if ephemeral { TrustLevel::Ephemeral } else { TrustLevel::Delegated };
+            agent::create(call, &id, &parent, trust_level, profile)
+        }
+        What::Agent(id) => agents::get(call, &id),
+        What::Agents { parent, status, limit, offset } => agents::list(call, parent.as_ref(), status, limit, offset),
+        What::Children { id, limit, offset } => agents::children(call, &id, limit, offset),
+        What::Patch { id, patch } => agent::patch(call, &id, *patch),
+        What::SetStatus { id, status } => agent::set_status(call, &id, status),
+        What::Ancestry(id) => agents::ancestry(call, &id),
+        What::AddCredential(credential) => credential::add(call, *credential),
+        What::Credential(id) => credential::get(call, &id),
+        What::Credentials { agent, include_revoked, limit, offset } => {
+            credential::list(call, agent.as_ref(), include_revoked, limit, offset)
+        }
+        What::RotateCredential { id, next, number, prefix } => credential::rotate(call, &id, next, number, prefix),
+        What::RevokeCredential(id) => credential::revoke(call, &id),
+        What::CredentialUsed(id) => credential::used(call, &id),
+        What::PutDelegation(told) => delegation::put(call, *told),
+        What::Delegation(id) => delegation::get(call, &id),
+        What::Delegations { active_only, limit, offset } => delegation::list(call, active_only, limit, offset),
+        What::Peers(agent) => delegation::peers(call, &agent),
+        What::Downstream { id, limit, offset } => delegation::downstream(call, &id, limit, offset),
+        What::CreatePolicy(policy) => policy::create(call, *policy),
+        What::Policy(id) => policy::get(call, &id),
+        What::PutPolicy { id, patch } => policy::put(call, &id, *patch),
+        What::DeletePolicy(id) => policy::delete(call, &id),
+        What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
+        What::Note => Ok(Outcome::Done(true)),
+        What::Audit(filter) => audit::list(call, *filter),
+        What::Subscribe(webhook) => webhook::subscribe(call, *webhook),
+        What::Webhooks => webhook::list(call),
+        What::Unsubscribe(id) => webhook::unsubscribe(call, &id),
+        What::RotateSecret { id, previous_until } => webhook::rotate(call, &id, previous_until),
+        What::Deliveries { webhook, limit, offset } => delivery::list(call, &webhook, limit, offset),
+        What::Due { limit } => delivery::due(call, limit),
+        What::Settled { number, attempt, status, error, jitter } => delivery::settle(call, number, attempt, status, error, jitter),
+        What::Repeat { key, request, until } => repeat::repeat(call, &key, &request, until),
+    }
+}

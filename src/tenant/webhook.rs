@@ -1,0 +1,173 @@
+//! Who wants to be told of what.
+
+use super::audit::home;
+use super::call::{Call, Reach, Stop};
+use super::tally::{self, ACCOUNT};
+use super::words::Status;
+use super::{Emit, Outcome, Refused, Webhook, delivery};
+use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
+use crate::id::{RegistrationId, WebhookId};
+use crate::time::Timestamp;
+
+/// So many an account may have.
+pub const MOST: u32 = 32;
+
+macro_rules! webhooks {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, agent, url, events, enabled, secret_version, previous_until, created, updated, path FROM tenant_webhook ",
+            $rest
+        )
+    };
+}
+
+pub(super) fn subscribe(call: &Call<'_, impl Sql>, webhook: Webhook) -> Result<Outcome, Stop> {
+    let reach = call.acting()?;
+    let path = match &webhook.agent {
+        Some(agent) => call.reached(&reach, agent)?.path,
+        None if call.caller.is_none() => String::new(),
+        None => return Err(Refused::Forbidden.into()),
+    };
+    if let Some((known, _)) = find(call, &webhook.id)? {
+        return if known.agent == webhook.agent { Ok(one(known, false)) } else { Err(Refused::Conflict.into()) };
+    }
+    if let Some(agent) = &webhook.agent
+        && call.line(agent)?.iter().any(|node| node.status != Status::Active)
+    {
+        return Err(Refused::Inactive.into());
+    }
+    if tally::sum(call, ACCOUNT, &["webhooks"])? >= MOST.into() {
+        return Err(Refused::TooMany.into());
+    }
+    let webhook = Webhook { enabled: true, secret_version: 1, previous_until: None, created: call.now, updated: call.now, ..webhook };
+    call.sql.run(
+        "INSERT INTO tenant_webhook (id, path, agent, url, events, enabled, secret_version, created, updated)
+         VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?)",
+        &[
+            webhook.id.as_str().into(),
+            path.into(),
+            webhook.agent.as_ref().map(RegistrationId::as_str).into(),
+            webhook.url.as_str().into(),
+            // No name of an event has a space in it.
+            webhook.events.join(" ").into(),
+            call.now.into(),
+            call.now.into(),
+        ],
+    )?;
+    tally::add(call, [ACCOUNT], "webhooks", 1)?;
+    Ok(one(webhook, true))
+}
+
+pub(super) fn list(call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
+    let reach = call.reach()?;
+    let found = everything(call)?.into_iter().filter(|(_, path)| reach.covers(path));
+    Ok(Outcome::Webhooks(found.map(|(webhook, _)| webhook).collect()))
+}
+
+/// What was to be told to it is let go once it comes due.
+pub(super) fn unsubscribe(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Outcome, Stop> {
+    let webhook = reached(call, &call.acting()?, id)?;
+    call.sql.run("DELETE FROM tenant_webhook WHERE id = ?", &[id.as_str().into()])?;
+    tally::add(call, [ACCOUNT], "webhooks", -1)?;
+    Ok(one(webhook, true))
+}
+
+pub(super) fn rotate(call: &Call<'_, impl Sql>, id: &WebhookId, previous_until: Timestamp) -> Result<Outcome, Stop> {
+    let before = reached(call, &call.acting()?, id)?;
+    let webhook = Webhook {
+        secret_version: before.secret_version.saturating_add(1),
+        previous_until: Some(previous_until),
+        updated: call.now,
+        ..before
+    };
+    call.sql.run(
+        "UPDATE tenant_webhook SET secret_version = ?, previous_until = ?, updated = ? WHERE id = ?",
+        &[webhook.secret_version.into(), previous_until.into(), call.now.into(), id.as_str().into()],
+    )?;
+    Ok(one(webhook, true))
+}
+
+/// Whoever reaches the agent that has subscribed it.
+pub(super) fn reached(call: &Call<'_, impl Sql>, reach: &Reach, id: &WebhookId) -> Result<Webhook, Stop> {
+    let (webhook, _) = find(call, id)?.filter(|(_, path)| reach.covers(path)).ok_or(Refused::Missing)?;
+    Ok(webhook)
+}
+
+/// Everybody who wants to know of it, and whose business it is, will be told.
+pub(super) fn emit(call: &Call<'_, impl Sql>, emitted: &[Emit]) -> Result<(), SqlError> {
+    if emitted.is_empty() {
+        return Ok(());
+    }
+    let webhooks = everything(call)?;
+    for each in emitted {
+        let path = home(call, each.about.as_ref())?;
+        for (webhook, of) in &webhooks {
+            if webhook.enabled && path.starts_with(of) && webhook.events.iter().any(|wanted| is_meant(wanted, &each.event_type)) {
+                delivery::enqueue(call, webhook, each)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// It has said that it is gone.
+pub(super) fn disable(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<(), SqlError> {
+    let values = [call.now.into(), id.as_str().into()];
+    call.sql.run("UPDATE tenant_webhook SET enabled = 0, updated = ? WHERE id = ?", &values).map(|_| ())
+}
+
+pub(super) fn find(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Option<(Webhook, String)>, SqlError> {
+    let rows = call.sql.run(webhooks!("WHERE id = ?"), &[Value::from(id.as_str())])?;
+    first(rows).map(|mut row| read(&mut row)).transpose()
+}
+
+/// An account has few.
+fn everything(call: &Call<'_, impl Sql>) -> Result<Vec<(Webhook, String)>, SqlError> {
+    all(call.sql.run(webhooks!("WHERE number > 0 ORDER BY number"), &[])?, read)
+}
+
+fn is_meant(wanted: &str, event: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some("") => true,
+        Some(family) => family.ends_with('.') && event.starts_with(family),
+        None => wanted == event,
+    }
+}
+
+fn one(webhook: Webhook, changed: bool) -> Outcome {
+    Outcome::Webhook(Box::new(webhook), changed)
+}
+
+fn read(row: &mut Row) -> Result<(Webhook, String), SqlError> {
+    let webhook = Webhook {
+        id: row.parsed()?,
+        agent: row.maybe_parsed()?,
+        url: row.text()?,
+        events: row.text()?.split(' ').filter(|event| !event.is_empty()).map(str::to_owned).collect(),
+        enabled: row.flag()?,
+        secret_version: row.small()?,
+        previous_until: row.maybe_time()?,
+        created: row.time()?,
+        updated: row.time()?,
+    };
+    Ok((webhook, row.text()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_meant;
+
+    #[test]
+    fn a_family_of_events_is_meant_by_its_name_and_a_star() {
+        for (wanted, event, meant) in [
+            ("*", "agent.created", true),
+            ("agent.*", "agent.created", true),
+            ("agent.*", "agents.created", false),
+            ("agent*", "agent.created", false),
+            ("agent.created", "agent.created", true),
+            ("agent.created", "agent.created.twice", false),
+        ] {
+            assert_eq!(is_meant(wanted, event), meant, "{wanted} {event}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+use std::cell::{Cell, RefCell};
+
+use postern::account;
+use postern::account::sql::{Row, Sql, SqlError, Value};
+use postern::tenant::tables::{self, STEPS};
+use postern::tenant::{AuditFilter, AuditOutcome, Command, Delegation, DelegationStatus, Emit, Outcome, Patch, PolicyPatch, Status, What};
+use postern::time::Ttl;
+
+use super::{
+    ROOT, add, at, audited, command, crd, create, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg, run, subscribe,
+    webhook, whk,
+};
+use crate::sqlite::Database;
+
+/// One of each, all of which have something to do in [`full`].
+pub(super) fn everything() -> Vec<What> {
+    let list = |parent: Option<u32>, status| What::Agents { parent: parent.map(reg), status, limit: 9, offset: 0 };
+    let credentials =
+        |agent: Option<u32>, include_revoked| What::Credentials { agent: agent.map(reg), include_revoked, limit: 9, offset: 0 };
+    let policies = |agent: Option<u32>| What::Policies { agent: agent.map(reg), enabled_only: true, limit: 9, offset: 0 };
+    let told = Delegation { upstream: vec![dlg(9)], ..delegation(1, 2, 3) };
+    let again = Delegation { sequence: 2, status: DelegationStatus::Pending, ..told.clone() };
+    let status = |status| What::SetStatus { id: reg(3), status };
+    let settled = |number, status| What::Settled { number, attempt: 1, status, error: None, jitter: 0 };
+    let mut all = vec![
+        What::Root { id: reg(ROOT), profile: profile("root", 3) },
+        create(8, 3, "eight", 0),
+        What::Agent(reg(3)),
+        list(None, None),
+        list(None, Some(Status::Active)),
+        list(Some(2), None),
+        list(Some(2), Some(Status::Active)),
+        What::Children { id: reg(1), limit: 9, offset: 0 },
+        What::Patch { id: reg(3), patch: Box::new(Patch { name: Some("new".to_owned()), max_child_depth: Some(1), ..Patch::default() }) },
+        status(Status::Suspended),
+        status(Status::Active),
+        What::Ancestry(reg(5)),
+        add(3, 4),
+        What::Credential(crd(1)),
+        credentials(None, true),
+        credentials(None, false),
+        credentials(Some(4), true),
+        credentials(Some(4), false),
+        What::RotateCredential { id: crd(1), next: crd(9), number: 9, prefix: "key9".to_owned() },
+        What::CredentialUsed(crd(2)),
+        What::RevokeCredential(crd(2)),
+        What::PutDelegation(Box::new(told)),
+        What::PutDelegation(Box::new(again)),
+        What::Delegation(dlg(2)),
+        What::Delegations { active_only: true, limit: 9, offset: 0 },
+        What::Delegations { active_only: false, limit: 9, offset: 0 },
+        What::Peers(reg(2)),
+        What::Downstream { id: dlg(2), limit: 9, offset: 0 },
+        What::CreatePolicy(Box::new(policy(3, Some(2)))),
+        What::Policy(pol(1)),
+        What::PutPolicy { id: pol(1), patch: Box::new(PolicyPatch { priority: Some(4), ..PolicyPatch::default() }) },
+        policies(None),
+        policies(Some(4)),
+        What::DeletePolicy(pol(2)),
+        What::Note,
+        What::Subscribe(Box::new(webhook(3, Some(2), &["*"]))),
+        What::Webhooks,
+        What::RotateSecret { id: whk(1), previous_until: at(9) },
+        What::Deliveries { webhook: whk(1), limit: 9, offset: 0 },
+        What::Due { limit: 16 },
+        settled(1, Some(200)),
+        settled(2, Some(500)),
+        settled(3, Some(410)),
+        What::Unsubscribe(whk(2)),
+        What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
+    ];
+    let some = |text: &str| Some(text.to_owned());
+    for newest_first in [false, true] {
+        let filter = AuditFilter { newest_first, from: Some(at(0)), to: Some(at(9)), limit: 9, ..AuditFilter::default() };
+        for filter in [
+            filter.clone(),
+            AuditFilter { event_type: some("a.b"), ..filter.clone() },
+            AuditFilter { actor_id: some("a"), event_type: some("a.b"), ..filter.clone() },
+            AuditFilter { target_id: some("a"), actor_id: some("a"), ..filter.clone() },
+            AuditFilter { outcome: Some(AuditOutcome::Denied), event_type: some("a.b"), ..filter.clone() },
+            AuditFilter { outcome: Some(AuditOutcome::Success), ..filter },
+        ] {
+            all.push(What::Audit(Box::new(filter)));
+        }
+    }
+    all
+}
+
+/// An account that has something of everything.
+fn full() -> Database {
+    let database = family();
+    for what in [
+        add(1, 4),
+        add(2, 5),
+        What::PutDelegation(Box::new(delegation(2, 2, 3))),
+        What::CreatePolicy(Box::new(policy(1, Some(1)))),
+        What::CreatePolicy(Box::new(policy(2, Some(2)))),
+        subscribe(1, Some(1), &["*"]),
+        subscribe(2, Some(1), &["agent.*"]),
+    ] {
+        own(&database, what);
+    }
+    let emitted: Vec<Emit> = (0..3).map(|_| emit("a.b", None)).collect();
+    run(&database, 0, Command { audit: vec![audited("a.b", Some(2))], emit: emitted, ..command(None, What::Note) });
+    database
+}
+
+/// What is told and audited with every command.
+fn with_notes(what: What) -> account::Command {
+    let (audit, emit) = (vec![audited("a.b", Some(2))], vec![emit("agent.created", Some(2))]);
+    account::Command::Tenant(Box::new(Command { audit, emit, retain: Ttl::from_seconds(60), ..command(None, what) }))
+}
+
+/// Asks of every statement how it will be run.
+struct Planned<'a> {
+    database: &'a Database,
+    plans: RefCell<Vec<String>>,
+}
+
+impl Sql for Planned<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        if !statement.starts_with("CREATE") && !statement.contains("sqlite_master") {
+            for row in self.database.query(&format!("EXPLAIN QUERY PLAN {statement}"), values.len()) {
+                self.plans.borrow_mut().push(format!("{:?} of {statement}", row[3]));
+            }
+        }
+        self.database.run(statement, values)
+    }
+}
+
+#[test]
+fn no_statement_walks_through_a_table_or_sorts() {
+    let database = full();
+    let sql = Planned { database: &database, plans: RefCell::default() };
+    for what in everything() {
+        let command = with_notes(what);
+        let account::Outcome::Tenant(outcome) = database.command_over(&sql, &command, at(0)).unwrap() else { panic!() };
+        assert!(!matches!(*outcome, Outcome::Refused(_) | Outcome::Nothing), "{command:?} {outcome:?}");
+        database.transaction(|| account::wake(&sql, at(0))).unwrap();
+    }
+    let plans = sql.plans.into_inner();
+    for plan in &plans {
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    for index in [
+        "agent_name",
+        "agent_status",
+        "agent_parent",
+        "agent_parent_status",
+        "credential_path",
+        "credential_live",
+        "delegation_source",
+        "delegation_given",
+        "delegation_taken",
+        "party_until",
+        "party_number",
+        "policy_path",
+        "audit_at",
+        "audit_event",
+        "audit_actor",
+        "audit_target",
+        "audit_trouble",
+        "delivery_due",
+        "delivery_webhook",
+        "delivery_state",
+        "repeat_until",
+    ] {
+        let used = format!("INDEX tenant_{index} (");
+        assert!(plans.iter().any(|plan| plan.contains(&used)), "nothing needs {index}");
+    }
+}
+
+/// Counts the rows that come back.
+struct Counted<'a>(&'a Database, Cell<usize>);
+
+impl Sql for Counted<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let rows = self.0.run(statement, values)?;
+        self.1.set(self.1.get() + rows.len());
+        Ok(rows)
+    }
+}
+
+#[test]
+fn a_hundred_thousand_audit_rows_cost_no_more_than_none() {
+    let cost = |rows: u32| {
+        let database = full();
+        database.query(
+            &format!(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) INSERT INTO tenant_audit
+            (at, path, event_type, actor_type, actor_id, action, target_id, outcome) SELECT {}, '00000001', 'c.d', 'agent', 'a', 'x', 'a',
+            'success' FROM n",
+                at(0).millis()
+            ),
+            0,
+        );
+        let sql = Counted(&database, Cell::new(0));
+        let filter = AuditFilter { limit: 50, newest_first: true, ..AuditFilter::default() };
+        for what in [What::Note, What::Audit(Box::new(filter)), create(8, 3, "eight", 0)] {
+            database.command_over(&sql, &with_notes(what), at(0)).unwrap();
+        }
+        sql.1.get()
+    };
+    assert_eq!(cost(6000), cost(100_000));
+}
+
+/// Fails at one statement.
+struct Failing<'a> {
+    database: &'a Database,
+    left: Cell<usize>,
+}
+
+impl Sql for Failing<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let Some(left) = self.left.get().checked_sub(1) else { return Err(SqlError("the disk is gone".to_owned())) };
+        self.left.set(left);
+        self.database.run(statement, values)
+    }
+}
+
+#[test]
+fn no_failure_is_passed_over_and_none_leaves_anything_half_done() {
+    let database = full();
+    let before = database.dump();
+    for what in everything() {
+        for left in 0.. {
+            let sql = Failing { database: &database, left: Cell::new(left) };
+            // The transaction is not committed in either case.
+            let ended = database.transaction(|| match account::carry_out(with_notes(what.clone()), &sql, at(0)) {
+                Ok(_) => Err(SqlError("done".to_owned())),
+                Err(error) => Err::<(), _>(error),
+            });
+            assert_eq!(database.dump(), before, "{what:?}");
+            if ended == Err(SqlError("done".to_owned())) {
+                assert!(left > 0 && sql.left.get() == 0, "{what:?}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_have_versions_of_their_own_and_are_brought_up_once() {
+    let database = full();
+    let later: &[&str] = &["ALTER TABLE tenant_agent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'"];
+    let steps = [STEPS, &[later]].concat();
+    for _ in 0..2 {
+        assert_eq!(database.transaction(|| tables::upgrade(&database, &steps)), Ok(true));
+    }
+    assert_eq!(database.query("SELECT version FROM tenant_migration", 0).len(), steps.len() + 1);
+    // This version reads what a later one has left, and takes nothing back.
+    assert!(matches!(own(&database, everybody()), Outcome::Agents(_, 5)));
+    assert!(matches!(own(&database, create(8, 3, "eight", 0)), Outcome::Agent(_, true)));
+    assert!(!database.dump().contains("\nmigration"), "a person's tables are another matter");
+}
+
+/// What this version says to an account of its agents, and is answered: the first of each form. A change may only add.
+#[test]
+fn commands_and_outcomes_are_pinned() {
+    let (database, nobody) = (full(), Database::default());
+    let refused = What::Agent(reg(99));
+    let (mut whats, mut outcomes) = (serde_json::Map::new(), serde_json::Map::new());
+    let keep = |to: &mut serde_json::Map<String, serde_json::Value>, form: serde_json::Value| {
+        let name = form.as_object().map_or_else(|| form.as_str().unwrap().to_owned(), |form| form.keys().next().unwrap().clone());
+        to.entry(name).or_insert(form);
+    };
+    for (database, what) in everything().into_iter().chain([refused]).map(|what| (&database, what)).chain([(&nobody, everybody())]) {
+        keep(&mut whats, serde_json::to_value(&what).unwrap());
+        keep(&mut outcomes, serde_json::to_value(run(database, 0, command(Some(ROOT), what.clone()))).unwrap());
+        keep(&mut outcomes, serde_json::to_value(own(database, what)).unwrap());
+    }
+    let all = serde_json::json!({ "command": with_notes(What::Note), "what": whats, "outcomes": outcomes });
+    crate::golden::check("commands/tenant.json", &crate::golden::pretty(&all));
+    let old: serde_json::Value = serde_json::from_str(include_str!("../../golden/commands/tenant.json")).unwrap();
+    serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
+    old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
+    old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
+    assert_eq!((whats.len(), outcomes.len()), (34, 20), "one of each");
+}
