@@ -7,7 +7,7 @@ mod identity;
 mod link;
 mod login;
 mod outbox;
-mod passkey;
+pub(super) mod passkey;
 mod rp_logout;
 mod upstream;
 
