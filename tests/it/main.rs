@@ -27,6 +27,7 @@ mod markup;
 mod native_tokens;
 mod oauth;
 mod oidc;
+mod openapi;
 mod pages;
 mod pages_account;
 mod pages_trace;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::schema::{about_it, moment, named, number, object, or_null, text, texts, uri, word};
+use super::schema::{about_it, loose, moment, named, number, object, or_null, text, texts, uri, word};
 use crate::http::refuse::Surface;
 use crate::http::{FORM, claim, register};
 use crate::oauth::error::ErrorCode;
@@ -166,7 +166,8 @@ fn registration(id: &'static str, path: &'static str, summary: &'static str) -> 
 /// Why a claim is not delivered.
 fn delivery(v01: bool) -> Vec<ErrorCode> {
     use ErrorCode as Code;
-    let mut codes = vec![Code::NotFound, Code::ClaimDenied, Code::ClaimExpired, Code::InvalidGrant, Code::InvalidScope, Code::InvalidTarget];
+    let mut codes =
+        vec![Code::NotFound, Code::ClaimDenied, Code::ClaimExpired, Code::InvalidGrant, Code::InvalidScope, Code::InvalidTarget];
     codes.extend(if v01 {
         [Code::InvalidClaimToken, Code::PreviouslyClaimed, Code::OtpNotGenerated, Code::OtpExpired, Code::OtpInvalid].as_slice()
     } else {
@@ -199,20 +200,20 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "ClaimStart",
             object([
                 ("type?", word(&["login_hint", "service_auth", "identity_assertion"])),
-                ("claim_token?", text("Of the registration's answer.")),
-                ("login_hint?", text("The e-mail address of the person.")),
-                ("email?", text("The same, in AuthKit's words.")),
-                ("assertion?", text("An ID-JAG, with type identity_assertion.")),
+                ("claim_token", text("Of the registration's answer.")),
+                ("login_hint?", loose(text("The e-mail address of the person."))),
+                ("email?", loose(text("The same, in AuthKit's words."))),
+                ("assertion?", loose(text("An ID-JAG, with type identity_assertion."))),
             ]),
         ),
         ("ClaimStarted", claim_started()),
         (
             "ClaimCode",
             object([
-                ("claim_token?", text("Of the registration's answer.")),
-                ("user_code?", text("The six digits that the person reads out.")),
-                ("otp?", text("The same, in auth.md 0.1.")),
-                ("claim_attempt_token?", text("Never: it is the page's, and refused.")),
+                ("claim_token", text("Of the registration's answer.")),
+                ("user_code?", loose(text("The six digits that the person reads out."))),
+                ("otp?", loose(text("The same, in auth.md 0.1."))),
+                ("claim_attempt_token?", loose(text("Never: it is the page's."))),
             ]),
         ),
         (
@@ -226,7 +227,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("identity", named("Identity")),
             ]),
         ),
-        ("ClaimStartV01", object([("claim_token?", text("Of the registration's answer.")), ("email?", text("The person's address."))])),
+        ("ClaimStartV01", object([("claim_token", text("Of the registration's answer.")), ("email", text("The person's address."))])),
         (
             "ClaimStartedV01",
             object([
@@ -236,7 +237,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("expires_at", or_null(moment())),
             ]),
         ),
-        ("Challenge", object([("claim_attempt_token?", text("Of the mailed link."))])),
+        ("Challenge", object([("claim_attempt_token", text("Of the mailed link."))])),
         ("Challenged", object([("type", word(&["otp"])), ("challenge", text("Six digits.")), ("expires_at", or_null(moment()))])),
         (
             "ClaimedV01",
@@ -257,13 +258,13 @@ fn request() -> Value {
     object([
         ("type?", word(&["anonymous", "service_auth", "identity_assertion", "refresh"])),
         ("identity_type?", text("The same as type, in older words.")),
-        ("assertion_type?", word(&[register::ID_JAG, "verified_email"])),
-        ("assertion?", text("With type identity_assertion: an ID-JAG, or an address.")),
-        ("login_hint?", text("With type service_auth: the e-mail address of the person.")),
-        ("refresh_token?", text("With type refresh.")),
-        ("requested_credential_type?", word(&["api_key", "access_token"])),
-        ("email?", text("auth.md 0.1: where somebody can be reached.")),
-        ("agent?", text("What the agent calls itself.")),
+        ("assertion_type?", text("With type identity_assertion: urn:ietf:params:oauth:token-type:id-jag, or verified_email.")),
+        ("assertion?", loose(text("With type identity_assertion: an ID-JAG, or an address."))),
+        ("login_hint?", loose(text("With type service_auth: the e-mail address of the person."))),
+        ("refresh_token?", loose(text("With type refresh."))),
+        ("requested_credential_type?", text("auth.md 0.1: api_key, or access_token.")),
+        ("email?", loose(text("auth.md 0.1: where somebody can be reached."))),
+        ("agent?", loose(text("What the agent calls itself."))),
     ])
 }
 
@@ -279,10 +280,7 @@ fn registered() -> Value {
         ("identity?", named("Identity")),
         ("pre_claim_scopes?", texts()),
         ("post_claim_scopes?", texts()),
-        (
-            "scopes?",
-            json!({ "anyOf": [texts(), object([("pre_claim?", texts()), ("post_claim", texts())])] }),
-        ),
+        ("scopes?", json!({ "anyOf": [texts(), object([("pre_claim?", texts()), ("post_claim", texts())])] })),
         ("claim_url?", uri("")),
         ("claim_token?", text("Whoever has it may have the registration claimed.")),
         ("claim_token_expires?", or_null(moment())),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::Operation;
-use super::schema::{flag, list, named, number, object, open, text, texts, uri, with, word};
+use super::schema::{flag, list, loose, named, number, object, open, text, texts, uri, with, word};
 use crate::client::written::MEMBERS;
 use crate::grant::client::METHODS;
 use crate::http::reply::JSON;
@@ -60,8 +60,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let required = json!(["client_id", "client_id_issued_at", "token_endpoint_auth_method", "grant_types"]);
     let secret = || [("client_secret".to_owned(), text("The present one, to keep it."))];
     vec![
-        ("ClientMetadata", open(metadata([]))),
-        ("ClientReplacement", open(with(metadata(client_id().into_iter().chain(secret())), "required", json!(["client_id"])))),
+        ("ClientMetadata", open(negotiated(metadata([])))),
+        ("ClientReplacement", open(with(negotiated(metadata(client_id().into_iter().chain(secret()))), "required", json!(["client_id"])))),
         ("Client", with(metadata(answer.clone()), "required", required.clone())),
         ("OperatorClientMetadata", metadata(trusted())),
         ("OperatorClient", with(metadata(answer.into_iter().chain(trusted())), "required", required)),
@@ -74,6 +74,14 @@ fn metadata(more: impl IntoIterator<Item = (String, Value)>) -> Value {
     let members: Map<String, Value> = members().into_iter().chain(more).collect();
     if let Value::Object(fields) = &mut object {
         fields.insert("properties".to_owned(), members.into());
+    }
+    object
+}
+
+/// Members of another type are as good as absent.
+fn negotiated(mut object: Value) -> Value {
+    if let Some(Value::Object(members)) = object.get_mut("properties") {
+        members.values_mut().for_each(|member| *member = loose(member.take()));
     }
     object
 }

@@ -184,10 +184,7 @@ fn agent_auth() -> Value {
         ("claim_endpoint?", uri("")),
         ("events_endpoint?", uri("")),
         ("events_supported?", texts()),
-        (
-            "identity_assertion?",
-            object([("assertion_types_supported", texts()), ("credential_types_supported", texts())]),
-        ),
+        ("identity_assertion?", object([("assertion_types_supported", texts()), ("credential_types_supported", texts())])),
         ("register_uri?", uri("")),
         ("claim_uri?", uri("")),
         ("revocation_uri?", uri("")),

@@ -78,12 +78,7 @@ const FAMILIES: &[Family] = &[
         operations: operator::operations,
         schemas: operator::schemas,
     },
-    Family {
-        name: "Sign-in",
-        about: "People sign in, in a browser.",
-        operations: sign_in::operations,
-        schemas: passkeys::schemas,
-    },
+    Family { name: "Sign-in", about: "People sign in, in a browser.", operations: sign_in::operations, schemas: passkeys::schemas },
     Family {
         name: "Pages",
         about: "People answer agents and clients, and look at their account, in a browser.",

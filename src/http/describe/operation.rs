@@ -195,6 +195,7 @@ impl Operation {
         let more = match (status, self.surface) {
             (401, Surface::Page | Surface::Event) => None,
             (401, _) => Some("WWW-Authenticate"),
+            (403, _) if codes.contains(&ErrorCode::InsufficientScope) => Some("WWW-Authenticate"),
             (405, _) => Some("Allow"),
             (429 | 503, _) => Some("Retry-After"),
             _ => None,
@@ -317,11 +318,8 @@ impl Answer {
             response.insert("content".to_owned(), content.into());
         }
         if !self.headers.is_empty() {
-            let headers: Map<_, _> = self
-                .headers
-                .into_iter()
-                .map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })))
-                .collect();
+            let headers: Map<_, _> =
+                self.headers.into_iter().map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect();
             response.insert("headers".to_owned(), headers.into());
         }
         response.into()

@@ -44,7 +44,7 @@ pub(super) fn operations() -> Vec<Operation> {
         traces(Operation::get("listTraces", "/operator/traces", "What clients did on their way in"))
             .also_pages()
             .query("client_id", text(""), "Part of a client's id or name.")
-            .query("outcome", outcome(), "How they ended.")
+            .query("outcome", text(""), "How they ended: started, token_issued, connected, failed.")
             .query("before", text(""), "Milliseconds, as in `next`.")
             .refuses(&[ErrorCode::InvalidRequest])
             .gives("Traces", "The newest fifty.")

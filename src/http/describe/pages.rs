@@ -1,7 +1,7 @@
 //! People answer agents and devices, and look after their account.
 
 use super::operation::Operation;
-use super::schema::{number, object, text, word};
+use super::schema::{object, text, word};
 use super::sign_in::{form, page};
 use crate::oauth::error::ErrorCode;
 
@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .page(404, "Nobody waits under that code.")
             .refuses(&[ErrorCode::RateLimited, ErrorCode::AccessDenied]),
         form(Operation::post("answerDevice", "/device/answer", "Say yes or no to the device"))
-            .form(object([("user_code", text("")), ("device", text("")), ("seal", text("")), ("answer", word(&["allow", "deny"])), csrf()]))
+            .form(object([("device", text("")), ("seal", text("")), ("answer", word(&["allow", "deny"])), csrf()]))
             .page(200, "It is done.")
             .redirect(303, "Sign in anew first.")
             .page(403, "The person is barred, or the form is of another browser.")
@@ -36,9 +36,9 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(&[ErrorCode::RateLimited]),
         page(Operation::get("accountPage", "/account", "Your agents, applications, passkeys and sessions"))
             .security(&["session"])
-            .query("agents", number(""), "How many to show.")
-            .query("clients", number(""), "How many to show.")
-            .query("events", number(""), "How many to show.")
+            .query("agents", text(""), "The number after which the list goes on.")
+            .query("clients", text(""), "The number after which the list goes on.")
+            .query("events", text(""), "The number before which the list goes on.")
             .query("done", text(""), "What was just done.")
             .page(200, "The account.")
             .redirect(303, "Sign in first."),

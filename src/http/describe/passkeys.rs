@@ -39,7 +39,8 @@ fn script(operation: Operation) -> Operation {
 }
 
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
-    let credential = || open(object([("id", text("")), ("rawId", text("")), ("type", word(&["public-key"])), ("response", open(object([])))]));
+    let credential =
+        || open(object([("id", text("")), ("rawId", text("")), ("type", word(&["public-key"])), ("response", open(object([])))]));
     let named = || object([("type", word(&["public-key"])), ("id", text(""))]);
     let request = object([
         ("challenge", text("")),

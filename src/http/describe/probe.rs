@@ -23,12 +23,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         Err(Error::custom("there is nothing"))
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: &'static [&'static str], _: V) -> Result<V::Value, Error> {
         self.0.set(fields);
         Err(Error::custom("there is nothing"))
     }

@@ -148,10 +148,13 @@ mod tests {
         let described: BTreeSet<String> = all().iter().flat_map(|operation| operation.paths().map(str::to_owned)).collect();
         let mut found = 0;
         let well_known = ["oauth-protected-resource", "oauth-authorization-server", "openid-configuration"];
-        for source in [include_str!("../route.rs"), include_str!("../document.rs"), include_str!("../status_list.rs"), include_str!("../logo.rs")] {
+        for source in
+            [include_str!("../route.rs"), include_str!("../document.rs"), include_str!("../status_list.rs"), include_str!("../logo.rs")]
+        {
             let code = source.split("#[cfg(test)]").next().unwrap();
             for line in code.lines().filter(|line| line.contains("=>") || line.contains("strip_prefix")) {
-                for literal in line.split('"').skip(1).step_by(2).filter(|literal| literal.starts_with('/') || well_known.contains(literal)) {
+                for literal in line.split('"').skip(1).step_by(2).filter(|literal| literal.starts_with('/') || well_known.contains(literal))
+                {
                     let is = |path: &String| path == literal || path == &format!("/.well-known/{literal}");
                     let begins = |path: &String| literal.ends_with('/') && path.starts_with(&format!("{literal}{{"));
                     assert!(literal == "/" || described.iter().any(|path| is(path) || begins(path)), "{literal} is not described");

@@ -22,6 +22,11 @@ pub(super) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     object
 }
 
+/// The schema, or anything else, which is as good as nothing.
+pub(super) fn loose(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "description": "Ignored." }] })
+}
+
 /// An object that may have other members too.
 pub(super) fn open(object: Value) -> Value {
     with(object, "additionalProperties", true)

@@ -25,8 +25,12 @@ pub(super) fn operations() -> Vec<Operation> {
         document("documentationScript", "/docs.js", "The script of the documentation", "text/javascript"),
         document("icon", "/icon.svg", "The icon", "image/svg+xml").aliases(&["/favicon.ico"]),
         logo(Operation::get("logo", "/logo", "The operator's logo")),
-        logo(Operation::get("providerLogo", "/logo/{number}", "The logo of a provider"))
-            .parameter("path", "number", number(""), "Its place in the configuration."),
+        logo(Operation::get("providerLogo", "/logo/{number}", "The logo of a provider")).parameter(
+            "path",
+            "number",
+            number(""),
+            "Its place in the configuration.",
+        ),
         Operation::get("outbox", "/dev/outbox", "Mail that development keeps")
             .about("There only on one's own machine.")
             .stored()

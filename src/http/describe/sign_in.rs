@@ -2,7 +2,7 @@
 
 use super::operation::Operation;
 use super::passkeys;
-use super::schema::{number, object, text};
+use super::schema::{object, text};
 use crate::http::refuse::Surface;
 use crate::oauth::error::ErrorCode;
 
@@ -11,7 +11,7 @@ pub(super) fn operations() -> Vec<Operation> {
         page(Operation::get("signInPage", "/login", "Sign in"))
             .query("return_to", text(""), "A path of ours to go to then.")
             .query("login_hint", text(""), "What the field begins with.")
-            .query("max_age", number(""), "Seconds that a present sign-in may be old.")
+            .query("max_age", text(""), "Seconds that a present sign-in may be old.")
             .page(200, "A page with the ways in.")
             .redirect(303, "Somebody is signed in already."),
         form(Operation::post("mailCode", "/login", "Have a code and a link mailed"))

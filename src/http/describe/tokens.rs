@@ -54,7 +54,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .stored()
             .form(object([
                 ("request", text("")),
-                ("client_id", text("")),
+                ("client_id?", text("")),
                 ("answer", word(&["allow", "deny"])),
                 ("csrf", text("")),
             ]))
@@ -152,10 +152,12 @@ fn authorize(operation: Operation) -> Operation {
     let Some(Value::Object(parameters)) = fields.get("properties") else { return operation };
     let asked = parameters.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()) || *name == "client_id");
     let operation = asked.fold(operation, |operation, (name, schema)| operation.query(name, schema.clone(), ""));
-    operation
-        .query("request_uri", uri(""), "Of a pushed request.")
-        .query("id_token_hint", text(""), "Who is meant.")
-        .answers(200, "The person is asked.", HTML, json!({ "type": "string" }))
+    operation.query("request_uri", uri(""), "Of a pushed request.").query("id_token_hint", text(""), "Who is meant.").answers(
+        200,
+        "The person is asked.",
+        HTML,
+        json!({ "type": "string" }),
+    )
 }
 
 /// What shows who a client is, in a form.
@@ -174,10 +176,7 @@ fn credentials(mut form: Value) -> Value {
 fn grant() -> Value {
     let token_type = || uri("`urn:ietf:params:oauth:token-type:` and `access_token`, `jwt` or what else the exchange knows.");
     credentials(object([
-        (
-            "grant_type",
-            word(&[JWT_BEARER, CLIENT_CREDENTIALS, AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE, CLAIM]),
-        ),
+        ("grant_type", word(&[JWT_BEARER, CLIENT_CREDENTIALS, AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE, CLAIM])),
         ("scope?", text("At most what one is entitled to; all of it without.")),
         ("resource?", uri("What the token is to be for (RFC 8707); the default resource without.")),
         ("assertion?", text("jwt-bearer: our identity assertion, or an ID-JAG.")),
