@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::schema::{flag, list, number, object, open, text, texts, uri, word};
-use crate::http::reply::JSON;
+use super::schema::{flag, list, named, number, object, open, text, texts, uri, word};
+use crate::http::reply::{JSON, PROBLEM};
 use crate::oauth::error::ErrorCode;
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -18,7 +18,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 "/api/v1/.well-known/oauth-protected-resource",
             ])
             .gives("ProtectedResource", "The metadata.")
-            .refuses(&[ErrorCode::NotFound]),
+            .refuses(&[ErrorCode::NotFound])
+            .answers(404, "No resource of ours has that path; below `/api/v1` as a problem.", PROBLEM, named("Problem")),
         json_document("authorizationServer", "/.well-known/oauth-authorization-server", "What this server can do (RFC 8414, auth.md)")
             .aliases(&[
                 "/.well-known/oauth-authorization-server/mcp",
@@ -27,7 +28,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 "/api/v1/.well-known/oauth-authorization-server",
             ])
             .gives("AuthorizationServer", "The metadata.")
-            .refuses(&[ErrorCode::NotFound]),
+            .refuses(&[ErrorCode::NotFound])
+            .answers(404, "No resource of ours has that path; below `/api/v1` as a problem.", PROBLEM, named("Problem")),
         json_document("openidConfiguration", "/.well-known/openid-configuration", "The same, for OpenID Connect")
             .aliases(&[
                 "/.well-known/openid-configuration/mcp",
@@ -36,7 +38,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 "/api/v1/.well-known/openid-configuration",
             ])
             .gives("AuthorizationServer", "The metadata.")
-            .refuses(&[ErrorCode::NotFound]),
+            .refuses(&[ErrorCode::NotFound])
+            .answers(404, "No resource of ours has that path; below `/api/v1` as a problem.", PROBLEM, named("Problem")),
         json_document("keys", "/.well-known/jwks.json", "The keys that tokens are signed with (RFC 7517)")
             .gives("KeySet", "The keys.")
             .stored(),
@@ -149,7 +152,7 @@ fn server() -> Value {
         ("resource", uri("The default resource, for clients that look for it here.")),
         ("authorization_servers", list(uri(""))),
         ("bearer_methods_supported", texts()),
-        ("agent_auth", super::schema::named("AgentAuth")),
+        ("agent_auth", named("AgentAuth")),
         ("authorization_grant_profiles_supported?", texts()),
         ("authorization_endpoint?", uri("")),
         ("pushed_authorization_request_endpoint?", uri("")),

@@ -1,7 +1,9 @@
 //! The description against what is answered: every answer that any of these tests gets is compared with it.
 
 mod calls;
+mod forms;
 mod schema;
+mod taken;
 
 use std::sync::OnceLock;
 
