@@ -134,6 +134,15 @@ impl<'p> Document<'p> {
         })
     }
 
+    /// What a browser may do with it, if it is a page.
+    const fn page_headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Home => &home::HEADERS,
+            Self::Documentation => &openapi::PAGE_HEADERS,
+            _ => &[],
+        }
+    }
+
     /// Whether it stays the same under the same name.
     const fn is_fixed(self) -> bool {
         !matches!(self, Self::SecurityTxt)
@@ -204,11 +213,11 @@ pub(super) async fn serve<P: Ports>(document: Document<'_>, headers: &HeaderMap,
             prepared
         }
     };
-    Ok(send(&prepared, document == Document::Home, headers))
+    Ok(send(&prepared, document.page_headers(), headers))
 }
 
 /// The answer for what has been prepared.
-fn send(prepared: &Prepared, page: bool, headers: &HeaderMap) -> Response<Bytes> {
+fn send(prepared: &Prepared, more: &[(&'static str, &'static str)], headers: &HeaderMap) -> Response<Bytes> {
     let unchanged = matches(headers, &prepared.etag);
     let mut response = if unchanged {
         reply::empty(StatusCode::NOT_MODIFIED)
@@ -218,10 +227,8 @@ fn send(prepared: &Prepared, page: bool, headers: &HeaderMap) -> Response<Bytes>
     let answer = response.headers_mut();
     answer.insert(ETAG, prepared.etag.clone());
     answer.insert(CACHE_CONTROL, HeaderValue::from_static(prepared.cache));
-    if page {
-        for (name, value) in home::HEADERS {
-            answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
+    for (name, value) in more {
+        answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }

@@ -6,6 +6,15 @@ use crate::oauth::error::ErrorCode;
 
 /// The description, without the error codes.
 const FILE: &str = include_str!("../../static/openapi.json");
+/// What a browser may do with the page of it: its script reads the file, and nothing comes from elsewhere.
+pub(super) const PAGE_HEADERS: [(&str, &str); 3] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+];
 /// What stands in the file in place of the error codes.
 pub(super) const CODES: &str = "$codes";
 
