@@ -9,7 +9,7 @@
   const el = (name, attributes = {}, ...children) => {
     const node = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ''));
+    node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ''));
     return node;
   };
 
@@ -60,7 +60,7 @@
   ];
 
   const operation = (method, path, one, components) => {
-    const signs = (one.security ?? []).map((scheme) => Object.keys(scheme).join(' and ') || 'nothing');
+    const signs = (one.security ?? []).map((scheme) => Object.keys(scheme)[0]);
     const resolve = (response) => (response.$ref ? components.responses[short(response.$ref)] : response);
     return el(
       'details',
@@ -68,7 +68,7 @@
       el('summary', {}, el('h3', {}, el('span', { class: 'tag' }, method.toUpperCase()), ' ', el('code', {}, path)), el('span', { class: 'soft' }, one.summary)),
       prose(one.description),
       one['x-aliases'] ? el('p', { class: 'soft' }, 'Also at ', one['x-aliases'].flatMap((alias, index) => [index ? ', ' : '', el('code', {}, alias)])) : '',
-      signs.length ? el('p', {}, `Shown to it: ${signs.join(', or ')}.`) : '',
+      signs.length ? el('p', {}, 'Credential: ', signs.map((name, index) => [index ? ' or ' : '', name ? el('a', { href: `#credential-${name}` }, name) : 'none'])) : '',
       one.parameters ? [el('h4', {}, 'Parameters'), facts(one.parameters.map((p) => [[el('code', {}, p.name), ` ${p.in}`], [...kind(p.schema), p.description ? [el('br'), ...words(p.description)] : []]]))] : '',
       one.requestBody ? [el('h4', {}, 'Body'), Object.entries(one.requestBody.content).map(([media, { schema }]) => body(media, schema))] : '',
       el('h4', {}, 'Answers'),
@@ -88,7 +88,11 @@
     const schemas = Object.entries(api.components.schemas).map(([name, schema]) =>
       el('details', { id: `schema-${name}`, class: 'operation' }, el('summary', {}, el('h3', {}, el('code', {}, name))), prose(schema.description), schema.properties ? members(schema) : el('p', {}, ...kind(schema))),
     );
-    tags.append(el('a', { href: '#family-Schemas' }, 'Schemas'));
+    const credentials = Object.entries(api.components.securitySchemes).map(([name, scheme]) =>
+      el('details', { id: `credential-${name}`, class: 'operation' }, el('summary', {}, el('h3', {}, name)), prose(scheme.description)),
+    );
+    tags.append(el('a', { href: '#family-Credentials' }, 'Credentials'), ' ', el('a', { href: '#family-Schemas' }, 'Schemas'));
+    all.append(el('section', { class: 'family' }, el('h2', { id: 'family-Credentials' }, 'Credentials'), credentials));
     all.append(el('section', { class: 'family' }, el('h2', { id: 'family-Schemas' }, 'Schemas'), ...schemas));
     said.textContent = `${list.length} operations. Version ${api.info.version}.`;
     return [...all.querySelectorAll('.operation')];

@@ -43,6 +43,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .gives("RegisteredV01", "Registered: the credential is shown this once.")
             .refuses(&[
                 ErrorCode::UnsupportedCredentialType,
+                ErrorCode::InvalidGrant,
+                ErrorCode::InvalidTarget,
                 ErrorCode::InvalidEmail,
                 ErrorCode::DisposableEmail,
                 ErrorCode::InteractionRequired,

@@ -1,11 +1,11 @@
 //! The description of everything that can be asked of a deployment: OpenAPI 3.1.
 //!
-//! It is written natively, into `static/openapi.json`, and served from there: of this module nothing is in the worker. One table of
-//! [`Operation`]s per family of endpoints stands here, with the schemas of what they take and give. Nothing of it can drift from what serves it:
-//! [`routes`] names the operations of every route, schemas of request bodies are compared with the types that read them ([`probe`]), the error
-//! codes come from their own table, and the native tests compare every answer that they get with what is described here.
+//! It is written natively, into `static/openapi.json`, and served from there: of this module nothing is in the worker. One table of operations
+//! per family of endpoints stands here, with the schemas of what they take and give. Nothing of it can drift from what serves it: `routes`
+//! names the operations of every route, schemas of request bodies are compared with the types that read them (`probe`), the error codes come
+//! from their own table, and the native tests compare every answer that they get with what is described here.
 //!
-//! To add an operation: add it, and the schemas that it names, to the table of its family; name it in [`routes`]; write the file anew with
+//! To add an operation: add it, and the schemas that it names, to the table of its family; name it in `routes`; write the file anew with
 //! `UPDATE_OPENAPI=1 cargo test --lib describe`.
 
 mod agents;

@@ -26,14 +26,14 @@ pub(super) fn operations() -> Vec<Operation> {
             .redirect(303, "Sign in anew first.")
             .page(400, "That is no code.")
             .page(404, "Nobody waits under that code.")
-            .refuses(&[ErrorCode::RateLimited, ErrorCode::AccessDenied]),
+            .refuses(&[ErrorCode::RateLimited, ErrorCode::InvalidClient]),
         form(Operation::post("answerDevice", "/device/answer", "Say yes or no to the device"))
             .form(object([("device", text("")), ("seal", text("")), ("answer", word(&["allow", "deny"])), csrf()]))
             .page(200, "It is done.")
             .redirect(303, "Sign in anew first.")
             .page(403, "The person is barred, or the form is of another browser.")
             .page(404, "It is over.")
-            .refuses(&[ErrorCode::RateLimited]),
+            .refuses(&[ErrorCode::RateLimited, ErrorCode::InvalidClient]),
         page(Operation::get("accountPage", "/account", "Your agents, applications, passkeys and sessions"))
             .security(&["session"])
             .query("agents", text(""), "The number after which the list goes on.")

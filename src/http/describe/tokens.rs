@@ -105,7 +105,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .stored()
             .form(credentials(object([("token", text("")), ("token_type_hint?", text("Makes no difference."))])))
             .empty(200, "It does not count any more.")
-            .refuses(&[ErrorCode::InvalidClient, ErrorCode::InvalidGrant, ErrorCode::RateLimited]),
+            .refuses(&[ErrorCode::InvalidClient, ErrorCode::RateLimited]),
         userinfo(Operation::get("userinfo", "/oauth2/userinfo", "Who the person is (OpenID Connect)")),
         userinfo(Operation::post("postUserinfo", "/oauth2/userinfo", "The same with POST")),
         Operation::get("statusList", "/status/{list}", "A token status list (draft-ietf-oauth-status-list)")
@@ -134,15 +134,20 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn logout(operation: Operation) -> Operation {
-    operation
-        .surface(Surface::Page)
-        .stored()
-        .redirect(303, "Back to the client.")
-        .refuses(&[ErrorCode::NotFound, ErrorCode::InvalidRequest])
+    operation.surface(Surface::Page).stored().redirect(303, "Back to the client.").refuses(&[
+        ErrorCode::NotFound,
+        ErrorCode::InvalidRequest,
+        ErrorCode::InvalidClient,
+        ErrorCode::RateLimited,
+    ])
 }
 
 fn userinfo(operation: Operation) -> Operation {
-    operation.guarded().gives("Userinfo", "As far as the scope allows.").refuses(&[ErrorCode::NotFound])
+    operation.guarded().gives("Userinfo", "As far as the scope allows.").refuses(&[
+        ErrorCode::NotFound,
+        ErrorCode::InvalidClient,
+        ErrorCode::RateLimited,
+    ])
 }
 
 /// The parameters of an authorization request, in the query.
@@ -174,7 +179,7 @@ fn credentials(mut form: Value) -> Value {
 }
 
 fn grant() -> Value {
-    let token_type = || uri("`urn:ietf:params:oauth:token-type:` and `access_token`, `jwt` or what else the exchange knows.");
+    let token_type = || uri("`urn:ietf:params:oauth:token-type:access_token`, or the same with `jwt`.");
     credentials(object([
         ("grant_type", word(&[JWT_BEARER, CLIENT_CREDENTIALS, AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE, CLAIM])),
         ("scope?", text("At most what one is entitled to; all of it without.")),
