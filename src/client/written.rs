@@ -17,7 +17,7 @@ pub struct Written {
 }
 
 /// Every member that [`Metadata`] has.
-pub(super) const MEMBERS: [&str; 26] = [
+pub(crate) const MEMBERS: [&str; 26] = [
     "redirect_uris",
     "token_endpoint_auth_method",
     "grant_types",

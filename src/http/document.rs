@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::refuse::Refused;
-use super::{discovery, home, prose, reply};
+use super::{discovery, home, openapi, prose, reply};
 use crate::config::Theme;
 use crate::cx::Cx;
 use crate::oauth::error::ErrorCode;
@@ -35,6 +35,11 @@ pub(super) enum Document<'p> {
     OpenidConfiguration(&'p str),
     Jwks,
     AgentConfiguration,
+    /// OpenAPI.
+    Description,
+    /// The same as a page.
+    Documentation,
+    DocumentationScript,
 }
 
 /// A document as it is sent.
@@ -46,6 +51,8 @@ pub(crate) struct Prepared {
     etag: HeaderValue,
 }
 
+/// Scripts.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Discovery documents change with the configuration only.
 const MINUTES: &str = "public, max-age=300";
 
@@ -61,6 +68,9 @@ impl<'p> Document<'p> {
             "/auth.md" => return Some(Self::AuthMd),
             "/llms.txt" => return Some(Self::Llms),
             "/robots.txt" => return Some(Self::Robots),
+            "/openapi.json" => return Some(Self::Description),
+            "/docs" => return Some(Self::Documentation),
+            "/docs.js" => return Some(Self::DocumentationScript),
             _ => {}
         }
         let (appended, rest) = path.split_once("/.well-known/")?;
@@ -95,6 +105,9 @@ impl<'p> Document<'p> {
             Self::OpenidConfiguration(_) => "openid_configuration",
             Self::Jwks => "jwks",
             Self::AgentConfiguration => "agent_configuration",
+            Self::Description => "openapi",
+            Self::Documentation => "docs",
+            Self::DocumentationScript => "docs_script",
         }
     }
 
@@ -104,7 +117,7 @@ impl<'p> Document<'p> {
         Ok(match self {
             Self::Home => Prepared::new("text/html; charset=utf-8", MINUTES, home::page(cx)?),
             Self::Style => Prepared::new("text/css; charset=utf-8", MINUTES, themed(&cx.config.theme)),
-            Self::Script => Prepared::new("text/javascript; charset=utf-8", MINUTES, &include_bytes!("../../static/passkey.js")[..]),
+            Self::Script => Prepared::new(SCRIPT, MINUTES, &include_bytes!("../../static/passkey.js")[..]),
             Self::Icon => Prepared::new("image/svg+xml", "public, max-age=86400", &include_bytes!("../../static/icon.svg")[..]),
             Self::AuthMd => Prepared::new("text/markdown; charset=utf-8", MINUTES, prose::auth_md(cx)?),
             Self::Llms => Prepared::new("text/plain; charset=utf-8", MINUTES, prose::llms(cx)?),
@@ -115,7 +128,19 @@ impl<'p> Document<'p> {
             Self::OpenidConfiguration(path) => json(discovery::openid_configuration(path, cx).await.ok_or_else(unknown)?),
             Self::Jwks => Prepared::new(reply::JSON, "public, max-age=10", discovery::jwks(cx).await?),
             Self::AgentConfiguration => json(discovery::agent_configuration(cx)),
+            Self::Description => Prepared::new(reply::JSON, MINUTES, openapi::description()),
+            Self::Documentation => Prepared::new("text/html; charset=utf-8", MINUTES, &include_bytes!("../../static/docs.html")[..]),
+            Self::DocumentationScript => Prepared::new(SCRIPT, MINUTES, &include_bytes!("../../static/docs.js")[..]),
         })
+    }
+
+    /// What a browser may do with it, if it is a page.
+    const fn page_headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Home => &home::HEADERS,
+            Self::Documentation => &openapi::PAGE_HEADERS,
+            _ => &[],
+        }
     }
 
     /// Whether it stays the same under the same name.
@@ -188,11 +213,11 @@ pub(super) async fn serve<P: Ports>(document: Document<'_>, headers: &HeaderMap,
             prepared
         }
     };
-    Ok(send(&prepared, document == Document::Home, headers))
+    Ok(send(&prepared, document.page_headers(), headers))
 }
 
 /// The answer for what has been prepared.
-fn send(prepared: &Prepared, page: bool, headers: &HeaderMap) -> Response<Bytes> {
+fn send(prepared: &Prepared, more: &[(&'static str, &'static str)], headers: &HeaderMap) -> Response<Bytes> {
     let unchanged = matches(headers, &prepared.etag);
     let mut response = if unchanged {
         reply::empty(StatusCode::NOT_MODIFIED)
@@ -202,10 +227,8 @@ fn send(prepared: &Prepared, page: bool, headers: &HeaderMap) -> Response<Bytes>
     let answer = response.headers_mut();
     answer.insert(ETAG, prepared.etag.clone());
     answer.insert(CACHE_CONTROL, HeaderValue::from_static(prepared.cache));
-    if page {
-        for (name, value) in home::HEADERS {
-            answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
+    for (name, value) in more {
+        answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }

@@ -46,6 +46,7 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
     ("POST", "/oauth2/revoke", "End a token or key (RFC 7009)"),
     ("GET", "/api/v1/auth/me", "Who am I?"),
     ("POST", "/mcp", "The same for MCP clients"),
+    ("GET", "/docs", "All of it described; /openapi.json is for programs"),
     ("GET", "/health", "Is it up? /ready asks the stores too"),
 ];
 

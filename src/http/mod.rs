@@ -5,6 +5,8 @@ mod browser;
 mod ceremony;
 mod claim;
 mod client;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod describe;
 mod device;
 mod discovery;
 mod document;
@@ -18,6 +20,7 @@ mod limit;
 pub(crate) mod logo;
 mod mcp;
 mod me;
+mod openapi;
 mod operator;
 pub mod page;
 mod people;

@@ -27,7 +27,7 @@ use crate::store::Ports;
 use crate::time::Timestamp;
 
 #[derive(Deserialize)]
-struct Revoke {
+pub(super) struct Revoke {
     kid: String,
 }
 
@@ -70,7 +70,7 @@ async fn rings<P: Ports>(cx: &Cx<'_, P>) -> Result<Vec<(Ring, Rc<KeySet>)>, Refu
 }
 
 #[derive(Deserialize)]
-struct End {
+pub(super) struct End {
     registration_id: RegistrationId,
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn end_registration<P: Ports>(headers: &HeaderMap, body: &[u8],
 }
 
 #[derive(Deserialize)]
-struct Whom {
+pub(super) struct Whom {
     email: Option<String>,
     account: Option<AccountId>,
 }

@@ -179,7 +179,7 @@ fn commands_of_this_version() {
 }
 
 /// A ceremony of each kind, by both ways, and what comes after it.
-fn everything(world: &World) {
+pub fn everything(world: &World) {
     let anonymous = world.json("/agent/identity", &json!({ "type": "anonymous", "agent": "claude-code" })).json();
     world.form("/oauth2/token", &[("grant_type", CLAIM), ("claim_token", anonymous["claim_token"].as_str().unwrap())]);
     let start = json!({ "type": "login_hint", "claim_token": anonymous["claim_token"], "login_hint": "ada@example.com" });

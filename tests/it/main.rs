@@ -28,6 +28,7 @@ mod markup;
 mod native_tokens;
 mod oauth;
 mod oidc;
+mod openapi;
 mod pages;
 mod pages_account;
 mod pages_clients;

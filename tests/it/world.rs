@@ -1,7 +1,7 @@
 //! A settled world: one deployment, one clock, seeded randomness, stores in memory.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -33,6 +33,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::openapi::Asked;
 use crate::sqlite::Database;
 
 pub const ISSUER: &str = "https://auth.example.com";
@@ -289,6 +290,8 @@ pub struct World {
     pub memory: Memory,
     /// All three legs of development stand.
     pub development: bool,
+    /// Operations that were asked for, and the status that each was answered with.
+    pub met: RefCell<BTreeSet<(String, u16)>>,
 }
 
 impl World {
@@ -321,7 +324,13 @@ impl World {
             lost: RefCell::default(),
             halting: Cell::new(false),
         };
-        Self { platform, config: Config::parse(&variables).unwrap(), memory: Memory::default(), development: false }
+        Self {
+            platform,
+            config: Config::parse(&variables).unwrap(),
+            memory: Memory::default(),
+            development: false,
+            met: RefCell::default(),
+        }
     }
 
     /// The surroundings of one request.
@@ -402,6 +411,7 @@ impl World {
     pub fn interrupted(&self, (path, body): (&str, &Payload<'_>), calls: usize, meanwhile: impl FnOnce()) -> (Answer, bool) {
         let (kind, text) = body.text();
         let request = Request::builder().method("POST").uri(path).header("content-type", kind).body(Ok(Bytes::from(text))).unwrap();
+        let asked = Asked::of(&request);
         let cx = self.cx("192.0.2.1");
         let mut request = pin!(handle(request, &cx));
         let mut poll = || request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -422,6 +432,7 @@ impl World {
                 None => panic!("something waits for ever"),
             }
         });
+        asked.judge(&answer.0);
         (answer, under_way)
     }
 
@@ -433,7 +444,9 @@ impl World {
     /// Answers, and then writes what is left to be written.
     fn answer(&self, request: Request<Result<Bytes, TooLong>>, address: &str) -> Answer {
         let cx = self.cx(address);
+        let asked = Asked::of(&request);
         let mut response = self.wait(handle(request, &cx));
+        self.met.borrow_mut().extend(asked.judge(&response));
         if let Some(step) = response.extensions_mut().remove::<Pending>() {
             self.wait(step.write(&cx));
         }

@@ -17,7 +17,7 @@ use crate::secret::{ClaimToken, Presented, Purpose};
 use crate::store::Ports;
 
 #[derive(Deserialize)]
-pub(super) struct Body {
+pub(in crate::http) struct Body {
     pub(super) claim_token: Option<Value>,
     pub(super) user_code: Option<Value>,
     pub(super) otp: Option<Value>,

@@ -1,7 +1,7 @@
 //! The agent's side of the claim ceremony: starting an attempt, and completing it with the code that the person reads out.
 
-mod complete;
-mod v01;
+pub(super) mod complete;
+pub(super) mod v01;
 mod vouched;
 
 use bytes::Bytes;
@@ -36,7 +36,7 @@ enum Names {
 }
 
 #[derive(Deserialize)]
-struct Body {
+pub(super) struct Body {
     #[serde(rename = "type")]
     typ: Option<String>,
     claim_token: Option<Value>,

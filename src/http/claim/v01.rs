@@ -25,7 +25,7 @@ use crate::store::Ports;
 use crate::time::Timestamp;
 
 #[derive(Deserialize)]
-struct Start {
+pub(in crate::http) struct Start {
     claim_token: Option<Value>,
     email: Option<Value>,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn complete_v01<P: Ports>(headers: &HeaderMap, body: &[u8], cx:
 }
 
 #[derive(Deserialize)]
-struct Challenge {
+pub(in crate::http) struct Challenge {
     claim_attempt_token: Option<Value>,
 }
 

@@ -8,7 +8,7 @@ mod identity;
 mod link;
 mod login;
 mod outbox;
-mod passkey;
+pub(super) mod passkey;
 mod rp_logout;
 mod upstream;
 

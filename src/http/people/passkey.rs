@@ -58,7 +58,7 @@ pub(crate) async fn sign_in_options<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P
 }
 
 #[derive(Deserialize)]
-struct SignIn {
+pub(in crate::http) struct SignIn {
     credential: Asserted,
     return_to: Option<String>,
 }
@@ -107,7 +107,7 @@ pub(crate) async fn add_options<P: Ports>(headers: &HeaderMap, cx: &Cx<'_, P>) -
 }
 
 #[derive(Deserialize)]
-struct Add {
+pub(in crate::http) struct Add {
     credential: Created,
     name: Option<String>,
 }

@@ -34,7 +34,7 @@ pub(super) use vouched::{not_vouched, verify};
 
 /// The fields of all dialects; each path reads its own.
 #[derive(Deserialize)]
-struct Body {
+pub(super) struct Body {
     #[serde(rename = "type")]
     typ: Option<String>,
     identity_type: Option<String>,

@@ -1,0 +1,327 @@
+//! One operation: a method on a path, what it takes and every answer that it can give.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::probe;
+use super::schema::named;
+use crate::http::FORM;
+use crate::http::refuse::Surface;
+use crate::http::reply::{JSON, PROBLEM};
+use crate::oauth::error::ErrorCode;
+
+/// The media type of pages.
+pub(super) const HTML: &str = "text/html";
+
+/// A body: its media type, its schema, and the members that the type which reads it knows, if one does.
+type Body = (&'static str, Value, Option<&'static [&'static str]>);
+
+/// What one method does on one path.
+pub(super) struct Operation {
+    /// Its name, unique.
+    pub(super) id: &'static str,
+    /// In capitals.
+    pub(super) method: &'static str,
+    /// With parameters in braces.
+    pub(super) path: &'static str,
+    /// Bodies that it takes, by media type.
+    pub(super) bodies: Vec<Body>,
+    aliases: Vec<&'static str>,
+    summary: &'static str,
+    about: &'static str,
+    security: Vec<&'static str>,
+    parameters: Vec<Value>,
+    /// How it refuses.
+    surface: Surface,
+    /// And as a page too.
+    pages: bool,
+    proof: bool,
+    answers: BTreeMap<u16, Answer>,
+}
+
+#[derive(Default)]
+struct Answer {
+    about: &'static str,
+    content: BTreeMap<&'static str, Value>,
+    headers: BTreeSet<&'static str>,
+    codes: BTreeSet<ErrorCode>,
+    more: Option<Value>,
+}
+
+impl Operation {
+    fn new(id: &'static str, method: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self {
+            id,
+            method,
+            path,
+            bodies: Vec::new(),
+            aliases: Vec::new(),
+            summary,
+            about: "",
+            security: Vec::new(),
+            parameters: Vec::new(),
+            surface: Surface::OAuth,
+            pages: false,
+            proof: false,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn get(id: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self::new(id, "GET", path, summary)
+    }
+
+    /// Its body is read before anything else, so one that is too long is always refused.
+    pub(super) fn post(id: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self::new(id, "POST", path, summary).refuses(&[ErrorCode::ContentTooLarge])
+    }
+
+    pub(super) fn put(id: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self::new(id, "PUT", path, summary).refuses(&[ErrorCode::ContentTooLarge])
+    }
+
+    pub(super) fn delete(id: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self::new(id, "DELETE", path, summary)
+    }
+
+    /// Every path that it is at.
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.path).chain(self.aliases.iter().copied())
+    }
+
+    pub(super) fn aliases(mut self, aliases: &[&'static str]) -> Self {
+        self.aliases.extend(aliases);
+        self
+    }
+
+    pub(super) fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// How it refuses, where that is not as RFC 6749 has it. To be said before the refusals.
+    pub(super) fn surface(mut self, surface: Surface) -> Self {
+        self.surface = surface;
+        self
+    }
+
+    /// Whoever asks for a page is refused with a page.
+    pub(super) fn also_pages(mut self) -> Self {
+        self.pages = true;
+        self
+    }
+
+    /// Each of these schemes will do; the empty name stands for none.
+    pub(super) fn security(mut self, schemes: &[&'static str]) -> Self {
+        self.security.extend(schemes);
+        self
+    }
+
+    /// A parameter of the path, the query or a header; only those of the path are required.
+    pub(super) fn parameter(mut self, place: &str, name: &str, schema: Value, about: &str) -> Self {
+        let mut parameter = json!({ "name": name, "in": place, "schema": schema, "description": about });
+        if let (true, Value::Object(fields)) = (place == "path", &mut parameter) {
+            fields.insert("required".to_owned(), true.into());
+        }
+        self.parameters.push(parameter);
+        self
+    }
+
+    pub(super) fn query(self, name: &str, schema: Value, about: &str) -> Self {
+        self.parameter("query", name, schema, about)
+    }
+
+    /// A JSON body that a `T` is read from.
+    pub(super) fn json_of<'de, T: Deserialize<'de>>(self, name: &str) -> Self {
+        self.body(JSON, named(name), Some(probe::members::<T>())).refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType])
+    }
+
+    /// A form.
+    pub(super) fn form(self, schema: Value) -> Self {
+        self.body(FORM, schema, None).refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType])
+    }
+
+    pub(super) fn body(mut self, media: &'static str, schema: Value, members: Option<&'static [&'static str]>) -> Self {
+        self.bodies.push((media, schema, members));
+        self
+    }
+
+    /// An answer with a body.
+    pub(super) fn answers(mut self, status: u16, about: &'static str, media: &'static str, schema: Value) -> Self {
+        let answer = self.answers.entry(status).or_default();
+        answer.about = about;
+        answer.content.insert(media, schema);
+        self
+    }
+
+    /// The usual answer: 200 with the JSON of that name.
+    pub(super) fn gives(self, name: &str, about: &'static str) -> Self {
+        self.answers(200, about, JSON, named(name))
+    }
+
+    /// An answer without a body.
+    pub(super) fn empty(mut self, status: u16, about: &'static str) -> Self {
+        self.answers.entry(status).or_default().about = about;
+        self
+    }
+
+    /// A page.
+    pub(super) fn page(self, status: u16, about: &'static str) -> Self {
+        self.answers(status, about, HTML, json!({ "type": "string" }))
+    }
+
+    /// On to somewhere else.
+    pub(super) fn redirect(self, status: u16, about: &'static str) -> Self {
+        self.empty(status, about).header(status, "Location")
+    }
+
+    pub(super) fn header(mut self, status: u16, name: &'static str) -> Self {
+        self.answers.entry(status).or_default().headers.insert(name);
+        self
+    }
+
+    /// Errors that it can answer with, each with the status of its code.
+    pub(super) fn refuses(self, codes: &[ErrorCode]) -> Self {
+        codes.iter().fold(self, |operation, code| operation.refuses_as(code.status(), &[*code]))
+    }
+
+    /// The same with another status than the codes have elsewhere.
+    pub(super) fn refuses_as(mut self, status: u16, codes: &[ErrorCode]) -> Self {
+        let answer = self.answers.entry(status).or_default();
+        answer.codes.extend(codes);
+        let more = match (status, self.surface) {
+            (401, Surface::Page | Surface::Event) => None,
+            (401, _) => Some("WWW-Authenticate"),
+            (403, _) if codes.contains(&ErrorCode::InsufficientScope) => Some("WWW-Authenticate"),
+            (405, _) => Some("Allow"),
+            (429 | 503, _) => Some("Retry-After"),
+            _ => None,
+        };
+        answer.headers.extend(more);
+        self
+    }
+
+    /// Errors of this status have these members too.
+    pub(super) fn with_members(mut self, status: u16, members: Value) -> Self {
+        self.answers.entry(status).or_default().more = Some(members);
+        self
+    }
+
+    /// It asks the stores, which may fail.
+    pub(super) fn stored(self) -> Self {
+        self.refuses(&[ErrorCode::TemporarilyUnavailable])
+    }
+
+    /// It can be asked only so often, and says how often.
+    pub(super) fn limited(self, status: u16) -> Self {
+        let limits = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+        let limited = self.refuses(&[ErrorCode::RateLimited]);
+        limits.iter().fold(limited, |operation, name| operation.header(status, name).header(429, name))
+    }
+
+    /// It looks at a DPoP proof, and gives a nonce for the next one; what is wrong with a proof is told with `status`.
+    pub(super) fn proves(mut self, status: u16) -> Self {
+        self.proof = true;
+        self.parameter("header", "DPoP", json!({ "type": "string" }), "A proof (RFC 9449).")
+            .refuses_as(status, &[ErrorCode::InvalidDpopProof, ErrorCode::UseDpopNonce])
+    }
+
+    /// One of our own resources: it needs an access token or an API key, with `scope` or without.
+    pub(super) fn guarded(self) -> Self {
+        self.security(&["token", "dpop"]).proves(401).stored().refuses(&[
+            ErrorCode::Unauthorized,
+            ErrorCode::InvalidToken,
+            ErrorCode::InsufficientScope,
+        ])
+    }
+
+    /// For the operator alone.
+    pub(super) fn operators(self) -> Self {
+        self.security(&["operator"]).refuses(&[ErrorCode::Unauthorized])
+    }
+
+    /// An operation object of OpenAPI 3.1.
+    pub(super) fn render(self, tag: &str) -> Value {
+        let mut operation = Map::new();
+        let mut put = |name: &str, value: Value| operation.insert(name.to_owned(), value);
+        put("operationId", self.id.into());
+        put("tags", json!([tag]));
+        put("summary", self.summary.into());
+        if !self.about.is_empty() {
+            put("description", self.about.into());
+        }
+        if !self.aliases.is_empty() {
+            put("x-aliases", json!(self.aliases));
+        }
+        if !self.security.is_empty() {
+            let alternative = |name: &&str| if name.is_empty() { json!({}) } else { json!({ *name: [] }) };
+            put("security", self.security.iter().map(alternative).collect::<Vec<_>>().into());
+        }
+        if !self.parameters.is_empty() {
+            put("parameters", self.parameters.into());
+        }
+        if !self.bodies.is_empty() {
+            let content: Map<_, _> =
+                self.bodies.into_iter().map(|(media, schema, _)| (media.to_owned(), json!({ "schema": schema }))).collect();
+            put("requestBody", json!({ "required": true, "content": content }));
+        }
+        let mut responses: Map<String, Value> = Map::new();
+        for (status, mut answer) in self.answers {
+            if self.proof {
+                answer.headers.insert("DPoP-Nonce");
+            }
+            responses.insert(status.to_string(), answer.render(self.surface, self.pages));
+        }
+        responses.entry("500").or_insert_with(|| json!({ "$ref": "#/components/responses/Fault" }));
+        put("responses", responses.into());
+        operation.into()
+    }
+}
+
+impl Answer {
+    fn render(self, surface: Surface, pages: bool) -> Value {
+        let mut content = self.content;
+        let mut about = self.about.to_owned();
+        if !self.codes.is_empty() {
+            let codes: Vec<&str> = self.codes.iter().map(|code| code.as_str()).collect();
+            if about.is_empty() {
+                about.push_str("Refused.");
+            }
+            let (media, name, member) = match surface {
+                Surface::OAuth => (JSON, "Error", "error"),
+                Surface::Agent => (JSON, "AgentError", "error"),
+                Surface::Problem => (PROBLEM, "Problem", "error"),
+                Surface::Event => (JSON, "EventError", "err"),
+                Surface::Page => (HTML, "", ""),
+            };
+            if media == HTML || pages {
+                content.insert(HTML, json!({ "type": "string" }));
+            }
+            if media != HTML {
+                let one = json!({ "properties": { member: { "enum": codes } } });
+                let all: Vec<Value> = [named(name), one].into_iter().chain(self.more).collect();
+                let refusal = json!({ "allOf": all });
+                let both = match content.remove(media) {
+                    Some(other) => json!({ "anyOf": [refusal, other] }),
+                    None => refusal,
+                };
+                content.insert(media, both);
+            }
+        }
+        let mut response = Map::new();
+        response.insert("description".to_owned(), about.into());
+        if !content.is_empty() {
+            let content: Map<_, _> = content.into_iter().map(|(media, schema)| (media.to_owned(), json!({ "schema": schema }))).collect();
+            response.insert("content".to_owned(), content.into());
+        }
+        if !self.headers.is_empty() {
+            let headers: Map<_, _> =
+                self.headers.into_iter().map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect();
+            response.insert("headers".to_owned(), headers.into());
+        }
+        response.into()
+    }
+}
