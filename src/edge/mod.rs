@@ -112,6 +112,8 @@ async fn read(request: &web_sys::Request, trace: bool) -> Request<Result<bytes::
         // The platform has read the host: it is part of the address.
         put(read.headers_mut(), HOST, Some(host(&url).to_owned()));
         put(read.headers_mut(), ACCEPT, header(request, "accept"));
+        #[cfg(feature = "conformance")]
+        put(read.headers_mut(), HeaderName::from_static("last-event-id"), header(request, "last-event-id"));
     }
     read
 }

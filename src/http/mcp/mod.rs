@@ -6,6 +6,8 @@
 
 mod door;
 mod envelope;
+#[cfg(feature = "conformance")]
+mod fixtures;
 mod schema;
 mod tool;
 mod tools;
@@ -43,6 +45,10 @@ pub(super) async fn mcp<P: Ports>(
     door::check(headers, cx)?;
     let nobody = !headers.contains_key(AUTHORIZATION) && is_open::<P>(method, body, cx);
     let caller = if nobody { None } else { Some(guard::caller(request, "/mcp", cx).await?) };
+    #[cfg(feature = "conformance")]
+    if let Some(response) = fixtures::answer(headers, method, body, cx) {
+        return Ok(response);
+    }
     if method != "POST" {
         return Err(Refused::new(ErrorCode::MethodNotAllowed, "wrong method").header(ALLOW, "POST, OPTIONS"));
     }
