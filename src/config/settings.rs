@@ -99,7 +99,7 @@ pub const SETTINGS: &[Setting] = &[
     var(
         "MCP_OPEN_TOOLS",
         "off",
-        "on or off: whether initialize at /mcp works without a token, so that MCP clients come in to the tools that need none; off, they begin OAuth at once.",
+        "on or off: whether an MCP client may begin without a token (initialize, server/discover) and come in to the tools that need none; off, it is told at once to begin OAuth.",
     ),
     var("SCOPE_DESCRIPTIONS", "{}", "JSON object of scopes and what they allow, in words for people."),
     bare("THEME_COLOR", false, "Colour of buttons and links on the pages, #rrggbb."),

@@ -65,8 +65,8 @@ pub(super) async fn mcp<P: Ports>(
     }
 }
 
-/// Whether a request without a credential is answered: what it asks for is the same for everybody, or a tool that needs none. A client that
-/// begins with the handshake is told at once to authorize, unless the operator wants otherwise: many look for the challenge there alone.
+/// Whether a request without a credential is answered: what it asks for is the same for everybody, or a tool that needs none. What a client
+/// begins with, in either era, tells it at once to authorize, unless the operator wants otherwise: many look for the challenge there alone.
 fn is_open<P: Ports>(method: &str, body: &[u8], cx: &Cx<'_, P>) -> bool {
     if method != "POST" {
         return cx.config.mcp_open_tools;
@@ -74,9 +74,10 @@ fn is_open<P: Ports>(method: &str, body: &[u8], cx: &Cx<'_, P>) -> bool {
     let is_open = |message: &Value| {
         let params = message.get("params").and_then(Value::as_object);
         match message.get("method").and_then(Value::as_str).unwrap_or_default() {
-            "tools/list" | "server/discover" | "ping" => true,
+            "tools/list" | "ping" => true,
             "tools/call" => params.is_some_and(tools::admits::<P>),
-            method => cx.config.mcp_open_tools && (method == "initialize" || method.starts_with("notifications/")),
+            "initialize" | "server/discover" => cx.config.mcp_open_tools,
+            method => cx.config.mcp_open_tools && method.starts_with("notifications/"),
         }
     };
     match serde_json::from_slice(body) {

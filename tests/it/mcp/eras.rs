@@ -52,7 +52,7 @@ fn headers_that_differ_from_the_message_are_minus_32020() {
 
 #[test]
 fn a_version_that_is_not_spoken_is_minus_32022_and_told_what_is() {
-    let world = World::new(&[]);
+    let world = World::new(&[("MCP_OPEN_TOOLS", "on")]);
     for method in ["tools/list", "server/discover"] {
         let headers = [("mcp-protocol-version", "2024-11-05"), ("mcp-method", method)];
         let params = json!({ "_meta": { META[0]: "2024-11-05", META[1]: {} } });
@@ -91,7 +91,7 @@ fn what_the_stateless_era_has_taken_away_is_not_found_and_says_so_with_its_statu
 
 #[test]
 fn modern_results_are_complete_name_the_server_and_say_how_long_they_keep() {
-    let world = World::new(&[("SERVICE_NAME", "The Gate")]);
+    let world = World::new(&[("SERVICE_NAME", "The Gate"), ("MCP_OPEN_TOOLS", "on")]);
     for (method, params, kept) in
         [("server/discover", json!({}), true), ("tools/list", json!({}), true), ("tools/call", json!({ "name": "discover" }), false)]
     {

@@ -15,9 +15,10 @@ fn listing_and_tools_that_need_none_work_without_a_token_and_all_else_is_challen
     for (method, params) in [("tools/list", json!({})), ("ping", json!({}))] {
         assert_eq!(nobody.legacy(&world, method, params).status(), 200, "{method}");
     }
-    for (method, params) in [("tools/list", json!({})), ("server/discover", json!({})), ("tools/call", json!({ "name": "discover" }))] {
+    for (method, params) in [("tools/list", json!({})), ("tools/call", json!({ "name": "discover" }))] {
         assert_eq!(nobody.modern(&world, method, params).status(), 200, "{method}");
     }
+    assert_eq!(nobody.modern(&world, "server/discover", json!({})).status(), 401);
     for name in OPEN {
         assert_eq!(nobody.legacy(&world, "tools/call", json!({ "name": name, "arguments": {} })).status(), 200, "{name}");
     }
@@ -58,6 +59,7 @@ fn with_open_tools_the_handshake_needs_no_token_and_other_tools_still_do() {
     let world = World::new(&[("MCP_OPEN_TOOLS", "on")]);
     let nobody = Sender::default();
     assert_eq!(nobody.legacy(&world, "initialize", json!({ "protocolVersion": "2025-11-25" })).status(), 200);
+    assert_eq!(nobody.modern(&world, "server/discover", json!({})).status(), 200);
     assert_eq!(nobody.post(&world, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).status(), 202);
     assert_eq!(nobody.raw(&world, "GET", "").status(), 405);
     assert_eq!(nobody.legacy(&world, "tools/call", json!({ "name": "whoami" })).status(), 401);

@@ -39,6 +39,24 @@ fn a_tool_says_what_it_takes_brings_and_changes() {
     }
 }
 
+/// What the check of arguments understands, and what says nothing about them.
+const KEYWORDS: &str = " type properties required additionalProperties enum items minimum maximum minLength maxLength minItems maxItems \
+    description writeOnly ";
+
+fn is_understood(schema: &Value) -> bool {
+    let members = schema.as_object().unwrap();
+    let below = schema["properties"].as_object().into_iter().flat_map(|properties| properties.values()).chain(members.get("items"));
+    members.keys().all(|name| KEYWORDS.contains(&format!(" {name} "))) && below.into_iter().all(is_understood)
+}
+
+#[test]
+fn arguments_are_judged_by_every_word_of_the_published_schema() {
+    for tool in listed(&World::new(&[])) {
+        assert!(is_understood(&tool["inputSchema"]), "{}", tool["name"]);
+    }
+    assert!(!is_understood(&json!({ "properties": { "a": { "pattern": "x" } } })));
+}
+
 #[test]
 fn arguments_that_do_not_fit_are_a_failure_that_says_what_fits() {
     let world = World::new(&[]);
