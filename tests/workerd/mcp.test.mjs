@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { exchange, register } from "./support/agent.mjs";
 import { bearer, read } from "./support/answers.mjs";
 import { deploy } from "./support/postern.mjs";
+import { TOOLS } from "./support/tools.mjs";
 
 const MODERN = "2026-07-28";
 const LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"];
@@ -34,7 +35,6 @@ const modern = (method, params, changes) => {
 };
 const legacy = (method, params, headers) => send({ jsonrpc: "2.0", id: 1, method, ...(params ? { params } : {}) }, headers);
 const WHOAMI = { name: "whoami", arguments: {} };
-const TOOLS = ["discover", "whoami", "quickstart", "register", "claim", "claim_status", "authenticate", "refresh_token", "introspect_token", "revoke_token"];
 
 function fault({ status, headers, body, text }, expected, code, number = 1) {
   assert.deepEqual([status, body?.error?.code], [expected, code], text);
