@@ -212,7 +212,7 @@ const TOKEN_CLAIMS: [&str; 15] = [
 ];
 
 /// Kinds of agents, as they say themselves.
-pub(super) const AGENT_TYPES: [&str; 4] = ["orchestrator", "autonomous", "assistant", "tool"];
+const AGENT_TYPES: [&str; 4] = ["orchestrator", "autonomous", "assistant", "tool"];
 
 /// `/.well-known/agent-configuration`: the metadata of the authorization server, and what is in AgentAuth's words alone, as far as it works.
 pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {

@@ -274,4 +274,6 @@ fn discover_tells_what_the_well_known_document_tells() {
         assert!(document[name].as_str().unwrap().starts_with("https://auth.example.com/"), "{name}");
     }
     assert_eq!(document["token_lifetimes"]["access_token_seconds"], 900);
+    let quickstart = listed(&world).into_iter().find(|tool| tool["name"] == "quickstart").unwrap();
+    assert_eq!(document["agent_types_supported"], quickstart["inputSchema"]["properties"]["agent_type"]["enum"]);
 }
