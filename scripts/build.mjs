@@ -14,8 +14,8 @@ function newest(path) {
   return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
-function isFresh() {
-  const built = join(root, "build", "index.js");
+function isFresh(folder) {
+  const built = join(root, folder, "index.js");
   return existsSync(built) && statSync(built).mtimeMs > Math.max(...SOURCES.map((path) => newest(join(root, path))));
 }
 
@@ -43,21 +43,27 @@ function leb128(bytes, at) {
   }
 }
 
-export async function build() {
+/** The worker into build/; with `conformance`, the one with the fixtures of the MCP conformance suite, built quickly, into build-conformance/. */
+export async function build({ conformance = false } = {}) {
   const { workerBuild, wasmBindgen } = await setup();
-  if (isFresh()) return;
+  const folder = conformance ? "build-conformance" : "build";
+  if (isFresh(folder)) return;
   const env = {
     WASM_BINDGEN_BIN: wasmBindgen,
     ESBUILD_BIN: join(root, "node_modules", "@esbuild", `${process.platform}-${process.arch}`, "bin", "esbuild"),
     WASM_OPT_BIN: join(root, "node_modules", ".bin", "wasm-opt"),
   };
+  if (conformance) {
+    const args = ["--profile", "conformance", "--no-opt", "--out-dir", folder, ".", "--features", "conformance"];
+    return step("Building the worker with the fixtures of the conformance suite", () => run(workerBuild, args, { quiet: true, env }));
+  }
   await step("Building the worker", () => run(workerBuild, ["--release"], { quiet: true, env }));
-  const wasm = join(root, "build", "index_bg.wasm");
+  const wasm = join(root, folder, "index_bg.wasm");
   writeFileSync(wasm, withoutNames(readFileSync(wasm)));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await build().catch((error) => {
+  await build({ conformance: process.argv.includes("--conformance") }).catch((error) => {
     console.error(error.message);
     process.exit(1);
   });

@@ -45,7 +45,8 @@ const steps = {
   audit,
   "disposable-domains": () => run(node, ["scripts/disposable.mjs", "--check"]),
   native: () => run("cargo", ["test", "--locked"], { env: rounds }),
-  build,
+  build: () => build(),
+  "build-conformance": () => build({ conformance: true }),
   // Many of them wait for something: three at a time keep two cores busy.
   workerd: () => nodeTests("tests/workerd", 3),
   "dry-run": () => run(node, [wrangler, "deploy", "--dry-run", "--outdir", join("target", "dry-run")], { quiet: true }),

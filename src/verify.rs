@@ -22,6 +22,7 @@ use crate::store::{Ports, StoreError};
 use crate::time::Timestamp;
 
 /// What somebody presented, once it is known to count.
+#[derive(Clone)]
 pub struct Active {
     /// The record behind it.
     pub holder: Holder,
@@ -76,6 +77,7 @@ impl Active {
 }
 
 /// What somebody presented.
+#[derive(Clone)]
 pub enum Kind {
     /// An access token.
     AccessToken(Rc<Claims<AccessToken>>),

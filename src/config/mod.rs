@@ -65,6 +65,8 @@ pub struct Config {
     pub dpop_nonces: Nonces,
     /// Browser origins that may call `/mcp`.
     pub allowed_origins: Vec<String>,
+    /// Whether MCP clients are let in without a credential, as far as open tools go.
+    pub mcp_open_tools: bool,
     /// The keys derived from `POSTERN_SECRET`.
     pub masters: Masters,
     /// SHA-256 of the operator's key.

@@ -127,6 +127,11 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             _ => Err("must be required, optional or off".to_owned()),
         }),
         allowed_origins: reader.read("ALLOWED_ORIGINS", Vec::new(), |text| Ok(text.split_whitespace().map(str::to_owned).collect())),
+        mcp_open_tools: reader.read("MCP_OPEN_TOOLS", false, |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("must be on or off".to_owned()),
+        }),
         masters: Masters { current: Master::derive(secret.as_bytes()), previous: previous.map(|secret| Master::derive(secret.as_bytes())) },
         operator_key: reader.bearer_secret("OPERATOR_KEY").map(|key| sha256(&key)),
         resource_server_keys: reader

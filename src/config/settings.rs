@@ -96,6 +96,11 @@ pub const SETTINGS: &[Setting] = &[
     var("CLIENTS_PER_NETWORK_PER_HOUR", "600", "New clients that register in an hour from one IPv4 /24 or IPv6 /48; a repeat is not new."),
     var("CLIENTS_PER_HOUR", "10000", "New clients that register in an hour in the whole deployment; 0 switches their registration off."),
     var("ALLOWED_ORIGINS", "", "Browser origins that may call /mcp, beside our own and loopback; * for all."),
+    var(
+        "MCP_OPEN_TOOLS",
+        "off",
+        "on or off: whether an MCP client may begin without a token (initialize, server/discover) and come in to the tools that need none; off, it is told at once to begin OAuth.",
+    ),
     var("SCOPE_DESCRIPTIONS", "{}", "JSON object of scopes and what they allow, in words for people."),
     bare("THEME_COLOR", false, "Colour of buttons and links on the pages, #rrggbb."),
     bare("THEME_COLOR_DARK", false, "The same in dark mode."),

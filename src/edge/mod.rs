@@ -10,6 +10,7 @@ mod mail;
 mod outbound;
 mod platform;
 
+use http::header::{ACCEPT, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use wasm_bindgen::JsCast;
 use worker::web_sys;
@@ -18,7 +19,7 @@ use worker::{Context, Env, event};
 use crate::cx::Cx;
 use crate::dpop;
 use crate::entropy::{Entropy, Platform as Chance};
-use crate::http::{TooLong, handle, takes_agent, takes_body, takes_cookies, takes_proof, takes_query};
+use crate::http::{TooLong, handle, takes_agent, takes_body, takes_cookies, takes_host, takes_proof, takes_query};
 use crate::network::Origin;
 use crate::time::Timestamp;
 use crate::trace::Pending;
@@ -107,12 +108,25 @@ async fn read(request: &web_sys::Request, trace: bool) -> Request<Result<bytes::
     *read.method_mut() = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
     *read.uri_mut() = (if takes_query(path) { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
     *read.headers_mut() = headers(request, more);
+    if takes_host(path) {
+        // The platform has read the host: it is part of the address.
+        put(read.headers_mut(), HOST, Some(host(&url).to_owned()));
+        put(read.headers_mut(), ACCEPT, header(request, "accept"));
+        #[cfg(feature = "conformance")]
+        put(read.headers_mut(), HeaderName::from_static("last-event-id"), header(request, "last-event-id"));
+    }
     read
 }
 
 /// The host of the request is this machine: one leg of development, which this can only close.
 fn is_loopback(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| crate::config::reader::is_loopback(&url))
+}
+
+/// Host and port of an absolute URL.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// Path and query of an absolute URL, as the client wrote them.
@@ -126,13 +140,16 @@ fn headers(request: &web_sys::Request, more: &[&'static str]) -> HeaderMap {
     let given = request.headers();
     let mut headers = HeaderMap::new();
     for name in HEADERS.iter().chain(more) {
-        if let Ok(Some(value)) = given.get(name) {
-            // A value that is no header is there all the same, and wrong.
-            let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("?"));
-            headers.insert(HeaderName::from_static(name), value);
-        }
+        put(&mut headers, HeaderName::from_static(name), given.get(name).ok().flatten());
     }
     headers
+}
+
+/// A value that is no header is there all the same, and wrong.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
+    if let Some(value) = value {
+        headers.insert(name, HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("?")));
+    }
 }
 
 /// Status and headers cross as one string: each call across the border costs more than reading it on the other side.

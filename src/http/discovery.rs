@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::FORM;
 use super::refuse::Refused;
 use super::register::ID_JAG;
 use crate::client::assertion::ALGORITHMS;
@@ -16,6 +17,7 @@ use crate::oauth::scope::Scope;
 use crate::oidc;
 use crate::provider::event;
 use crate::store::Ports;
+use crate::time::Ttl;
 
 /// MCP's Enterprise-Managed Authorization.
 const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
@@ -39,6 +41,9 @@ const CLAIMS: [&str; 16] = [
     "name",
     "picture",
 ];
+
+/// Clients do well to get a new token so long before the old one's end.
+pub(super) const REFRESH_BUFFER: Ttl = Ttl::from_seconds(60);
 
 /// Our own resources: one service, which accepts tokens for either.
 pub(super) const OWN: [&str; 2] = ["/mcp", "/api/v1"];
@@ -187,24 +192,52 @@ fn vouched<P>(cx: &Cx<'_, P>) -> bool {
     cx.config.identity_assertion || (cx.config.dialects.v01 && cx.config.service_auth)
 }
 
-/// `/.well-known/agent-configuration` in AgentAuth's words, as far as it works.
+/// What access tokens say.
+const TOKEN_CLAIMS: [&str; 15] = [
+    "iss",
+    "sub",
+    "aud",
+    "client_id",
+    "jti",
+    "iat",
+    "exp",
+    "scope",
+    "registration",
+    "generation",
+    "credential",
+    "cnf",
+    "act",
+    "origins",
+    "status",
+];
+
+/// Kinds of agents, as they say themselves.
+const AGENT_TYPES: [&str; 4] = ["orchestrator", "autonomous", "assistant", "tool"];
+
+/// `/.well-known/agent-configuration`: the metadata of the authorization server, and what is in AgentAuth's words alone, as far as it works.
 pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
     let config = cx.config;
-    json!({
-        "issuer": config.issuer,
-        "token_endpoint": config.own("/oauth2/token"),
-        "token_introspection_endpoint": config.own("/oauth2/introspect"),
-        "token_revocation_endpoint": config.own("/oauth2/revoke"),
-        "jwks_uri": config.own("/.well-known/jwks.json"),
-        "scopes_supported": list(&config.scopes_supported),
-        "grant_types_supported": grant_types(config),
-        "token_endpoint_auth_methods_supported": METHODS,
-        "token_endpoint_content_types_supported": ["application/x-www-form-urlencoded"],
-        "token_signing_alg_values_supported": ["ES256"],
-        "claims_supported": ["iss", "sub", "aud", "client_id", "jti", "iat", "exp", "scope", "registration", "generation", "credential", "cnf", "act", "origins", "status"],
-        "token_lifetimes": { "access_token_seconds": config.ttls.access_token.seconds() },
-        "service_documentation": config.own("/auth.md"),
-    })
+    let mut document = authorization_server("", cx).unwrap_or_else(|| json!({ "issuer": config.issuer }));
+    let known = document.get("claims_supported").and_then(Value::as_array).cloned().unwrap_or_default();
+    let claims = known.into_iter().chain(TOKEN_CLAIMS.into_iter().filter(|claim| !CLAIMS.contains(claim)).map(Value::from));
+    let claims: Vec<Value> = if config.openid { claims.collect() } else { TOKEN_CLAIMS.into_iter().map(Value::from).collect() };
+    for (name, value) in [
+        ("token_introspection_endpoint", config.own("/oauth2/introspect").into()),
+        ("token_revocation_endpoint", config.own("/oauth2/revoke").into()),
+        ("token_endpoint_content_types_supported", json!([FORM])),
+        ("token_signing_alg_values_supported", json!(["ES256"])),
+        ("claims_supported", claims.into()),
+        (
+            "token_lifetimes",
+            json!({ "access_token_seconds": config.ttls.access_token.seconds(), "refresh_buffer_seconds": REFRESH_BUFFER.seconds() }),
+        ),
+        ("service_documentation", config.own("/auth.md").into()),
+        ("agent_types_supported", json!(AGENT_TYPES)),
+        ("mcp_endpoint", config.own("/mcp").into()),
+    ] {
+        add(&mut document, name, value);
+    }
+    document
 }
 
 /// The public keys (RFC 7517, section 5), the next one included.

@@ -1,7 +1,7 @@
 //! Who calls one of our own resources, and what to tell those who may not.
 
-use http::StatusCode;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::discovery::OWN;
 use super::refuse::Refused;
@@ -15,6 +15,7 @@ use crate::store::Ports;
 use crate::verify::{self, Active, Inactive, Kind, Unproven};
 
 /// Somebody whose credential counts here.
+#[derive(Clone)]
 pub(super) struct Caller {
     /// The credential and what stands behind it.
     pub(super) active: Active,
@@ -56,6 +57,16 @@ pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static
         Kind::ApiKey(_) => entitled.clone(),
     };
     Ok(Caller { active, scope, door })
+}
+
+/// The same for a token that came in another place than the header, which is for [`caller`] alone to look at.
+///
+/// # Errors
+/// As [`caller`].
+pub(super) async fn told<P: Ports>(token: &str, path: &'static str, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+    let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or(HeaderValue::from_static("?"));
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    caller(&dpop::Request { headers: &headers, method: "POST", path }, path, cx).await
 }
 
 /// The credential of a request, whatever it is for, and how to go on refusing.

@@ -44,6 +44,26 @@ pub(super) async fn introspect<P: Ports>(request: &dpop::Request<'_>, body: &[u8
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
+/// The same for whoever holds `token`, or shows another credential of whoever it was issued to: a bearer may know how its own token is.
+///
+/// # Errors
+/// Our own faults alone.
+pub(super) async fn by_bearer<P: Ports>(token: &str, caller: Option<&Active>, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let found = match caller {
+        None => verify::bearer(token, cx).await,
+        Some(_) => verify::credential(token, cx).await,
+    };
+    let is_own = |active: &Active| {
+        caller.is_none_or(|caller| !caller.is_delegated() && caller.client_id() == active.client_id() && caller.holder == active.holder)
+    };
+    match found {
+        Ok(active) if is_own(&active) => Ok(shown(&active, cx)),
+        Ok(_) => Ok(json!({ "active": false })),
+        Err(error) if error.code() == ErrorCode::InvalidToken => Ok(json!({ "active": false })),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn asker<P: Ports>(request: &dpop::Request<'_>, params: &Params, cx: &Cx<'_, P>) -> Result<Asker, Refused> {
     let authorization = Authorization::parse(request.headers).map_err(Denied::from)?;
     if let Some(Authorization::Dpop(token)) = &authorization {
@@ -80,7 +100,7 @@ impl Asker {
 }
 
 /// RFC 7662, section 2.2.
-fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
+pub(super) fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
     let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
     // Those of OpenID Connect are of no resource: they count at userinfo.
     let identity: Scope = OPENID_SCOPES.join(" ").parse().unwrap_or_default();

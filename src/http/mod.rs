@@ -91,6 +91,12 @@ pub fn takes_proof(path: &str) -> bool {
     Route::of(path).takes_proof()
 }
 
+/// Whether it matters by which name the worker was reached, and what the client takes.
+#[must_use]
+pub fn takes_host(path: &str) -> bool {
+    Route::of(path) == Route::Mcp
+}
+
 /// Answers a request. `Err` as the body means that it was longer than [`LONGEST_BODY`].
 pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<'_, P>) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
@@ -152,11 +158,11 @@ async fn serve<P: Ports>(route: Route<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> R
     if route == Route::Unknown {
         return Err(Refused::new(ErrorCode::NotFound, "no such path"));
     }
+    if route == Route::Mcp {
+        // Whoever asks is looked at before the method is: some clients look for the challenge with GET.
+        return Box::pin(mcp::mcp(request, method, body, cx)).await;
+    }
     if !route.methods().allows(method) {
-        if route == Route::Mcp {
-            // Some clients look for the challenge with GET: it must come before 405.
-            guard::caller(request, "/mcp", cx).await?;
-        }
         return Err(Refused::new(ErrorCode::MethodNotAllowed, "wrong method").header(ALLOW, route.methods().header()));
     }
     // Boxed, so that a request carries the state of its own endpoint and not of the largest.
@@ -193,14 +199,13 @@ async fn serve<P: Ports>(route: Route<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> R
         Route::OperatorClient(id) => Box::pin(client::one(method, id, headers, cx)).await,
         Route::Revoke => Box::pin(revoke::revoke(headers, body, cx)).await,
         Route::Me => Box::pin(me::me(request, cx)).await,
-        Route::Mcp => Box::pin(mcp::mcp(request, body, cx)).await,
         Route::OperatorKeys => Box::pin(operator::keys(headers, cx)).await,
         Route::RotateKeys => Box::pin(operator::rotate(headers, cx)).await,
         Route::RevokeKey => Box::pin(operator::revoke(headers, body, cx)).await,
         Route::Traces if method == "GET" => Box::pin(traces::list(headers, sent.query, cx)).await,
         Route::Traces => Box::pin(traces::enter(headers, body, cx)).await,
         Route::Trace(id) => Box::pin(traces::one(id, headers, cx)).await,
-        Route::Unknown => Err(Refused::new(ErrorCode::NotFound, "no such path")),
+        Route::Mcp | Route::Unknown => Err(Refused::new(ErrorCode::NotFound, "no such path")),
     }
 }
 

@@ -126,10 +126,24 @@ impl Refused {
         self
     }
 
+    /// The same for a surface that has no status: code, words, what to do next and when to come again; and the reason for our log.
+    pub(super) fn told(self) -> (Value, String) {
+        let (error, description) = (self.code.as_str(), self.code.description());
+        let mut told = json!({ "error": error, "error_description": description, "hint": self.hint });
+        if let (Some(wait), Value::Object(fields)) = (self.wait(), &mut told) {
+            fields.insert("retry_after".to_owned(), wait.seconds().into());
+        }
+        (told, format!("{error}: {}", self.reason))
+    }
+
+    fn wait(&self) -> Option<Ttl> {
+        self.retry_after.or((self.code == ErrorCode::TemporarilyUnavailable).then(|| Ttl::from_seconds(2)))
+    }
+
     /// The answer. 503 always says when to come again; a page has the reference of the trace that tells more.
     pub fn render<P>(self, surface: Surface, reference: Option<&str>, cx: &Cx<'_, P>) -> Response<Bytes> {
         let status = self.http_status();
-        let wait = self.retry_after.or((self.code == ErrorCode::TemporarilyUnavailable).then(|| Ttl::from_seconds(2)));
+        let wait = self.wait();
         let error_uri = cx.config.own(&format!("/auth.md#{}", self.code.as_str()));
         let (error, description) = (self.code.as_str(), self.code.description());
         let mut body = match surface {

@@ -6,6 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 
 /// JSON.
 pub const JSON: &str = "application/json";
@@ -46,6 +47,11 @@ pub fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Byt
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// What a JSON answer says, for another answer that says the same.
+pub fn value(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap_or_default()
 }
 
 /// No body at all.

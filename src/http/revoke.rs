@@ -30,6 +30,12 @@ pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'
     let token = params.require("token")?;
     let shown = client::shown(&params, Authorization::parse(headers).map_err(Denied::from)?)?;
     let owner = owner(&shown, cx).await?;
+    end(token, owner, cx).await?;
+    Ok(reply::empty(StatusCode::OK))
+}
+
+/// The same for what has been read: ends `token` if it is `owner`'s, or whoever holds it where nobody says who they are.
+pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_, P>) -> Result<(), Refused> {
     let found = target(token, owner.as_deref(), cx).await?;
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
@@ -46,7 +52,7 @@ pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'
         }
         None => {}
     }
-    Ok(reply::empty(StatusCode::OK))
+    Ok(())
 }
 
 /// Whose tokens may be ended; none for whoever does not say who they are. A name alone is enough, as it only makes less possible.

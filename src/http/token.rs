@@ -7,7 +7,7 @@ use super::refuse::Refused;
 use super::{form, reply};
 use crate::cx::Cx;
 use crate::dpop;
-use crate::grant::{self, Connected, Denied, Granted, TokenRequest};
+use crate::grant::{self, Connected, Denied, Granted, TokenRequest, TokenResponse};
 use crate::machine::grant::GrantRefusal;
 use crate::oauth::authorization::Authorization;
 use crate::oidc;
@@ -19,8 +19,14 @@ pub(super) async fn token<P: Ports>(request: &dpop::Request<'_>, body: &[u8], cx
     let authorization = Authorization::parse(request.headers).map_err(Denied::from)?;
     let asked = TokenRequest::parse(&params, authorization, cx.config).map_err(|denied| explained(denied, cx))?;
     let proof = dpop::proof(request, None, cx).await?;
-    match grant::authorize(asked, proof.as_ref(), cx).await.map_err(|denied| explained(denied, cx))? {
-        Granted::Token(authorized) => Ok(reply::json(StatusCode::OK, &grant::issue(authorized, cx).await?)),
+    Ok(reply::private(StatusCode::OK, reply::JSON, granted(asked, proof.as_ref(), cx).await?))
+}
+
+/// The same for what has been read: the answer as JSON.
+pub(super) async fn granted<P: Ports>(asked: TokenRequest, proof: Option<&dpop::Proof>, cx: &Cx<'_, P>) -> Result<Vec<u8>, Refused> {
+    let json = |token: &TokenResponse| serde_json::to_vec(token).unwrap_or_default();
+    match grant::authorize(asked, proof, cx).await.map_err(|denied| explained(denied, cx))? {
+        Granted::Token(authorized) => Ok(json(&grant::issue(authorized, cx).await?)),
         Granted::Connected(connected) => {
             let Connected { authorized, refresh_token, client, person, scope } = *connected;
             let token = grant::issue(authorized, cx).await?.with_refresh_token(refresh_token);
@@ -28,9 +34,9 @@ pub(super) async fn token<P: Ports>(request: &dpop::Request<'_>, body: &[u8], cx
                 true => Some(oidc::id_token(person.id_token_for(&client, token.access_token()), cx).await?),
                 false => None,
             };
-            Ok(reply::json(StatusCode::OK, &token.with_id_token(id_token)))
+            Ok(json(&token.with_id_token(id_token)))
         }
-        Granted::Answer(body) => Ok(reply::private(StatusCode::OK, reply::JSON, body)),
+        Granted::Answer(body) => Ok(body),
     }
 }
 

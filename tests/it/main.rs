@@ -25,6 +25,7 @@ mod letters;
 mod mail_given_back;
 mod mail_limits;
 mod markup;
+mod mcp;
 mod native_tokens;
 mod oauth;
 mod oidc;

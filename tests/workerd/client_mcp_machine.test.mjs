@@ -8,6 +8,7 @@ import { exportJWK, exportPKCS8, generateKeyPair } from "jose";
 import { claims } from "./support/agent.mjs";
 import { CLIENTS } from "./support/mcp_client.mjs";
 import { deploy } from "./support/postern.mjs";
+import { TOOLS } from "./support/tools.mjs";
 
 const SECRET = "a secret of the worker: 100% + more";
 let postern, pem;
@@ -36,7 +37,7 @@ for (const [name, [make, Transport]] of Object.entries(CLIENTS)) {
         const { sub, aud, client_id } = claims(access_token);
         assert.deepEqual([sub, aud, client_id, refresh_token], [id, resource, id, undefined]);
         authProvider.saveTokens({ ...authProvider.tokens(), access_token: "forgotten" });
-        assert.deepEqual((await client.listTools()).tools.map((tool) => tool.name), ["whoami"]);
+        assert.deepEqual((await client.listTools()).tools.map((tool) => tool.name), TOOLS);
         assert.notEqual(authProvider.tokens().access_token, access_token);
         await client.close();
       });

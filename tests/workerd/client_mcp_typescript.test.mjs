@@ -5,6 +5,7 @@ import { claims } from "./support/agent.mjs";
 import { CLIENTS, Provider, connect, finish } from "./support/mcp_client.mjs";
 import { person } from "./support/oauth.mjs";
 import { deploy } from "./support/postern.mjs";
+import { TOOLS } from "./support/tools.mjs";
 
 let postern, wider, url, ada;
 before(async () => {
@@ -33,7 +34,7 @@ for (const [name, kind] of Object.entries(CLIENTS))
       client = await connect(kind, url, provider);
       const [, , version] = kind;
       if (client.getNegotiatedProtocolVersion) assert.equal(client.getNegotiatedProtocolVersion(), version);
-      assert.deepEqual(await tools(client), ["whoami"]);
+      assert.deepEqual(await tools(client), TOOLS);
       await works(client);
       assert.deepEqual([provider.registered, provider.sent.length, provider.saved], [1, 1, 1]);
     });

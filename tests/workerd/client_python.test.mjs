@@ -4,6 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { REDIRECT, consented, person } from "./support/oauth.mjs";
 import { conversation } from "./support/python.mjs";
 import { deploy } from "./support/postern.mjs";
+import { TOOLS } from "./support/tools.mjs";
 
 let postern, ada;
 before(async () => {
@@ -23,7 +24,7 @@ describe("the MCP client for Python", () => {
     test(`in mode ${mode}, with ${method}: from the 401 to the tools, an hour later, and in another process, with one look at the person`, async () => {
       const url = `${postern.issuer}/mcp`;
       const { connections, kept, opened, url: sent, registered, client } = await conversation("mcp_client.py", { url, name: `Python ${mode} ${method}`, method, mode }, allowed);
-      for (const connection of connections) assert.deepEqual(connection, { version, tools: ["whoami"], failed: false });
+      for (const connection of connections) assert.deepEqual(connection, { version, tools: TOOLS, failed: false });
       assert.deepEqual([opened, registered], [[1, 1, 1], 1]);
       const asked = new URL(sent).searchParams;
       assert.deepEqual([asked.get("resource"), asked.get("code_challenge_method")], [url, "S256"]);

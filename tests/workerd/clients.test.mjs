@@ -9,6 +9,7 @@ import * as oauth from "oauth4webapi";
 import { JWT_BEARER, claims, exchange, register, registerKey } from "./support/agent.mjs";
 import { bearer, ok } from "./support/answers.mjs";
 import { OPERATOR_KEY, RESOURCE_SERVER_KEY, deploy } from "./support/postern.mjs";
+import { TOOLS } from "./support/tools.mjs";
 
 let postern, server, mine, keyed;
 const plain = { [oauth.allowInsecureRequests]: true };
@@ -113,7 +114,7 @@ describe("MCP clients", () => {
         try {
           assert.equal(client.getServerVersion().name, "postern");
           if (version) assert.equal(client.getNegotiatedProtocolVersion(), version);
-          assert.deepEqual((await client.listTools()).tools.map((tool) => tool.name), ["whoami"]);
+          assert.deepEqual((await client.listTools()).tools.map((tool) => tool.name), TOOLS);
           const { isError, structuredContent, content } = await client.callTool({ name: "whoami", arguments: {} });
           assert.ok(!isError);
           assert.equal(structuredContent.registration_id, credential === access_token ? mine.registration_id : keyed.registration_id);

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { exchange, register } from "./support/agent.mjs";
 import { bearer, read } from "./support/answers.mjs";
 import { deploy } from "./support/postern.mjs";
+import { TOOLS } from "./support/tools.mjs";
 
 const MODERN = "2026-07-28";
 const LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"];
@@ -71,12 +72,13 @@ describe("the stateless era", () => {
     const [{ tools, ttlMs, cacheScope }] = lists;
     for (const list of lists) assert.deepEqual(list, lists[0]);
     assert.ok(ttlMs >= 0 && cacheScope);
-    assert.deepEqual(tools.map(({ name }) => name), ["whoami"]);
-    assert.equal(tools[0].inputSchema.type, "object");
+    assert.deepEqual(tools.map(({ name }) => name), TOOLS);
+    for (const { inputSchema, outputSchema } of tools) assert.deepEqual([inputSchema.type, outputSchema.type], ["object", "object"]);
+    const { outputSchema } = tools.find(({ name }) => name === "whoami");
     const { content, structuredContent, isError } = complete(await modern("tools/call", WHOAMI));
     assert.deepEqual([isError, structuredContent.registration_id, structuredContent.audience], [false, id, `${postern.issuer}/mcp`]);
     assert.deepEqual(JSON.parse(content[0].text), structuredContent);
-    for (const field of tools[0].outputSchema.required) assert.ok(field in structuredContent, field);
+    for (const field of outputSchema.anyOf[0].required) assert.ok(field in structuredContent, field);
   });
 
   test("a request without its protocol metadata is refused: -32602", async () => {
@@ -131,7 +133,7 @@ describe("the eras with a handshake", () => {
   test("list and call with the version in a header, or without one, whatever session is named", async () => {
     for (const headers of [{}, ...LEGACY.map((version) => ({ "mcp-protocol-version": version })), { "mcp-session-id": "x", "last-event-id": "1" }]) {
       const { tools, resultType } = result(await legacy("tools/list", undefined, headers));
-      assert.deepEqual([tools.map(({ name }) => name), resultType], [["whoami"], undefined]);
+      assert.deepEqual([tools.map(({ name }) => name), resultType], [TOOLS, undefined]);
       assert.equal(result(await legacy("tools/call", WHOAMI, headers)).structuredContent.registration_id, id);
       assert.deepEqual(result(await legacy("ping", undefined, headers)), {});
     }
@@ -159,7 +161,10 @@ describe("one message", () => {
     fault(await send("[".repeat(50_000)), 400, -32700, null);
     fault(await send(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d])), 400, -32700, null);
     const good = { jsonrpc: "2.0", id: 1, method: "tools/list" };
-    for (const bad of [[], [good], [good, good], null, 1, "x", { ...good, jsonrpc: "1.0" }, { id: 1, method: "tools/list" }, { ...good, method: 1 }, { ...good, id: null }, { ...good, id: {} }, { ...good, id: true }, { jsonrpc: "2.0", id: 1 }, { jsonrpc: "2.0", id: 1, result: {} }]) {
+    for (const batch of [[good], [good, good]]) fault(await send(JSON.stringify(batch), { "mcp-protocol-version": LEGACY[0] }), 400, -32600, null);
+    const { status, body } = await send([good, { ...good, id: 2 }, { jsonrpc: "2.0", method: "notifications/initialized" }], { "mcp-protocol-version": "2025-03-26" });
+    assert.deepEqual([status, body.map(({ id, result }) => [id, result.tools.length])], [200, [[1, TOOLS.length], [2, TOOLS.length]]], "the one version that has batches");
+    for (const bad of [[], null, 1, "x", { ...good, jsonrpc: "1.0" }, { id: 1, method: "tools/list" }, { ...good, method: 1 }, { ...good, id: null }, { ...good, id: {} }, { ...good, id: true }, { jsonrpc: "2.0", id: 1 }, { jsonrpc: "2.0", id: 1, result: {} }]) {
       fault(await send(JSON.stringify(bad)), 400, -32600, null);
     }
     fault(await send({ ...good, params: [] }), 400, -32602);
@@ -179,10 +184,12 @@ describe("one message", () => {
   });
 
   test("names a tool that exists and arguments that it takes, else -32602", async () => {
-    for (const params of [{ name: "nothing", arguments: {} }, { name: "", arguments: {} }, { arguments: {} }, { name: 1 }, { name: "whoami", arguments: { a: 1 } }, { name: "whoami", arguments: "x" }]) {
+    for (const params of [{ name: "nothing", arguments: {} }, { name: "", arguments: {} }, { arguments: {} }, { name: 1 }, { name: "whoami", arguments: "x" }]) {
       const answer = await legacy("tools/call", params);
       assert.equal(answer.body.error.code, -32602, answer.text);
     }
+    const { isError, structuredContent } = result(await legacy("tools/call", { name: "whoami", arguments: { a: 1 } }));
+    assert.deepEqual([isError, structuredContent.error], [true, "invalid_request"], "what a model can correct is a result");
     assert.ok(result(await legacy("tools/call", { name: "whoami" })));
   });
 
@@ -190,15 +197,18 @@ describe("one message", () => {
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]) assert.equal((await send({}, { "content-type": type })).status, 415, type);
     result(await legacy("tools/list", undefined, { "content-type": "Application/JSON; charset=utf-8" }));
     result(await legacy("tools/list", undefined, { accept: "application/json" }));
+    fault(await legacy("tools/list", undefined, { accept: "text/html" }), 406, -32600, null);
     assert.equal((await send({ jsonrpc: "2.0", id: 1, method: "x".repeat(70_000) })).status, 413);
   });
 });
 
 describe("the door", () => {
-  test("needs a token for everything, in both eras, a notification too", async () => {
-    const messages = [call("server/discover"), call("tools/list"), call("tools/call", WHOAMI), { jsonrpc: "2.0", id: 1, method: "initialize" }, { jsonrpc: "2.0", id: 1, method: "ping" }, { jsonrpc: "2.0", method: "notifications/initialized" }, []];
-    for (const message of messages) {
-      for (const headers of [{}, bearer("x")]) {
+  test("needs a token for what is not open to all, in both eras, a notification too, and no bad one for anything", async () => {
+    const open = [call("tools/list"), call("tools/call", { name: "discover", arguments: {} }), { jsonrpc: "2.0", id: 1, method: "ping" }];
+    for (const message of open) assert.equal((await read(postern.json("/mcp", message, message.params ? named(message) : {}))).status, 200, JSON.stringify(message));
+    const closed = [call("server/discover"), call("tools/call", WHOAMI), { jsonrpc: "2.0", id: 1, method: "initialize" }, { jsonrpc: "2.0", method: "notifications/initialized" }, []];
+    for (const message of [...open, ...closed]) {
+      for (const headers of open.includes(message) ? [bearer("x")] : [{}, bearer("x")]) {
         const { status, headers: got } = await read(postern.json("/mcp", message, { ...(message.params ? named(message) : {}), ...headers }));
         assert.equal(status, 401, JSON.stringify(message));
         assert.match(got.get("www-authenticate"), /^Bearer .*resource_metadata="[^"]+\/mcp"/);
@@ -211,6 +221,16 @@ describe("the door", () => {
       assert.equal((await legacy("tools/list", undefined, { origin })).status, 403, origin);
     }
     for (const origin of [postern.issuer, "https://app.example", "http://localhost:6274", "http://127.0.0.1:1", "http://[::1]:3000"]) result(await legacy("tools/list", undefined, { origin }));
+  });
+
+  test("is closed where it is reached by a name that is neither the issuer's nor loopback", async () => {
+    const asked = (host) =>
+      new Promise((resolve, reject) => {
+        const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+        request(`${postern.issuer}/mcp`, { method: "POST", headers: { host, "content-type": "application/json" } }, (answer) => answer.resume().on("end", () => resolve(answer.statusCode))).on("error", reject).end(body);
+      });
+    for (const host of ["evil.example", "localhost.evil.example", "169.254.169.254"]) assert.equal(await asked(host), 403, host);
+    for (const host of [new URL(postern.issuer).host, "127.0.0.1:1", "[::1]"]) assert.equal(await asked(host), 200, host);
   });
 
   test("answers a preflight without a token, and lets pages send what the protocol needs (row 12)", async () => {

@@ -7,6 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::{LEGACY, MODERN, versions};
 
+/// The one version whose servers must take several messages at once.
+const BATCHES: &str = "2025-03-26";
+/// The most messages of a batch.
+const MOST: usize = 32;
+const HEADER_MISMATCH: i32 = -32020;
+
 /// Which rules a message follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Era {
@@ -14,6 +20,14 @@ pub(super) enum Era {
     Modern,
     /// Earlier.
     Legacy,
+}
+
+/// What a body holds.
+pub(super) enum Posted {
+    /// One message.
+    One(Value),
+    /// Several.
+    Batch(Vec<Value>),
 }
 
 /// One message.
@@ -46,6 +60,11 @@ impl Fault {
         Self { status: StatusCode::BAD_REQUEST, code, message, data: None }
     }
 
+    /// The client takes no answer that we give.
+    pub(super) fn not_acceptable() -> Self {
+        Self { status: StatusCode::NOT_ACCEPTABLE, ..Self::bad(-32600, "Not acceptable: answers are application/json") }
+    }
+
     /// The parameters are not those of the method.
     pub(super) const fn params(message: &'static str) -> Self {
         Self { status: StatusCode::OK, code: -32602, message, data: None }
@@ -63,16 +82,28 @@ impl Fault {
     }
 }
 
-const HEADER_MISMATCH: i32 = -32020;
-
-/// Reads a message.
-pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, (Value, Fault)> {
+/// The message or messages of a body. Several are for clients of 2025-03-26 alone, which name no version in a header.
+pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Posted, Fault> {
+    const BROKEN: Fault = Fault::bad(-32700, "Parse error");
     if std::str::from_utf8(body).is_err() {
-        return Err((Value::Null, Fault::bad(-32700, "Parse error")));
+        return Err(BROKEN);
     }
-    let value: Value = serde_json::from_slice(body).map_err(|_| (Value::Null, Fault::bad(-32700, "Parse error")))?;
-    let invalid = || (Value::Null, Fault::bad(-32600, "Invalid Request: one JSON-RPC 2.0 request or notification"));
-    let Value::Object(mut message) = value else { return Err(invalid()) };
+    match serde_json::from_slice(body).map_err(|_| BROKEN)? {
+        Value::Array(messages) => {
+            let takes = header(headers, "mcp-protocol-version").is_none_or(|version| version == BATCHES);
+            let fits = (1..=MOST).contains(&messages.len());
+            if takes && fits { Ok(Posted::Batch(messages)) } else { Err(INVALID) }
+        }
+        message => Ok(Posted::One(message)),
+    }
+}
+
+const INVALID: Fault = Fault::bad(-32600, "Invalid Request: one JSON-RPC 2.0 request or notification");
+
+/// Reads a message; with a fault comes the id to answer under.
+pub(super) fn read(headers: &HeaderMap, message: Value) -> Result<Message, (Value, Fault)> {
+    let invalid = || (Value::Null, INVALID);
+    let Value::Object(mut message) = message else { return Err(invalid()) };
     let known = message.get("jsonrpc").is_some_and(|version| version == "2.0");
     let Some(Value::String(method)) = message.remove("method").filter(|_| known) else { return Err(invalid()) };
     let params = match message.remove("params") {
@@ -88,6 +119,16 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, (Value, 
     match era(headers, &method, &params) {
         Ok(era) => Ok(Message::Call(Call { id, method, params, era })),
         Err(fault) => Err((id, fault)),
+    }
+}
+
+/// Reads one of several messages: a handshake is none of them.
+pub(super) fn read_of_many(headers: &HeaderMap, message: Value) -> Result<Message, (Value, Fault)> {
+    match read(headers, message) {
+        Ok(Message::Call(call)) if call.method == "initialize" => {
+            Err((call.id, Fault::bad(-32600, "Invalid Request: initialize in a batch")))
+        }
+        read => read,
     }
 }
 
@@ -138,7 +179,7 @@ fn era(headers: &HeaderMap, method: &str, params: &Map<String, Value>) -> Result
 }
 
 /// A field of the protocol's own metadata.
-fn meta<'a>(params: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(super) fn meta<'a>(params: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     params.get("_meta")?.get(format!("io.modelcontextprotocol/{name}"))
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod open;
+mod quickstart;
 mod refresh;
 mod seed;
 mod v01;
@@ -27,6 +28,8 @@ use answer::Answer;
 use open::{Opened, Plan, open};
 use seed::Seed;
 
+pub(super) use quickstart::{Quickstart, quickstart};
+pub(super) use refresh::refreshed;
 pub(super) use seed::first;
 pub(super) use v01::v01;
 use vouched::Dialect;

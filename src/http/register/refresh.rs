@@ -9,8 +9,9 @@ use crate::entropy::random;
 use crate::grant::{self, claim};
 use crate::http::refuse::Refused;
 use crate::http::reply;
-use crate::id::Holder;
+use crate::id::{Holder, RegistrationId};
 use crate::machine::registration::{Command, Outcome, Registration};
+use crate::machine::standing::Standing;
 use crate::oauth::error::ErrorCode;
 use crate::refresh::Presented;
 use crate::store::Ports;
@@ -23,6 +24,21 @@ pub(super) async fn refresh<P: Ports>(token: &Value, cx: &Cx<'_, P>) -> Result<R
         _ => return Err(Refused::new(ErrorCode::InvalidRequest, "no refresh_token").hint("Send refresh_token as a string.")),
     };
     let presented = Presented::parse(text, &cx.config.masters).ok_or_else(|| refused("not a refresh token of ours"))?;
+    let (_, body) = spent(presented, cx).await?;
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// The same, with an access token for the default resource.
+pub(in crate::http) async fn refreshed<P: Ports>(presented: Presented, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let ((id, standing), mut body) = spent(presented, cx).await?;
+    claim::merge(&mut body, json!(grant::token_for(&id, &standing, cx).await?));
+    let refresh_token = body.pointer("/identity/refresh_token/value").cloned();
+    claim::merge(&mut body, json!({ "refresh_token": refresh_token }));
+    Ok(body)
+}
+
+async fn spent<P: Ports>(presented: Presented, cx: &Cx<'_, P>) -> Result<((RegistrationId, Standing), Value), Refused> {
+    let refused = |reason: &str| Refused::new(ErrorCode::InvalidRefreshToken, reason);
     let Holder::Registration(id) = presented.holder.clone() else { return Err(refused("a client's refresh token")) };
     let outcome = cx.ports.run::<Registration>(&id, Command::Refresh(presented.command())).await?;
     let Outcome::Refreshed(standing, index) = outcome else { return Err(refused("the registration refuses")) };
@@ -30,5 +46,5 @@ pub(super) async fn refresh<P: Ports>(token: &Value, cx: &Cx<'_, P>) -> Result<R
     let (assertion, expires) = grant::identity_assertion(&id, &standing, random(cx.entropy)?, cx.now, cx).await?;
     let mut body = claim::identity(&id, &assertion, expires, &successor, cx);
     claim::merge(&mut body, json!({ "type": "refresh", "registration_type": standing.kind.as_str() }));
-    Ok(reply::json(StatusCode::OK, &body))
+    Ok(((id, standing), body))
 }

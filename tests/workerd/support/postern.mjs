@@ -31,8 +31,8 @@ export function address() {
   return `10.${Math.floor(addresses / 250) % 250}.${addresses % 250}.${1 + Math.floor(Math.random() * 250)}`;
 }
 
-function modules() {
-  const read = (name) => readFileSync(join(root, "build", name));
+function modules(folder) {
+  const read = (name) => readFileSync(join(root, folder, name));
   return [
     { type: "ESModule", path: "index.js", contents: read("index.js").toString() },
     { type: "CompiledWasm", path: "index_bg.wasm", contents: read("index_bg.wasm") },
@@ -42,9 +42,9 @@ function modules() {
 /**
  * A deployment. `vars` go on top of the defaults of the tests (null takes one away); `isolates: 2` adds a second worker over the same
  * objects and KV, reached at `second`; `extra` are further Miniflare workers; `options` go to the worker itself, for bindings and what is
- * outside.
+ * outside; `build` is the folder that it was built into.
  */
-export async function deploy({ vars = {}, isolates = 1, extra = [], persist = true, options: more = {} } = {}) {
+export async function deploy({ vars = {}, isolates = 1, extra = [], persist = true, options: more = {}, build = "build" } = {}) {
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
   const folder = mkdtempSync(join(tmpdir(), "postern-test-"));
@@ -60,7 +60,7 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
   };
   for (const [name, value] of Object.entries(bindings)) if (value === null) delete bindings[name];
   const worker = {
-    modules: modules(),
+    modules: modules(build),
     modulesRoot: "/",
     compatibilityDate: "2026-10-20",
     bindings,

@@ -1,0 +1,180 @@
+//! Tokens: got with an API key or a refresh token, asked about, given back.
+
+use serde_json::{Value, json};
+
+use super::super::tool::{Access, Asked, Failure, Hints, Tool};
+use super::conflict;
+use crate::cx::Cx;
+use crate::grant::claim::merge;
+use crate::grant::{CLIENT_CREDENTIALS, REFRESH_TOKEN, TokenRequest};
+use crate::http::discovery::REFRESH_BUFFER;
+use crate::http::refuse::Refused;
+use crate::http::{introspect, register, revoke, token};
+use crate::id::Holder;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+use crate::refresh::Presented;
+use crate::store::Ports;
+use crate::time::Ttl;
+
+/// What every answer with a token has.
+const TOKEN: &str = r#"{
+    "properties": {
+        "access_token": { "type": "string" },
+        "token_type": { "type": "string" },
+        "expires_in": { "type": "integer" },
+        "scope": { "type": "string" },
+        "issued_at": { "type": "string" },
+        "expires_at": { "type": "string" },
+        "refresh_before": { "type": "string" },
+        "refresh_token": { "type": "string" }
+    },
+    "required": ["access_token", "token_type", "expires_in"]
+}"#;
+
+pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
+    vec![
+        Tool {
+            name: "authenticate",
+            title: "Get an access token",
+            about: "Exchanges your API key for an access token. Without scopes the token may do everything that you may. Send the key as api_key, or in the Authorization header.",
+            input: r#"{
+                "type": "object",
+                "properties": {
+                    "api_key": { "type": "string", "minLength": 1, "maxLength": 512, "writeOnly": true, "description": "Your API key." },
+                    "scopes": { "type": "array", "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "What the token may do; everything that you may if absent." }
+                },
+                "additionalProperties": false
+            }"#,
+            output: TOKEN,
+            hints: Hints::ADDS,
+            access: Access::Open,
+            run: |asked| Box::pin(authenticate(asked)),
+        },
+        Tool {
+            name: "refresh_token",
+            title: "Renew an access token",
+            about: "Spends a refresh token for a new access token and the next refresh token. Keep the new one: the old one is spent.",
+            input: r#"{
+                "type": "object",
+                "properties": {
+                    "refresh_token_value": { "type": "string", "minLength": 1, "maxLength": 2048, "writeOnly": true, "description": "The newest refresh token that you were given." },
+                    "client_id": { "type": "string", "minLength": 1, "maxLength": 2048, "description": "For a refresh token of an OAuth client: its client_id." }
+                },
+                "required": ["refresh_token_value"],
+                "additionalProperties": false
+            }"#,
+            output: TOKEN,
+            hints: Hints::ADDS,
+            access: Access::Open,
+            run: |asked| Box::pin(refresh(asked)),
+        },
+        Tool {
+            name: "introspect_token",
+            title: "Look at a token",
+            about: "Says whether a token or API key of yours counts, for what and how long. A token that is not yours, unknown, expired or revoked is active: false.",
+            input: r#"{
+                "type": "object",
+                "properties": { "token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "The token or API key." } },
+                "required": ["token"],
+                "additionalProperties": false
+            }"#,
+            output: r#"{
+                "properties": {
+                    "active": { "type": "boolean" },
+                    "scope": { "type": "string" },
+                    "client_id": { "type": "string" },
+                    "sub": { "type": "string" },
+                    "iss": { "type": "string" },
+                    "token_type": { "type": "string" },
+                    "token_use": { "type": "string" },
+                    "iat": { "type": "integer" },
+                    "exp": { "type": "integer" }
+                },
+                "required": ["active"]
+            }"#,
+            hints: Hints::READS,
+            access: Access::Open,
+            run: |asked| Box::pin(introspected(asked)),
+        },
+        Tool {
+            name: "revoke_token",
+            title: "Give a token back",
+            about: "Ends a token, an API key, or with its identity assertion a whole registration. It answers the same whether there was anything to end or not.",
+            input: r#"{
+                "type": "object",
+                "properties": { "token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "What is to end." } },
+                "required": ["token"],
+                "additionalProperties": false
+            }"#,
+            output: r#"{ "properties": {}, "required": [] }"#,
+            hints: Hints::ENDS,
+            access: Access::Open,
+            run: |asked| Box::pin(revoked(asked)),
+        },
+    ]
+}
+
+async fn authenticate<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    let key = match (asked.find("api_key"), asked.credential.as_deref()) {
+        (Some(argument), Some(header)) if argument != header => return Err(conflict()),
+        (Some(key), _) | (None, Some(key)) => key.to_owned(),
+        (None, None) => return Err(Failure::arguments("api_key is missing")),
+    };
+    let scopes: Vec<&str> =
+        asked.arguments.get("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    by_key(&key, &scopes.join(" "), asked.cx).await.map_err(Failure::from)
+}
+
+/// A token for whoever has the API key.
+pub(super) async fn by_key<P: Ports>(key: &str, scope: &str, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    granted(&[("grant_type", CLIENT_CREDENTIALS), ("client_secret", key), ("scope", scope)], cx).await
+}
+
+async fn refresh<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    let (text, cx) = (asked.text("refresh_token_value"), asked.cx);
+    if let Some(presented) = Presented::parse(text, &cx.config.masters)
+        && let Holder::Registration(_) = presented.holder
+    {
+        return Ok(dated(register::refreshed(presented, cx).await?, cx));
+    }
+    let mine = asked.active().map(|active| active.client_id().to_owned()).unwrap_or_default();
+    let client = asked.find("client_id").unwrap_or(&mine);
+    Ok(granted(&[("grant_type", REFRESH_TOKEN), ("refresh_token", text), ("client_id", client)], cx).await?)
+}
+
+async fn introspected<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    let token = asked.text("token");
+    match asked.active() {
+        Some(active) if asked.credential.as_deref() == Some(token) => Ok(introspect::shown(active, asked.cx)),
+        caller => Ok(introspect::by_bearer(token, caller, asked.cx).await?),
+    }
+}
+
+async fn revoked<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    let owner = asked.active().map(|active| active.client_id().to_owned());
+    revoke::end(asked.text("token"), owner, asked.cx).await?;
+    Ok(json!({}))
+}
+
+/// What the token endpoint grants for the same parameters; empty ones are absent.
+///
+/// # Errors
+/// As there.
+pub(super) async fn granted<P: Ports>(pairs: &[(&str, &str)], cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let asked = TokenRequest::parse(&Params::parse(form.as_bytes())?, None, cx.config)?;
+    let answer = token::granted(asked, None, cx).await?;
+    let unreadable = || Refused::new(ErrorCode::ServerError, "the token endpoint's answer is no JSON");
+    Ok(dated(serde_json::from_slice(&answer).map_err(|_| unreadable())?, cx))
+}
+
+/// With the times that AgentAuth's clients look for.
+fn dated<P>(mut answer: Value, cx: &Cx<'_, P>) -> Value {
+    if let Some(life) = answer.get("expires_in").and_then(Value::as_u64) {
+        let (now, life) = (cx.now.whole_seconds(), Ttl::from_seconds(life));
+        let end = now.plus(life);
+        merge(&mut answer, json!({ "issued_at": now.iso(), "expires_at": end.iso(), "refresh_before": end.minus(REFRESH_BUFFER).iso() }));
+    }
+    answer
+}
