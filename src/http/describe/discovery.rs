@@ -80,24 +80,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("AuthorizationServer", server()),
         ("AgentAuth", agent_auth()),
         ("KeySet", object([("keys", list(key()))])),
-        (
-            "AgentConfiguration",
-            object([
-                ("issuer", uri("")),
-                ("token_endpoint", uri("")),
-                ("token_introspection_endpoint", uri("")),
-                ("token_revocation_endpoint", uri("")),
-                ("jwks_uri", uri("")),
-                ("scopes_supported", texts()),
-                ("grant_types_supported", texts()),
-                ("token_endpoint_auth_methods_supported", texts()),
-                ("token_endpoint_content_types_supported", texts()),
-                ("token_signing_alg_values_supported", texts()),
-                ("claims_supported", texts()),
-                ("token_lifetimes", object([("access_token_seconds", number(""))])),
-                ("service_documentation", uri("")),
-            ]),
-        ),
+        ("AgentConfiguration", agent_configuration()),
     ]
 }
 
@@ -194,4 +177,26 @@ fn agent_auth() -> Value {
         ("anonymous?", object([("credential_types_supported", texts())])),
         ("spec_versions_supported", texts()),
     ])
+}
+
+/// The metadata of the server, and more.
+fn agent_configuration() -> Value {
+    let own = object([
+        ("token_introspection_endpoint", uri("")),
+        ("token_revocation_endpoint", uri("")),
+        ("token_endpoint_content_types_supported", texts()),
+        ("token_signing_alg_values_supported", texts()),
+        ("token_lifetimes", object([("access_token_seconds", number("")), ("refresh_buffer_seconds", number(""))])),
+        ("agent_types_supported", texts()),
+        ("mcp_endpoint", uri("")),
+    ]);
+    let mut all = server();
+    for group in ["properties", "required"] {
+        match (&mut all[group], &own[group]) {
+            (Value::Object(known), Value::Object(more)) => known.extend(more.clone()),
+            (Value::Array(known), Value::Array(more)) => known.extend(more.iter().cloned()),
+            _ => {}
+        }
+    }
+    all
 }

@@ -15,10 +15,11 @@ pub(super) fn operations() -> Vec<Operation> {
             .surface(Surface::Problem)
             .guarded()
             .gives("Me", "An agent, or a client that acts for a person."),
-        Operation::post("mcp", "/mcp", "The same for MCP clients")
+        Operation::post("mcp", "/mcp", "Tools for MCP clients")
             .about(
                 "Model Context Protocol, streamable HTTP without sessions: 2026-07-28, where every request says who it is from in `_meta`, and the \
-                 versions with a handshake. Answers are JSON, never a stream.",
+                 versions with a handshake. Answers are JSON, never a stream. Listing the tools, and tools that need none, work without a token; which \
+                 tools there are, tools/list tells, with their schemas.",
             )
             .guarded()
             .parameter("header", "MCP-Protocol-Version", text(""), "As in the body's `_meta`; of 2026-07-28 it is needed.")
@@ -29,6 +30,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .empty(202, "A notification.")
             .answers(400, "No request, or its headers say something else.", JSON, named("RpcFault"))
             .answers(404, "There is no such method (2026-07-28).", JSON, named("RpcFault"))
+            .answers(406, "Answers are JSON, and the request takes none.", JSON, named("RpcFault"))
             .refuses(&[ErrorCode::OriginNotAllowed, ErrorCode::UnsupportedMediaType]),
     ]
 }
@@ -56,6 +58,10 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ),
         (
             "RpcRequest",
+            json!({ "anyOf": [named("RpcMessage"), { "type": "array", "items": {}, "description": "At most 32, of 2025-03-26 alone." }] }),
+        ),
+        (
+            "RpcMessage",
             open(object([
                 ("jsonrpc", version()),
                 ("method", text("server/discover, initialize, ping, tools/list, tools/call.")),
@@ -65,8 +71,9 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ),
         (
             "RpcAnswer",
-            json!({ "anyOf": [object([("jsonrpc", version()), ("id", id()), ("result", named("RpcResult"))]), named("RpcFault")] }),
+            json!({ "anyOf": [named("RpcSuccess"), named("RpcFault"), list(json!({ "anyOf": [named("RpcSuccess"), named("RpcFault")] }))] }),
         ),
+        ("RpcSuccess", object([("jsonrpc", version()), ("id", id()), ("result", named("RpcResult"))])),
         ("RpcFault", object([("jsonrpc", version()), ("id", id()), ("error", fault)])),
         (
             "RpcResult",
@@ -82,7 +89,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("ttlMs?", number("")),
                 ("cacheScope?", word(&["public"])),
                 ("content?", list(open(object([("type", text(""))])))),
-                ("structuredContent?", named("Me")),
+                ("nextCursor?", text("Of the next page.")),
+                ("structuredContent?", open(object([]))),
                 ("isError?", flag("")),
             ]),
         ),

@@ -62,8 +62,8 @@ impl Asked {
         let known: Vec<(&str, &Value)> =
             operations().filter(|(_, path, _)| fits(path, &self.path)).map(|(method, _, one)| (method, one)).collect();
         let Some((_, operation)) = known.iter().find(|(known, _)| *known == method) else {
-            // GET /mcp shows the challenge to those who look for it there; what lies below a registration is none.
-            let elsewhere = if known.is_empty() { [404, 405, 401] } else { [405, 405, 401] };
+            // GET /mcp shows the challenge to those who look for it there, once it is known that they may; what lies below a registration is none.
+            let elsewhere = if known.is_empty() { [404, 405, 401, 404] } else { [405, 405, 401, 403] };
             assert!(elsewhere.contains(&status), "{} {} is not described, and answered with {status}", self.method, self.path);
             return None;
         };
