@@ -9,7 +9,7 @@ import { local } from "./support/production.mjs";
 import { records } from "./support/storage.mjs";
 
 let postern;
-before(async () => (postern = await deploy({ vars: { MAILS_PER_ADDRESS_PER_HOUR: "100000", MAILS_PER_HOUR: "100000", MAILS_PER_NETWORK_PER_HOUR: "1000" } })));
+before(async () => (postern = await deploy({ vars: { MAILS_PER_ADDRESS_PER_HOUR: "100000", MAILS_PER_HOUR: "100000", MAILS_PER_NETWORK_PER_HOUR: "1000", TRACE: "off" } })));
 after(() => postern.stop());
 
 const EMAIL = "forms@example.com";

@@ -141,7 +141,8 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
 }
 
 /** Sends a request again whose connection the server was just closing: it has read none of it (RFC 9110, section 9.2.2). */
-const sent = (url, init) => fetch(url, init).catch((error) => (error.cause?.code === "EPIPE" ? fetch(url, init) : Promise.reject(error)));
+const sent = (url, init) => fetch(url, init).catch((error) => (wasClosing(error.cause) ? fetch(url, init) : Promise.reject(error)));
+const wasClosing = (cause) => cause?.code === "EPIPE" || (cause?.code === "UND_ERR_SOCKET" && cause.message === "other side closed");
 
 /** Rounds of what must happen exactly once: few in CI, many in the long run. */
 export const ROUNDS = Number(process.env.ROUNDS ?? 5);
