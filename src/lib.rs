@@ -67,6 +67,7 @@ pub mod policy;
 pub mod post;
 pub mod provider;
 pub mod refresh;
+pub mod rights;
 pub mod secret;
 pub mod status;
 pub mod store;

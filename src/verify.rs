@@ -6,6 +6,7 @@ use jwt_compact::Claims;
 use sha2::{Digest as _, Sha256};
 
 use crate::client;
+use crate::config::Config;
 use crate::cx::Cx;
 use crate::dpop::{self, InvalidProof};
 use crate::id::{Holder, RegistrationId};
@@ -17,6 +18,8 @@ use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::Standing;
 use crate::memory::Seen;
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::scope::GrantedScope;
+use crate::rights;
 use crate::secret::{ApiKey, Presented};
 use crate::store::{Ports, StoreError};
 use crate::time::Timestamp;
@@ -28,6 +31,8 @@ pub struct Active {
     pub holder: Holder,
     /// How that stands.
     pub standing: Rc<Standing>,
+    /// How its root stands, if it is an agent's that others answer for.
+    pub root: Option<Rc<Standing>>,
     /// What it is.
     pub kind: Kind,
 }
@@ -64,6 +69,18 @@ impl Active {
             Kind::AccessToken(claims) => claims.custom.credential,
             Kind::ApiKey(stamp) => Some(*stamp),
         }
+    }
+
+    /// Whether a person has claimed the agent, or the one that answers for it.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.root.as_ref().unwrap_or(&self.standing).claimed
+    }
+
+    /// The most that it may be used for, whatever it says of itself.
+    #[must_use]
+    pub fn entitled(&self, config: &Config) -> GrantedScope {
+        rights::entitled(&self.standing, self.root.as_deref(), self.stamp(), config)
     }
 
     /// The key that it is bound to: the thumbprint of `cnf`.
@@ -204,7 +221,11 @@ pub async fn credential<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Act
     let behind = |known: &Standing| token.generation > known.generation || token.credential.is_some_and(|stamp| !known.knows(stamp));
     let standing = standing(&holder, behind, cx).await?;
     let live = counts(&claims, &standing, cx) && actors_count(&claims, cx).await? && has_client(&holder, &token.client_id, cx).await?;
-    if live { Ok(Active { holder, standing, kind: Kind::AccessToken(claims) }) } else { Err(Inactive::Revoked(holder)) }
+    if !live {
+        return Err(Inactive::Revoked(holder));
+    }
+    let root = root(&standing, cx).await?;
+    Ok(Active { holder, standing, root, kind: Kind::AccessToken(claims) })
 }
 
 /// Whether the client of a grant is still there, where that is ours to know: whoever ends a client ends its tokens. A document that cannot be
@@ -251,9 +272,30 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
     let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
     let standing = standing(&holder, unknown, cx).await?;
     match standing.api_key(|digest| key.matches(digest), cx.now) {
-        Some(stamp) => Ok(Active { holder, standing, kind: Kind::ApiKey(stamp) }),
+        Some(stamp) => {
+            let root = root(&standing, cx).await?;
+            Ok(Active { holder, standing, root, kind: Kind::ApiKey(stamp) })
+        }
         None => Err(Inactive::Revoked(holder)),
     }
+}
+
+/// How the root of an agent stands; none if it is one itself. Whoever is above it is asked too, as fresh as everybody: what ends or suspends
+/// one of them stops all below, without telling each.
+///
+/// # Errors
+/// One of them does not count any more, or cannot be asked.
+pub async fn root<P: Ports>(of: &Standing, cx: &Cx<'_, P>) -> Result<Option<Rc<Standing>>, Inactive> {
+    let mut root = None;
+    for id in &of.ancestors {
+        let holder = Holder::Registration(id.clone());
+        let above = standing(&holder, |_| false, cx).await?;
+        if !above.is_live(cx.now) {
+            return Err(Inactive::Revoked(holder));
+        }
+        root.get_or_insert(above);
+    }
+    Ok(root)
 }
 
 /// Checks signature, type, issuer and time of an access token; liveness is another question.

@@ -10,12 +10,11 @@ use crate::cx::Cx;
 use crate::dpop;
 use crate::entropy::random;
 use crate::id::{Holder, RegistrationId};
-use crate::jose::claims::{
-    ACCESS_TOKEN, AccessToken, Confirmation, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting,
-};
+use crate::jose::claims::{ACCESS_TOKEN, AccessToken, Confirmation, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting};
 use crate::keys;
 use crate::machine::standing::Standing;
 use crate::oauth::scope::Scope;
+use crate::rights;
 use crate::status;
 use crate::store::Ports;
 use crate::time::Timestamp;
@@ -60,18 +59,18 @@ impl Authorized {
     /// Narrows what the agent is entitled to at `resource` to what it asks for.
     pub(super) fn within<P>(
         subject: &RegistrationId,
-        (standing, credential, place): Admitted,
+        Admitted { standing, root, credential, place }: Admitted,
         resource: &Resource,
         asked: Option<Scope>,
         cx: &Cx<'_, P>,
     ) -> Result<Self, Denied> {
-        let ceiling = cx.config.entitled(standing.is_full(credential)).intersect(&resource.scopes.entitle());
+        let ceiling = rights::entitled(&standing, root.as_deref(), credential, cx.config).intersect(&resource.scopes.entitle());
         if ceiling.as_scope().is_empty() {
             return Err(Denied::NoScope);
         }
         let scope = Scope::narrow(asked, &ceiling)?;
-        let stamped = |stamp: CredentialStamp| standing.credentials.iter().find(|key| key.id == stamp.id).map(|key| key.expires);
-        let until = credential.and_then(stamped).map_or(standing.expires, |key| key.min(standing.expires));
+        let key = credential.and_then(|stamp| standing.key(stamp));
+        let until = key.map_or(standing.expires, |key| key.expires.min(standing.expires));
         Ok(Self {
             holder: Holder::Registration(subject.clone()),
             generation: standing.generation,
@@ -79,7 +78,7 @@ impl Authorized {
             subject: subject.to_string(),
             client_id: subject.to_string(),
             until,
-            ttl: cx.config.ttls.access_token,
+            ttl: key.and_then(|key| key.lifetime).unwrap_or(cx.config.ttls.access_token),
             resource: resource.uri.clone(),
             scope,
             place,

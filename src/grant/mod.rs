@@ -29,6 +29,7 @@ use crate::oauth::scope::{GrantedScope, InvalidScope, Scope};
 use crate::status::NoPlace;
 use crate::store::Ports;
 use crate::time::{Timestamp, Ttl};
+use crate::verify::{self, Inactive};
 use client::Shown;
 use exchange::Exchanged;
 
@@ -215,8 +216,17 @@ pub async fn token_for<P: Ports>(registration: &RegistrationId, standing: &Stand
     claim::access_token(registration, standing, resource, None, None, cx).await
 }
 
-/// How a registration stands, the API key that was shown, and a place for the token.
-type Admitted = (Rc<Standing>, Option<CredentialStamp>, Block);
+/// A token may be issued for a registration.
+struct Admitted {
+    /// How it stands.
+    standing: Rc<Standing>,
+    /// How its root stands, if that is another.
+    root: Option<Rc<Standing>>,
+    /// The API key that was shown.
+    credential: Option<CredentialStamp>,
+    /// A place for the token.
+    place: Block,
+}
 
 /// Asks the registration whether a token may be issued, and takes a place in a status list for it.
 async fn admit<P: Ports>(registration: &RegistrationId, proof: impl Fn() -> Proof, cx: &Cx<'_, P>) -> Result<Option<Admitted>, Denied> {
@@ -225,5 +235,13 @@ async fn admit<P: Ports>(registration: &RegistrationId, proof: impl Fn() -> Proo
         Outcome::Full => Err(NoPlace::Full.into()),
         _ => Ok(None),
     };
-    places::with(&Holder::Registration(registration.clone()), cx.config.ttls.access_token, ask, cx).await
+    let ttl = cx.config.ttls.access_token;
+    let Some((standing, credential, place)) = places::with(&Holder::Registration(registration.clone()), ttl, ask, cx).await? else {
+        return Ok(None);
+    };
+    match verify::root(&standing, cx).await {
+        Ok(root) => Ok(Some(Admitted { standing, root, credential, place })),
+        Err(error @ (Inactive::Keys(_) | Inactive::Store(_))) => Err(Denied::Assertion(error)),
+        Err(_) => Ok(None),
+    }
 }

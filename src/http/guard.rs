@@ -44,7 +44,7 @@ pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static
     // What an agent should ask for: some clients never ask for more than the first challenge names.
     let baseline = cx.config.pre_claim_scopes.as_scope().clone();
     let (active, door) = presented(request, Some(path), baseline, cx).await?;
-    let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
+    let entitled = active.entitled(cx.config);
     let scope = match &active.kind {
         Kind::AccessToken(claims) => {
             let for_us = OWN.iter().any(|own| claims.custom.aud == cx.config.own(own));
@@ -52,9 +52,9 @@ pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static
                 let expected = || OWN.map(|own| cx.config.own(own)).join(" ");
                 return Err(door.invalid(&format!("the token is for another resource: {}", claims.custom.aud), cx).expected(expected, cx));
             }
-            claims.custom.scope.intersect(entitled)
+            claims.custom.scope.intersect(&entitled)
         }
-        Kind::ApiKey(_) => entitled.clone(),
+        Kind::ApiKey(_) => entitled,
     };
     Ok(Caller { active, scope, door })
 }

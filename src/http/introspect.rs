@@ -101,7 +101,7 @@ impl Asker {
 
 /// RFC 7662, section 2.2.
 pub(super) fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
-    let entitled = cx.config.entitled(active.standing.is_full(active.stamp()));
+    let entitled = active.entitled(cx.config);
     // Those of OpenID Connect are of no resource: they count at userinfo.
     let identity: Scope = OPENID_SCOPES.join(" ").parse().unwrap_or_default();
     let seconds = |date: Option<chrono::DateTime<chrono::Utc>>| date.map(|date| date.timestamp());

@@ -45,8 +45,8 @@ pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
     json!({
         "registration_id": active.holder.as_str(),
         "registration_type": active.standing.kind.as_str(),
-        "status": if active.standing.claimed { "claimed" } else { "unclaimed" },
-        "claimed": active.standing.claimed,
+        "status": if active.is_claimed() { "claimed" } else { "unclaimed" },
+        "claimed": active.is_claimed(),
         "scopes": caller.scope.as_scope().iter().collect::<Vec<_>>(),
         "credential_type": credential_type,
         "audience": audience,

@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod children;
 mod client;
 mod clients;
 mod clients_managed;

@@ -27,6 +27,7 @@ use crate::machine::status_index::Block;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::params::Params;
 use crate::oauth::scope::{GrantedScope, Scope};
+use crate::rights;
 use crate::store::Ports;
 use crate::time::Timestamp;
 use crate::verify::{self, Inactive, Kind};
@@ -124,6 +125,7 @@ impl Asked {
 struct Judged {
     holder: Holder,
     standing: Rc<Standing>,
+    root: Option<Rc<Standing>>,
     claims: Rc<Claims<AccessToken>>,
 }
 
@@ -131,7 +133,7 @@ impl Judged {
     async fn read<P: Ports>(token: &str, name: &'static str, cx: &Cx<'_, P>) -> Result<Self, NotExchanged> {
         let active = verify::credential(token, cx).await.map_err(|error| NotExchanged::Token(name, error))?;
         match active.kind {
-            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, standing: active.standing, claims }),
+            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, standing: active.standing, root: active.root, claims }),
             Kind::ApiKey(_) => Err(NotExchanged::Key(name)),
         }
     }
@@ -221,7 +223,7 @@ async fn ceiling<P: Ports>(subject: &Judged, actor: Option<&Judged>, target: &Re
         ceiling = ceiling.intersect(&actor.token().scope);
     }
     let Holder::Grant(grant) = &subject.holder else {
-        return Ok(ceiling.intersect(cx.config.entitled(subject.standing.is_full(token.credential))));
+        return Ok(ceiling.intersect(&rights::entitled(&subject.standing, subject.root.as_deref(), token.credential, cx.config)));
     };
     if *grant == GrantId::of(None, &token.client_id) {
         return if target.client_access { Ok(ceiling) } else { Err(Denied::PeopleOnly) };
@@ -242,7 +244,7 @@ async fn place<P: Ports>(subject: &Judged, cx: &Cx<'_, P>) -> Result<(Rc<Standin
     let taken = match &subject.holder {
         Holder::Registration(id) => {
             let shown = || registration::Proof::Assertion { generation, jti: None };
-            admit(id, shown, cx).await?.map(|(standing, _, place)| (standing, place))
+            admit(id, shown, cx).await?.map(|admitted| (admitted.standing, admitted.place))
         }
         Holder::Grant(id) => {
             let ask = async |block| match cx.ports.run::<Grant>(id, Command::Exchange { generation, stamp, block }).await? {

@@ -28,6 +28,8 @@ pub struct NewKey {
     pub lifetime: Option<Ttl>,
     /// It stops working then, if ever.
     pub expires: Option<Timestamp>,
+    /// Nobody has claimed the root yet: the key keeps the rights that it has now.
+    pub limited: bool,
 }
 
 /// Refresh tokens that begin with an API key.
@@ -88,6 +90,9 @@ impl Registration {
         credential.expires = key.expires.unwrap_or(Timestamp::NEVER);
         credential.scope = key.scope;
         credential.lifetime = key.lifetime;
+        // What is only an agent's own loses them soon after the claim anyway (see `limit_keys`).
+        credential.limited = key.limited && self.standing.kind == Kind::Child;
+        self.outlast(key.lifetime);
         self.standing.credentials.push(credential);
         let standing = self.standing.clone();
         (self.put(), Outcome::Credential(standing, id))
@@ -109,6 +114,19 @@ impl Registration {
         self.standing.credentials.push(Credential { id: new, generation: 0, digest, ended: false, ..old });
         let standing = self.standing.clone();
         (self.put(), Outcome::Credential(standing, new))
+    }
+
+    /// Places that are remembered already may go to tokens that live longer than those before.
+    fn outlast(&mut self, lifetime: Option<Ttl>) {
+        let Some(lifetime) = lifetime else { return };
+        for (_, until) in &mut self.blocks {
+            *until = until.plus(lifetime);
+        }
+    }
+
+    /// How long tokens at a place may live, whichever key they are for.
+    pub(super) fn longest(&self, ttl: Ttl) -> Ttl {
+        self.keys().filter_map(|key| key.lifetime).fold(ttl, Ttl::max)
     }
 
     /// A token for an API key, and refresh tokens that go on from there.
@@ -220,6 +238,7 @@ impl Registration {
     fn house(&mut self, block: Option<(Block, Ttl)>, now: Timestamp) -> bool {
         self.forget(now);
         let Some((block, ttl)) = block else { return true };
+        let ttl = self.longest(ttl);
         let mut places = self.places();
         if places.is_full() {
             return false;

@@ -28,7 +28,7 @@ fn scope(text: &str) -> Scope {
 }
 
 fn key(name: &str) -> NewKey {
-    NewKey { digest: digest(name), scope: None, lifetime: None, expires: None }
+    NewKey { digest: digest(name), scope: None, lifetime: None, expires: None, limited: false }
 }
 
 /// A child with one API key, `key`.

@@ -32,6 +32,7 @@ impl Registration {
             return (if used || noted { self.put() } else { Next::Keep }, outcome);
         };
         self.forget(now);
+        let ttl = self.longest(ttl);
         let mut places = self.places();
         if places.is_full() {
             return (Next::Keep, Outcome::Full);
