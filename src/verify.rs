@@ -15,7 +15,7 @@ use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys::{self, KeysError};
 use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
-use crate::machine::standing::Standing;
+use crate::machine::standing::{Credential, Standing};
 use crate::memory::Seen;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::GrantedScope;
@@ -41,10 +41,7 @@ impl Active {
     /// Whose it is.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        match &self.kind {
-            Kind::AccessToken(claims) => &claims.custom.client_id,
-            Kind::ApiKey(_) => self.holder.as_str(),
-        }
+        self.kind.client_id(&self.holder)
     }
 
     /// Whether somebody acts with it for its subject (RFC 8693, section 4.1).
@@ -100,6 +97,17 @@ pub enum Kind {
     AccessToken(Rc<Claims<AccessToken>>),
     /// An API key.
     ApiKey(CredentialStamp),
+}
+
+impl Kind {
+    /// Whose it is, if that record is behind it.
+    #[must_use]
+    pub fn client_id<'k>(&'k self, holder: &'k Holder) -> &'k str {
+        match self {
+            Self::AccessToken(claims) => &claims.custom.client_id,
+            Self::ApiKey(_) => holder.as_str(),
+        }
+    }
 }
 
 /// Why it does not count. All but the last two look the same from outside.
@@ -265,6 +273,34 @@ async fn actors_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) ->
         }
     }
     Ok(true)
+}
+
+/// What a token or API key is, whether or not it counts at the moment: whoever gives it back must not have to wait until what stands behind
+/// it, or is above that, is let in again.
+///
+/// # Errors
+/// It is none of ours, its time is over, or it has ended for good.
+pub async fn genuine<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<(Holder, Kind), Inactive> {
+    if let Some(key) = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, presented, &cx.config.masters) {
+        let holder = Holder::Registration(RegistrationId::from_digits(key.digits()));
+        let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
+        let standing = standing(&holder, unknown, cx).await?;
+        let live = |known: &&Credential| !known.ended && cx.now < known.expires && key.matches(&known.digest);
+        return match standing.credentials.iter().find(live) {
+            Some(known) if !standing.ended => Ok((holder, Kind::ApiKey(known.stamp()))),
+            _ => Err(Inactive::Revoked(holder)),
+        };
+    }
+    let claims = access_token(presented, cx).await?;
+    let token = &claims.custom;
+    let holder = token.holder().ok_or(Inactive::Claims("holder"))?;
+    let behind = |known: &Standing| token.generation > known.generation;
+    let standing = standing(&holder, behind, cx).await?;
+    let issued_at = claims.issued_at.map_or(0, |at| at.timestamp());
+    if standing.ended || standing.generation != token.generation || standing.has_revoked(&token.jti, issued_at) {
+        return Err(Inactive::Revoked(holder));
+    }
+    Ok((holder, Kind::AccessToken(claims)))
 }
 
 async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Active, Inactive> {

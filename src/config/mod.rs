@@ -169,6 +169,20 @@ pub struct Dialects {
     pub v01: bool,
 }
 
+impl Dialects {
+    /// Whether one of those is spoken that have `/agent/identity`.
+    #[must_use]
+    pub const fn newer(self) -> bool {
+        self.v07 || self.authkit
+    }
+
+    /// Whether agents can come in at all.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.newer() || self.v01
+    }
+}
+
 /// Lives of things.
 #[derive(Clone, Copy, Debug)]
 pub struct Ttls {

@@ -149,8 +149,7 @@ fn openid<P>(document: &mut Value, cx: &Cx<'_, P>) {
 
 fn agent_auth<P>(cx: &Cx<'_, P>) -> Value {
     let (config, dialects) = (cx.config, cx.config.dialects);
-    let newer = dialects.v07 || dialects.authkit;
-    let any = newer || dialects.v01;
+    let (newer, any) = (dialects.newer(), dialects.any());
     let on = [("anonymous", config.anonymous), ("identity_assertion", vouched(cx)), ("service_auth", config.service_auth)];
     let types: Vec<&str> = on.into_iter().filter(|(_, on)| *on && any).map(|(typ, _)| typ).collect();
     let mut block = json!({ "skill": config.own("/auth.md"), "identity_types_supported": types });

@@ -49,15 +49,12 @@ pub(super) async fn introspect<P: Ports>(request: &dpop::Request<'_>, body: &[u8
 /// # Errors
 /// Our own faults alone.
 pub(super) async fn by_bearer<P: Ports>(token: &str, caller: Option<&Active>, cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    let found = match caller {
-        None => verify::bearer(token, cx).await,
-        Some(_) => verify::credential(token, cx).await,
-    };
     let is_own = |active: &Active| {
-        caller.is_none_or(|caller| !caller.is_delegated() && caller.client_id() == active.client_id() && caller.holder == active.holder)
+        caller.is_some_and(|caller| !caller.is_delegated() && caller.client_id() == active.client_id() && caller.holder == active.holder)
     };
-    match found {
-        Ok(active) if is_own(&active) => Ok(shown(&active, cx)),
+    match verify::credential(token, cx).await {
+        // A token that is bound to a key says nothing to whoever merely has it.
+        Ok(active) if active.jkt().is_none() || is_own(&active) => Ok(shown(&active, cx)),
         Ok(_) => Ok(json!({ "active": false })),
         Err(error) if error.code() == ErrorCode::InvalidToken => Ok(json!({ "active": false })),
         Err(error) => Err(error.into()),

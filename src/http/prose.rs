@@ -72,7 +72,7 @@ pub(super) fn auth_md<P>(cx: &Cx<'_, P>) -> Result<String, Refused> {
         claims: config.mail.is_some(),
         typed: config.dialects.v07 && config.claim_paths != Paths::Relay,
         relay: config.dialects.authkit && config.claim_paths != Paths::Typed,
-        newer: config.dialects.v07 || config.dialects.authkit,
+        newer: config.dialects.newer(),
         v01: config.dialects.v01,
         access_token: config.ttls.access_token.seconds(),
         assertion: config.ttls.assertion.seconds(),

@@ -69,20 +69,20 @@ enum Target {
     Grant(GrantId, grant::Command),
 }
 
-/// What is to be done about a genuine token; nothing about one that is not ours or no longer counts.
+/// What is to be done about a genuine token; nothing about one that is not ours or has ended for good.
 /// With it comes whose the token is, unless its record is to judge that.
 async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> Result<Option<(Option<String>, Target)>, Refused> {
-    match verify::credential(token, cx).await {
-        Ok(active) => {
-            let revoked = match &active.kind {
+    match verify::genuine(token, cx).await {
+        Ok((holder, kind)) => {
+            let revoked = match &kind {
                 Kind::ApiKey(stamp) => Err(stamp.id),
                 Kind::AccessToken(claims) => Ok((
                     RevokedToken { jti: claims.custom.jti.clone(), until: claims.expiration.map_or(Timestamp::NEVER, Timestamp::from) },
                     claims.custom.status.as_ref().and_then(|claim| status::place(claim, cx)),
                 )),
             };
-            let client_id = Some(active.client_id().to_owned());
-            let target = match (active.holder, revoked) {
+            let client_id = Some(kind.client_id(&holder).to_owned());
+            let target = match (holder, revoked) {
                 (Holder::Registration(id), Ok((token, place))) => Target::Registration(id, Command::RevokeToken { token, place }),
                 (Holder::Registration(id), Err(key)) => Target::Registration(id, Command::RevokeCredential { id: key }),
                 (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),

@@ -134,3 +134,23 @@ fn a_key_brings_no_more_than_its_scope_and_its_tokens_live_as_long_as_it_says() 
     world.later(80_000);
     assert_eq!(world.call(&wide.text("access_token")), 200);
 }
+
+#[test]
+fn what_is_given_back_while_an_agent_is_suspended_stays_given_back() {
+    let world = World::new(&[]);
+    let tree = Tree::of(&world);
+    let (key, kept) = (tree.key(&tree.child, 1, |key| key), tree.key(&tree.child, 2, |key| key));
+    let [first, second] = [(); 2].map(|()| token(&world, &kept, &[]).text("access_token"));
+    for above in [&tree.child, &tree.root] {
+        tree.run(above, Command::Pause(true));
+    }
+    world.later(1);
+    for given_back in [&key, &first] {
+        assert_eq!(world.form("/oauth2/revoke", &[("token", given_back)]).status(), 200);
+    }
+    for above in [&tree.child, &tree.root] {
+        tree.run(above, Command::Pause(false));
+    }
+    world.later(1);
+    assert_eq!((world.call(&key), world.call(&first), world.call(&second), world.call(&kept)), (401, 401, 200, 200));
+}

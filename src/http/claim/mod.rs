@@ -48,7 +48,7 @@ pub(super) struct Body {
 /// `POST /agent/identity/claim`
 pub(super) async fn start<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let dialects = cx.config.dialects;
-    if (!dialects.v07 && !dialects.authkit) || cx.config.mail.is_none() {
+    if !dialects.newer() || cx.config.mail.is_none() {
         return Err(Refused::new(ErrorCode::NotFound, "nothing is claimed here"));
     }
     let body: Body = json::object(headers, body)?;

@@ -31,6 +31,8 @@ use tools::Denied;
 const MODERN: &str = "2026-07-28";
 /// The eras with a handshake, newest first.
 const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
+/// The most messages of a batch without a credential.
+const MOST_OPEN: usize = 4;
 /// For how long a list of tools may be kept.
 const LIST_TTL_MS: u64 = 300_000;
 
@@ -81,7 +83,8 @@ fn is_open<P: Ports>(method: &str, body: &[u8], cx: &Cx<'_, P>) -> bool {
         }
     };
     match serde_json::from_slice(body) {
-        Ok(Value::Array(messages)) => !messages.is_empty() && messages.iter().all(is_open),
+        // A limit counts requests: nobody without a credential makes many of one.
+        Ok(Value::Array(messages)) => (1..=MOST_OPEN).contains(&messages.len()) && messages.iter().all(is_open),
         Ok(message) => is_open(&message),
         Err(_) => false,
     }

@@ -66,8 +66,7 @@ pub(super) const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
 /// `POST /agent/identity`
 pub(super) async fn identity<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let dialects = cx.config.dialects;
-    if !dialects.v07 && !dialects.authkit {
+    if !cx.config.dialects.newer() {
         return Err(Refused::new(ErrorCode::NotFound, "the dialects of this path are off"));
     }
     let fields: Body = json::object(headers, body)?;

@@ -32,7 +32,7 @@ pub(in crate::http) struct Quickstart<'r> {
 /// # Errors
 /// Nobody comes in without a person here, or too many have.
 pub(in crate::http) async fn quickstart<P: Ports>(wish: &Quickstart<'_>, headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    if !cx.config.anonymous {
+    if !cx.config.anonymous || !cx.config.dialects.any() {
         return Err(Refused::new(ErrorCode::AnonymousNotEnabled, "anonymous registration is off"));
     }
     let name = cleaned(wish.name);

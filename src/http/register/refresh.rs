@@ -30,6 +30,9 @@ pub(super) async fn refresh<P: Ports>(token: &Value, cx: &Cx<'_, P>) -> Result<R
 
 /// The same, with an access token for the default resource.
 pub(in crate::http) async fn refreshed<P: Ports>(presented: Presented, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    if !cx.config.dialects.newer() {
+        return Err(Refused::new(ErrorCode::InvalidRefreshToken, "no dialect with refresh tokens is on"));
+    }
     let ((id, standing), mut body) = spent(presented, cx).await?;
     claim::merge(&mut body, json!(grant::token_for(&id, &standing, cx).await?));
     let refresh_token = body.pointer("/identity/refresh_token/value").cloned();

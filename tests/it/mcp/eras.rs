@@ -160,6 +160,8 @@ fn one_message_of_a_batch_that_needs_a_token_closes_it_for_nobody() {
     let nobody = Sender::default();
     assert_eq!(nobody.post(&world, &json!([call("ping"), call("tools/list")])).status(), 200);
     assert_eq!(nobody.post(&world, &json!([call("ping"), call("initialize")])).status(), 401);
+    let many = |count: usize| nobody.post(&world, &vec![call("ping"); count].into()).status();
+    assert_eq!((many(4), many(5)), (200, 401), "limits count requests, so one without a credential asks for few things");
 }
 
 #[test]

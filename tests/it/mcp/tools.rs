@@ -157,7 +157,7 @@ fn a_token_may_come_as_an_argument_where_there_is_no_header() {
 }
 
 #[test]
-fn a_token_is_known_to_its_bearer_and_its_agent_and_to_nobody_else() {
+fn a_token_is_known_to_whoever_holds_it_and_to_nobody_else() {
     let world = World::new(&[]);
     let ((key, token), (_, other)) = (agent(&world), agent(&world));
     let about = |sender: Sender<'_>, token: &str| sender.brings(&world, "introspect_token", &json!({ "token": token }));
@@ -166,8 +166,12 @@ fn a_token_is_known_to_its_bearer_and_its_agent_and_to_nobody_else() {
         assert_eq!((&told["active"], &told["token_use"]), (&json!(true), &json!("access_token")));
     }
     assert_eq!(about(by(&token), &key)["token_use"], "api_key");
-    for (sender, token) in [(by(&other), token.as_str()), (by(&other), &key), (NOBODY, "garbage"), (by(&token), "garbage")] {
-        assert_eq!(about(sender, token), json!({ "active": false }));
+    assert_eq!(
+        (about(by(&other), &token)["token_use"].clone(), about(by(&other), &key)["active"].clone()),
+        (json!("access_token"), json!(true))
+    );
+    for sender in [NOBODY, by(&token)] {
+        assert_eq!(about(sender, "garbage"), json!({ "active": false }));
     }
     NOBODY.brings(&world, "revoke_token", &json!({ "token": token }));
     world.later(2);
@@ -175,13 +179,16 @@ fn a_token_is_known_to_its_bearer_and_its_agent_and_to_nobody_else() {
 }
 
 #[test]
-fn whoever_holds_a_token_may_end_it_and_whoever_says_who_they_are_only_their_own() {
+fn whoever_holds_a_token_may_end_it_whoever_they_talk_to_us_as() {
     let world = World::new(&[]);
-    let ((key, token), (_, other)) = (agent(&world), agent(&world));
+    let ((key, token), (other_key, other)) = (agent(&world), agent(&world));
     for _ in 0..2 {
         assert_eq!(by(&other).brings(&world, "revoke_token", &json!({ "token": token })), json!({}));
     }
-    assert_eq!(world.call(&token), 200);
+    world.later(2);
+    assert_eq!((world.call(&token), world.call(&key), world.call(&other)), (401, 200, 200));
+    let token = NOBODY.brings(&world, "authenticate", &json!({ "api_key": key }))["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(by(&other).brings(&world, "revoke_token", &json!({ "token": other_key })), json!({}));
     for garbage in ["garbage", "a.b.c"] {
         assert_eq!(NOBODY.brings(&world, "revoke_token", &json!({ "token": garbage })), json!({}));
     }
@@ -276,4 +283,20 @@ fn discover_tells_what_the_well_known_document_tells() {
     assert_eq!(document["token_lifetimes"]["access_token_seconds"], 900);
     let quickstart = listed(&world).into_iter().find(|tool| tool["name"] == "quickstart").unwrap();
     assert_eq!(document["agent_types_supported"], quickstart["inputSchema"]["properties"]["agent_type"]["enum"]);
+}
+
+#[test]
+fn whoever_shows_a_proof_is_told_that_tools_bind_no_token() {
+    let world = World::new(&[]);
+    let (key, _) = agent(&world);
+    let sender = Sender { headers: &[("dpop", "a.b.c")], ..Sender::default() };
+    assert_eq!(sender.fails(&world, "authenticate", &json!({ "api_key": key })), "invalid_request");
+    assert_eq!(sender.fails(&world, "quickstart", &json!({ "name": "Scout", "agent_type": "tool" })), "invalid_request");
+    assert_eq!(NOBODY.fails(&world, "authenticate", &json!({ "api_key": key, "scopes": [] })), "invalid_request");
+}
+
+#[test]
+fn nobody_comes_in_by_a_tool_where_no_dialect_is_spoken() {
+    let world = World::new(&[("AUTH_MD_DIALECTS", "none")]);
+    assert_eq!(NOBODY.fails(&world, "quickstart", &json!({ "name": "Scout", "agent_type": "tool" })), "anonymous_not_enabled");
 }

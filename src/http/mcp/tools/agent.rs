@@ -73,6 +73,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
 }
 
 async fn quickstart<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    token::unbound(&asked)?;
     let cx = asked.cx;
     let wish =
         register::Quickstart { name: asked.text("name"), agent_type: asked.text("agent_type"), description: asked.find("description") };

@@ -72,7 +72,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
         Tool {
             name: "introspect_token",
             title: "Look at a token",
-            about: "Says whether a token or API key of yours counts, for what and how long. A token that is not yours, unknown, expired or revoked is active: false.",
+            about: "Says whether a token or API key that you hold counts, for what and how long. One that is unknown, expired, revoked, or bound to a key of somebody else is active: false.",
             input: r#"{
                 "type": "object",
                 "properties": { "token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "The token or API key." } },
@@ -123,6 +123,10 @@ async fn authenticate<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     };
     let scopes: Vec<&str> =
         asked.arguments.get("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if asked.arguments.contains_key("scopes") && scopes.is_empty() {
+        return Err(Failure::arguments("scopes is empty; leave it out for everything that you may"));
+    }
+    unbound(&asked)?;
     by_key(&key, &scopes.join(" "), asked.cx).await.map_err(Failure::from)
 }
 
@@ -132,6 +136,7 @@ pub(super) async fn by_key<P: Ports>(key: &str, scope: &str, cx: &Cx<'_, P>) -> 
 }
 
 async fn refresh<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    unbound(&asked)?;
     let (text, cx) = (asked.text("refresh_token_value"), asked.cx);
     if let Some(presented) = Presented::parse(text, &cx.config.masters)
         && let Holder::Registration(_) = presented.holder
@@ -151,9 +156,18 @@ async fn introspected<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     }
 }
 
+/// What is issued here is bound to no key: whoever shows one is told, instead of getting less than they think.
+pub(super) fn unbound<P>(asked: &Asked<'_, P>) -> Result<(), Failure> {
+    if !asked.request.headers.contains_key("dpop") {
+        return Ok(());
+    }
+    let refused = Refused::new(ErrorCode::InvalidRequest, "a proof with a tool that issues tokens");
+    Err(refused.hint("Tools issue tokens that are bound to no key. Ask the token_endpoint, with your proof.").into())
+}
+
+/// To hold a secret is to be allowed to end it: the header says who talks to us, and not whose the token is.
 async fn revoked<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let owner = asked.active().map(|active| active.client_id().to_owned());
-    revoke::end(asked.text("token"), owner, asked.cx).await?;
+    revoke::end(asked.text("token"), None, asked.cx).await?;
     Ok(json!({}))
 }
 
