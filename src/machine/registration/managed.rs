@@ -253,7 +253,17 @@ impl Registration {
 
     /// What has ended has to be known for as long as tokens could name it; a number that is never given again says the same.
     fn forget_keys(&mut self, now: Timestamp) {
-        self.standing.credentials.retain(|key| key.of.is_some() || (!key.ended && now < key.expires));
+        self.drop_keys(|key| key.ended || now >= key.expires);
+    }
+
+    /// Drops API keys, and the refresh tokens that came from them. Their numbers are never given again, whoever gave them.
+    pub(super) fn drop_keys(&mut self, goes: impl Fn(&Credential) -> bool) {
+        let dropped: Vec<u32> = self.keys().filter(|key| goes(key)).map(|key| key.id).collect();
+        for id in dropped {
+            self.keys_so_far = self.keys_so_far.max(id.saturating_add(1));
+            self.standing.credentials.retain(|key| key.of.is_some() || key.id != id);
+            self.end_families_of(id);
+        }
     }
 
     /// The numbers of keys grow: none is given twice, so that no token of an old key is mistaken for one of a new key.

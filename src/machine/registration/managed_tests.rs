@@ -198,3 +198,40 @@ fn a_refresh_token_is_revoked_with_what_it_has_brought() {
     assert!(!counts(&one, stamp) && spend(&mut one, first.text()).is_none() && works(&mut one, "key"));
     assert!(!one.state().marks.is_empty(), "verifiers that follow the status list are told");
 }
+
+/// An agent with the API key that it was registered with.
+fn registered() -> One {
+    let mut one = One::new();
+    let key = Some((digest("key"), None));
+    one.run(Command::Open { ttl: super::one::DAY, key, said: Said::default(), idempotency: None, kind: Kind::Anonymous, claim: None });
+    one
+}
+
+fn stamp_of(one: &mut One, name: &str) -> Option<CredentialStamp> {
+    match one.run(Command::Issue { proof: Proof::ApiKey { digests: vec![digest(name)] }, block: None }) {
+        Outcome::Issue(_, stamp) => stamp,
+        _ => None,
+    }
+}
+
+#[test]
+fn the_number_of_a_key_that_came_with_the_registration_is_not_given_again_either() {
+    let mut one = registered();
+    let stamp = stamp_of(&mut one, "key").unwrap();
+    one.run(Command::RevokeCredential { id: stamp.id });
+    assert_eq!(added(&mut one, key("new")), Some(1));
+    assert!(!counts(&one, stamp), "a token of the key that leaked stays dead");
+    one.run(Command::RevokeCredential { id: 1 });
+    assert_eq!(added(&mut one, key("newer")), Some(2));
+}
+
+#[test]
+fn the_refresh_tokens_of_a_key_that_has_expired_go_with_it() {
+    let mut one = child();
+    let expires = Some(one.now.plus(Ttl::from_seconds(60)));
+    assert_eq!(added(&mut one, NewKey { expires, ..key("short") }), Some(1));
+    let (first, stamp) = authenticate(&mut one, "short", 1 << 31).unwrap();
+    one.later(60);
+    assert_eq!(added(&mut one, key("new")), Some(2));
+    assert!(!counts(&one, stamp) && spend(&mut one, first.text()).is_none() && one.state().keyed.is_empty());
+}

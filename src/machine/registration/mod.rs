@@ -249,7 +249,7 @@ impl Registration {
     fn forget(&mut self, now: Timestamp) {
         self.places().forget(now);
         self.forget_families(now);
-        self.standing.credentials.retain(|credential| !credential.limited || now < credential.expires);
+        self.drop_keys(|key| key.limited && now >= key.expires);
         self.idempotency = self.idempotency.take().filter(|known| now < known.until);
     }
 }

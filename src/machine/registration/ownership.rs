@@ -171,7 +171,7 @@ impl Registration {
             return;
         }
         self.standing.ended = true;
-        self.standing.credentials.clear();
+        self.drop_keys(|_| true);
         self.family = None;
         self.next_generation();
         self.ownership.ended = Some(now);

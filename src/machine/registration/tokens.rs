@@ -85,12 +85,9 @@ impl Registration {
     /// One API key more; the oldest one goes when there are too many.
     pub(super) fn add_key(&mut self, (digest, ttl): (Digest, Option<Ttl>), now: Timestamp) {
         let id = self.next_key();
-        let mut surplus = self.keys().count().saturating_sub(MOST_KEYS - 1);
-        self.standing.credentials.retain(|key| {
-            let goes = surplus > 0 && key.of.is_none();
-            surplus -= usize::from(goes);
-            !goes
-        });
+        let surplus = self.keys().count().saturating_sub(MOST_KEYS - 1);
+        let oldest: Vec<u32> = self.keys().take(surplus).map(|key| key.id).collect();
+        self.drop_keys(|key| oldest.contains(&key.id));
         self.standing.credentials.push(Credential::new(id, digest, ttl, now));
     }
 
