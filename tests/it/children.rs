@@ -3,7 +3,7 @@
 use postern::id::RegistrationId;
 use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
 use postern::secret::{ApiKey, Secret};
-use postern::time::Ttl;
+use postern::time::{Timestamp, Ttl};
 use serde_json::json;
 
 use crate::person::{Person, page};
@@ -26,9 +26,9 @@ impl<'w> Tree<'w> {
         let root: RegistrationId = agent["registration_id"].as_str().unwrap().parse().unwrap();
         let [child, grandchild] = [7, 8].map(|name| RegistrationId::from_bytes([name; 16]));
         let tree = Self { world, root, claim_token: agent["claim_token"].as_str().unwrap().to_owned(), child, grandchild };
-        tree.run(&tree.child, Command::Adopt { ancestors: vec![tree.root.clone()], said: Said::default() });
+        tree.run(&tree.child, Command::Adopt { ancestors: vec![tree.root.clone()], expires: Timestamp::NEVER, said: Said::default() });
         let ancestors = vec![tree.root.clone(), tree.child.clone()];
-        tree.run(&tree.grandchild, Command::Adopt { ancestors, said: Said::default() });
+        tree.run(&tree.grandchild, Command::Adopt { ancestors, expires: Timestamp::NEVER, said: Said::default() });
         tree
     }
 
