@@ -134,3 +134,36 @@ fn a_key_brings_no_more_than_its_scope_and_its_tokens_live_as_long_as_it_says() 
     world.later(80_000);
     assert_eq!(world.call(&wide.text("access_token")), 200);
 }
+
+#[test]
+fn who_acts_for_somebody_stops_with_whoever_is_above_it() {
+    let world = World::new(&[]);
+    let tree = Tree::of(&world);
+    let actor = token(&world, &tree.key(&tree.grandchild, 1, |key| key), &[]).text("access_token");
+    let other = world.json("/agent/auth", &json!({ "type": "anonymous", "requested_credential_type": "api_key" })).text("credential");
+    let subject = token(&world, &other, &[]).text("access_token");
+    let access = "urn:ietf:params:oauth:token-type:access_token";
+    let acting = world.form(
+        "/oauth2/token",
+        &[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", &subject),
+            ("subject_token_type", access),
+            ("actor_token", &actor),
+            ("actor_token_type", access),
+        ],
+    );
+    let acting = acting.text("access_token");
+    assert_eq!(world.call(&acting), 200);
+    for above in [&tree.root, &tree.child] {
+        tree.run(above, Command::Pause(true));
+        world.later(1);
+        assert_eq!((world.call(&acting), world.call(&subject)), (401, 200), "{above}");
+        tree.run(above, Command::Pause(false));
+        world.later(1);
+        assert_eq!(world.call(&acting), 200, "{above}");
+    }
+    tree.run(&tree.root, Command::EndByOperator);
+    world.later(1);
+    assert_eq!((world.call(&acting), world.call(&subject)), (401, 200));
+}
