@@ -11,7 +11,7 @@ use crate::oauth::scope::GrantedScope;
 pub fn entitled(standing: &Standing, root: Option<&Standing>, stamp: Option<CredentialStamp>, config: &Config) -> GrantedScope {
     let key = stamp.and_then(|stamp| standing.key(stamp));
     let is_full = match root {
-        Some(root) => root.claimed && !key.is_some_and(|key| key.limited),
+        Some(root) => root.claimed && !standing.is_limited(stamp),
         None => standing.is_full(stamp),
     };
     let most = config.entitled(is_full);

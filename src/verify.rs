@@ -15,7 +15,7 @@ use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys::{self, KeysError};
 use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
-use crate::machine::standing::{Credential, Standing};
+use crate::machine::standing::{MOST_ANCESTORS, Standing};
 use crate::memory::Seen;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::GrantedScope;
@@ -271,6 +271,7 @@ async fn actors_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) ->
         if !live {
             return Ok(false);
         }
+        root(&standing, cx).await?;
     }
     Ok(true)
 }
@@ -323,8 +324,11 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
 /// One of them does not count any more, or cannot be asked.
 pub async fn root<P: Ports>(of: &Standing, cx: &Cx<'_, P>) -> Result<Option<Rc<Standing>>, Inactive> {
     let mut root = None;
-    for id in &of.ancestors {
+    for (depth, id) in of.ancestors.iter().enumerate() {
         let holder = Holder::Registration(id.clone());
+        if depth >= MOST_ANCESTORS {
+            return Err(Inactive::Revoked(holder));
+        }
         let above = standing(&holder, |_| false, cx).await?;
         if !above.is_live(cx.now) {
             return Err(Inactive::Revoked(holder));

@@ -8,6 +8,9 @@ use crate::oauth::scope::Scope;
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
+/// Agents that may stand one above the other, over one that is asked for: each is a question.
+pub const MOST_ANCESTORS: usize = 8;
+
 /// Everything that decides whether a credential or token counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Standing {
@@ -87,14 +90,25 @@ impl Standing {
     /// Whether anything of it counts at `now`, whatever its generation: so does what its children have.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        let entitled = self.claimed || matches!(self.kind, Kind::Anonymous | Kind::Child);
+        let entitled = match self.kind {
+            Kind::Anonymous => true,
+            // Nobody answers for one without ancestors.
+            Kind::Child => !self.ancestors.is_empty(),
+            Kind::ServiceAuth | Kind::IdentityAssertion | Kind::Grant => self.claimed,
+        };
         entitled && !self.ended && !self.suspended && !self.paused && now < self.expires
     }
 
     /// Whether what comes with this API key, or without one, has the rights of a claimed agent.
     #[must_use]
     pub fn is_full(&self, stamp: Option<CredentialStamp>) -> bool {
-        self.claimed && !stamp.and_then(|stamp| self.key(stamp)).is_some_and(|key| key.limited)
+        self.claimed && !self.is_limited(stamp)
+    }
+
+    /// Whether what comes with this API key keeps the rights of before the claim; so does what comes with one that is not there any more.
+    #[must_use]
+    pub fn is_limited(&self, stamp: Option<CredentialStamp>) -> bool {
+        stamp.is_some_and(|stamp| self.key(stamp).is_none_or(|key| key.limited))
     }
 
     /// The API key that the stamp is of: its own, or that its family of refresh tokens came from.
@@ -107,7 +121,7 @@ impl Standing {
 
     /// The API key whose digest `matches`, if it counts at `now`.
     pub fn api_key(&self, matches: impl Fn(&Digest) -> bool, now: Timestamp) -> Option<CredentialStamp> {
-        let live = |key: &&Credential| !key.ended && now < key.expires && matches(&key.digest);
+        let live = |key: &&Credential| key.of.is_none() && !key.ended && now < key.expires && matches(&key.digest);
         let key = self.credentials.iter().find(live).filter(|_| self.counts(self.generation, now))?;
         Some(CredentialStamp { id: key.id, generation: key.generation })
     }
@@ -126,7 +140,7 @@ impl Standing {
     }
 
     fn has_key(&self, id: u32, now: Timestamp) -> bool {
-        self.credentials.iter().any(|key| key.id == id && !key.ended && now < key.expires)
+        self.credentials.iter().any(|key| key.id == id && key.of.is_none() && !key.ended && now < key.expires)
     }
 
     /// Whether this access token, issued at `issued_at` (seconds since the epoch), was revoked.
@@ -161,6 +175,9 @@ pub struct Credential {
     /// No API key, but a family of refresh tokens: the key that it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<u32>,
+    /// The API key in whose place it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
 }
 
 impl Credential {
@@ -174,7 +191,7 @@ impl Credential {
     #[must_use]
     pub fn new(id: u32, digest: Digest, ttl: Option<Ttl>, now: Timestamp) -> Self {
         let expires = ttl.map_or(Timestamp::NEVER, |ttl| now.plus(ttl));
-        Self { id, generation: 0, digest, expires, ended: false, limited: false, scope: None, lifetime: None, of: None }
+        Self { id, generation: 0, digest, expires, ended: false, limited: false, scope: None, lifetime: None, of: None, from: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use postern::id::RegistrationId;
 use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
 use postern::secret::{ApiKey, Secret};
-use postern::time::Ttl;
+use postern::time::{Timestamp, Ttl};
 use serde_json::json;
 
 use crate::person::{Person, page};
@@ -26,9 +26,9 @@ impl<'w> Tree<'w> {
         let root: RegistrationId = agent["registration_id"].as_str().unwrap().parse().unwrap();
         let [child, grandchild] = [7, 8].map(|name| RegistrationId::from_bytes([name; 16]));
         let tree = Self { world, root, claim_token: agent["claim_token"].as_str().unwrap().to_owned(), child, grandchild };
-        tree.run(&tree.child, Command::Adopt { ancestors: vec![tree.root.clone()], said: Said::default() });
+        tree.run(&tree.child, Command::Adopt { ancestors: vec![tree.root.clone()], expires: Timestamp::NEVER, said: Said::default() });
         let ancestors = vec![tree.root.clone(), tree.child.clone()];
-        tree.run(&tree.grandchild, Command::Adopt { ancestors, said: Said::default() });
+        tree.run(&tree.grandchild, Command::Adopt { ancestors, expires: Timestamp::NEVER, said: Said::default() });
         tree
     }
 
@@ -153,4 +153,37 @@ fn what_is_given_back_while_an_agent_is_suspended_stays_given_back() {
     }
     world.later(1);
     assert_eq!((world.call(&key), world.call(&first), world.call(&second), world.call(&kept)), (401, 401, 200, 200));
+}
+
+#[test]
+fn who_acts_for_somebody_stops_with_whoever_is_above_it() {
+    let world = World::new(&[]);
+    let tree = Tree::of(&world);
+    let actor = token(&world, &tree.key(&tree.grandchild, 1, |key| key), &[]).text("access_token");
+    let other = world.json("/agent/auth", &json!({ "type": "anonymous", "requested_credential_type": "api_key" })).text("credential");
+    let subject = token(&world, &other, &[]).text("access_token");
+    let access = "urn:ietf:params:oauth:token-type:access_token";
+    let acting = world.form(
+        "/oauth2/token",
+        &[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", &subject),
+            ("subject_token_type", access),
+            ("actor_token", &actor),
+            ("actor_token_type", access),
+        ],
+    );
+    let acting = acting.text("access_token");
+    assert_eq!(world.call(&acting), 200);
+    for above in [&tree.root, &tree.child] {
+        tree.run(above, Command::Pause(true));
+        world.later(1);
+        assert_eq!((world.call(&acting), world.call(&subject)), (401, 200), "{above}");
+        tree.run(above, Command::Pause(false));
+        world.later(1);
+        assert_eq!(world.call(&acting), 200, "{above}");
+    }
+    tree.run(&tree.root, Command::EndByOperator);
+    world.later(1);
+    assert_eq!((world.call(&acting), world.call(&subject)), (401, 200));
 }

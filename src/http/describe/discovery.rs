@@ -192,9 +192,9 @@ fn agent_configuration() -> Value {
     ]);
     let mut all = server();
     for group in ["properties", "required"] {
-        match (&mut all[group], &own[group]) {
-            (Value::Object(known), Value::Object(more)) => known.extend(more.clone()),
-            (Value::Array(known), Value::Array(more)) => known.extend(more.iter().cloned()),
+        match (all.get_mut(group), own.get(group)) {
+            (Some(Value::Object(known)), Some(Value::Object(more))) => known.extend(more.clone()),
+            (Some(Value::Array(known)), Some(Value::Array(more))) => known.extend(more.iter().cloned()),
             _ => {}
         }
     }

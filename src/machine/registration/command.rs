@@ -42,8 +42,10 @@ pub enum Command {
     },
     /// A new agent that another one answers for.
     Adopt {
-        /// The root first, the parent last.
+        /// The root first, the parent last: 1 to 8 different ones.
         ancestors: Vec<RegistrationId>,
+        /// When its root dies; never, if that has been claimed. The same again with a later one makes it live longer.
+        expires: Timestamp,
         /// What it is called.
         said: Said,
     },
@@ -72,7 +74,8 @@ pub enum Command {
         /// Places to remember, and how long tokens at them may live.
         block: Option<(Block, Ttl)>,
     },
-    /// Whoever manages it suspends it, or brings it back.
+    /// Whoever manages it suspends it, or brings it back. No place is marked, since its tokens may count again: verifiers that ask nobody but
+    /// the status list take them until they expire.
     Pause(bool),
     /// How does it stand?
     Look,

@@ -23,7 +23,7 @@ use managed::Keyed;
 use ownership::Ownership;
 
 pub use command::{Command, Outcome, Proof};
-pub use managed::{MOST_FAMILIES, MOST_KEYS, NewFamily, NewKey};
+pub use managed::{MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
 pub use vouched::Vouch;
 
 /// A registration.
@@ -105,7 +105,7 @@ impl Machine for Registration {
                 };
                 (opened.put(), outcome)
             }
-            (state, Command::Adopt { ancestors, said }) => Self::adopt(state, ancestors, said, now),
+            (state, Command::Adopt { ancestors, expires, said }) => Self::adopt(state, (ancestors, expires), said, now),
             (state, Command::Vouch(vouch)) => Self::vouch(state, vouch, now),
             (state, Command::StepUp { ttl, said, claim }) => Self::step_up(state, ttl, said, claim, now),
             (None, command) => (Next::Keep, Self::absent(&command)),
@@ -138,10 +138,10 @@ impl Machine for Registration {
 
 impl Registration {
     fn open(ttl: Ttl, said: Said, kind: Kind, claim: Option<NewClaim>, now: Timestamp) -> Self {
-        // The name of a provider's registration is always the same, so its generations must not come again when its record has lapsed, nor
-        // what its owner's account was told. One a second is more than the limits let through.
-        let vouched = kind == Kind::IdentityAssertion;
-        let generation = if vouched { u32::try_from(now.seconds()).unwrap_or(u32::MAX) } else { 0 };
+        // The name of a provider's registration is always the same, and that of a child is what its maker says: their generations must not come
+        // again when the record has lapsed, nor what its owner's account was told. One a second is more than the limits let through.
+        let recurs = matches!(kind, Kind::IdentityAssertion | Kind::Child);
+        let generation = if recurs { u32::try_from(now.seconds()).unwrap_or(u32::MAX) } else { 0 };
         let standing = Standing {
             generation,
             epoch: 0,
@@ -249,7 +249,7 @@ impl Registration {
     fn forget(&mut self, now: Timestamp) {
         self.places().forget(now);
         self.forget_families(now);
-        self.standing.credentials.retain(|credential| !credential.limited || now < credential.expires);
+        self.drop_keys(|key| key.limited && now >= key.expires);
         self.idempotency = self.idempotency.take().filter(|known| now < known.until);
     }
 }

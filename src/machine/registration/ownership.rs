@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::managed::LONGEST_LIFE;
 use super::{Command, Kind, Registration};
 use crate::account::{self, Agent, Event, Feed};
 use crate::id::{AccountId, RegistrationId};
@@ -171,7 +172,11 @@ impl Registration {
             return;
         }
         self.standing.ended = true;
-        self.standing.credentials.clear();
+        if self.standing.kind == Kind::Child {
+            // Its name is its maker's word, and a late repeat of that must find it ended, not gone.
+            self.standing.expires = self.standing.expires.min(now.plus(LONGEST_LIFE).plus(USE));
+        }
+        self.drop_keys(|_| true);
         self.family = None;
         self.next_generation();
         self.ownership.ended = Some(now);

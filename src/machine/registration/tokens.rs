@@ -71,7 +71,7 @@ impl Registration {
     }
 
     pub(super) fn revoke_credential(&mut self, id: u32) {
-        let known = self.standing.credentials.iter_mut().find(|credential| credential.id == id && !credential.ended);
+        let known = self.standing.credentials.iter_mut().find(|key| key.id == id && key.of.is_none() && !key.ended);
         if let Some(credential) = known {
             credential.ended = true;
             credential.generation = credential.generation.saturating_add(1);
@@ -84,13 +84,10 @@ impl Registration {
 
     /// One API key more; the oldest one goes when there are too many.
     pub(super) fn add_key(&mut self, (digest, ttl): (Digest, Option<Ttl>), now: Timestamp) {
-        let id = self.next_key();
-        let mut surplus = self.keys().count().saturating_sub(MOST_KEYS - 1);
-        self.standing.credentials.retain(|key| {
-            let goes = surplus > 0 && key.of.is_none();
-            surplus -= usize::from(goes);
-            !goes
-        });
+        let Some(id) = self.next_key() else { return };
+        let surplus = self.keys().count().saturating_sub(MOST_KEYS - 1);
+        let oldest: Vec<u32> = self.keys().take(surplus).map(|key| key.id).collect();
+        self.drop_keys(|key| oldest.contains(&key.id));
         self.standing.credentials.push(Credential::new(id, digest, ttl, now));
     }
 

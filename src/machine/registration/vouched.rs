@@ -48,7 +48,7 @@ impl Registration {
         known.claim = None;
         if known.standing.claimed && !known.ownership.is_of(&vouch.person) {
             // What somebody else's agent was given is not this person's, nor is what it did.
-            known.standing.credentials.clear();
+            known.drop_keys(|_| true);
             known.part(now);
         }
         known.ownership.name = Some(vouch.registration);
@@ -75,7 +75,7 @@ impl Registration {
         }
         known.forget(now);
         // What was issued to an earlier owner, or before a revocation, stays dead.
-        known.standing.credentials.clear();
+        known.drop_keys(|_| true);
         known.standing.claimed = false;
         known.standing.ended = false;
         known.standing.expires = now.plus(ttl);
