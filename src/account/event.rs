@@ -11,7 +11,7 @@
 //! | `identity.removed` | and not any more | the provider's issuer |
 //! | `account.suspended` | the operator has barred the person | |
 //! | `account.resumed` | and let them in again | |
-//! | `token.exchanged` | a token of an agent, or of a client for the person, was exchanged (RFC 8693); at most once an hour for each | who asked, and the audience: `… for …` |
+//! | `token.exchanged` | a token of an agent, or of a client for the person, was exchanged (RFC 8693); at most once an hour for each audience | who asked, and the audience: `… for …` |
 //! | `agent.` and more | as the registration told it, or whoever noted it | theirs |
 
 use super::sql::{LARGEST, Row, Sql, SqlError, Value, page};

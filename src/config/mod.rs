@@ -246,10 +246,15 @@ impl Config {
     }
 
     /// The resource that a client asks for (RFC 8707, section 2): by its name, or by its name with more in the query, which is what people add to
-    /// the address of an MCP server to choose among its tools. The token is for the resource as it is named here.
+    /// the address of an MCP server to choose among its tools. Of several that fit it is the one that says most; of those, the first. The token is for
+    /// the resource as it is named here.
     #[must_use]
     pub fn resource_asked(&self, asked: &str) -> Option<&Resource> {
-        self.resource(asked).or_else(|| self.resources.iter().find(|resource| resource.is_within(asked)))
+        let nearest = || {
+            let fitting = self.resources.iter().filter_map(|resource| resource.pairs_within(asked).map(|pairs| (pairs, resource)));
+            fitting.min_by_key(|(pairs, _)| std::cmp::Reverse(*pairs)).map(|(_, resource)| resource)
+        };
+        self.resource(asked).or_else(nearest)
     }
 
     /// Every resource that tokens are issued for.

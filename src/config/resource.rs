@@ -1,5 +1,7 @@
 //! The APIs that tokens are issued for (RFC 8707, RFC 9728).
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use url::Url;
 
@@ -83,21 +85,26 @@ impl Resource {
         std::iter::once(&self.uri).chain(&self.alternates).any(|known| canonical(known).is_some_and(|known| known == asked))
     }
 
-    /// Whether `asked` names this resource and has more in its query.
+    /// If `asked` names this resource and has more in its query: how many pairs of the query the resource names itself. A key of those occurs
+    /// once in `asked`: whoever reads another occurrence than we do would read another value.
     #[must_use]
-    pub fn is_within(&self, asked: &str) -> bool {
-        let Some(asked) = canonical(asked).and_then(|asked| Url::parse(&asked).ok()) else { return false };
+    pub fn pairs_within(&self, asked: &str) -> Option<usize> {
+        let asked = canonical(asked).and_then(|asked| Url::parse(&asked).ok())?;
         let pairs: Vec<_> = asked.query_pairs().collect();
         let without_query = |url: &Url| {
             let mut url = url.clone();
             url.set_query(None);
             canonical(url.as_str())
         };
-        let known = |uri: &String| {
-            Url::parse(uri)
-                .is_ok_and(|known| without_query(&known) == without_query(&asked) && known.query_pairs().all(|pair| pairs.contains(&pair)))
+        let once = |(key, value): (Cow<'_, str>, Cow<'_, str>)| {
+            let mut same = pairs.iter().filter(|pair| pair.0 == key);
+            same.next().is_some_and(|pair| pair.1 == value) && same.next().is_none()
         };
-        std::iter::once(&self.uri).chain(&self.alternates).any(known)
+        let known = |uri: &String| {
+            let known = Url::parse(uri).ok()?;
+            (without_query(&known) == without_query(&asked) && known.query_pairs().all(once)).then(|| known.query_pairs().count())
+        };
+        std::iter::once(&self.uri).chain(&self.alternates).filter_map(known).max()
     }
 }
 
@@ -150,6 +157,8 @@ mod tests {
         };
         let (plain, tenant, origin) =
             (of("https://api.example.com/mcp"), of("https://api.example.com/mcp?tenant=a"), of("https://api.example.com"));
+        assert_eq!(plain.pairs_within("https://api.example.com/mcp?tenant=a&x=1"), Some(0));
+        assert_eq!(tenant.pairs_within("https://api.example.com/mcp?tenant=a&x=1"), Some(1), "it says more");
         for (resource, asked) in [
             (&plain, "https://api.example.com/mcp?toolset=all"),
             (&plain, "https://API.example.com:443/mcp?tenant=a&x"),
@@ -157,7 +166,7 @@ mod tests {
             (&origin, "https://api.example.com/?x=1"),
             (&origin, "https://api.example.com?x=1"),
         ] {
-            assert!(resource.is_within(asked) && !resource.is(asked), "{asked}");
+            assert!(resource.pairs_within(asked).is_some() && !resource.is(asked), "{asked}");
         }
         for (resource, asked) in [
             (&plain, "https://api.example.com/mcp/?x=1"),
@@ -169,9 +178,12 @@ mod tests {
             (&plain, "http://api.example.com/mcp?x=1"),
             (&tenant, "https://api.example.com/mcp?tenant=b"),
             (&tenant, "https://api.example.com/mcp?x=1"),
+            (&tenant, "https://api.example.com/mcp?tenant=a&tenant=b"),
+            (&tenant, "https://api.example.com/mcp?tenant=b&tenant=a"),
+            (&tenant, "https://api.example.com/mcp?tenant=a&tenant=a"),
             (&tenant, "https://api.example.com/mcp"),
         ] {
-            assert!(!resource.is_within(asked), "{asked}");
+            assert_eq!(resource.pairs_within(asked), None, "{asked}");
         }
     }
 }

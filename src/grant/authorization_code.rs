@@ -66,21 +66,33 @@ pub(super) async fn redeem<P: Ports>(
 }
 
 /// Has everything at hand that the tokens need, before the code for them is used up: the key of an ID token, and whom a client with pairwise
-/// subjects knows the person as. Mostly that needs no question to the grant; what is wrong with the code is said when it is spent.
-async fn foresee<P: Ports>(approved: &Approved, client: &Client, cx: &Cx<'_, P>) -> Result<Option<String>, Denied> {
+/// subjects knows the person as. Without a proof that mostly needs no question to the grant; what is wrong with the code is said when it is
+/// spent.
+async fn foresee<P: Ports>(approved: &Approved, client: &Client, proven: bool, cx: &Cx<'_, P>) -> Result<Foreseen, Denied> {
     let ring = oidc::ring(&client.metadata);
     let pairwise = subject::is_pairwise(client);
     let signs = |set: &KeySet| set.signer(cx.now).is_some();
     let ready = !cx.config.openid || keys::of(ring, cx).await.is_ok_and(|set| signs(&set));
-    if ready && !pairwise {
-        return Ok(None);
+    if ready && !pairwise && !proven {
+        return Ok(Foreseen { genuine: false, subject: None });
     }
     let ask = Command::Promise { code: approved.code.clone() };
-    let Outcome::Promise { account, scope } = cx.ports.run::<Grant>(&approved.grant, ask).await? else { return Ok(None) };
+    let Outcome::Promise { account, scope } = cx.ports.run::<Grant>(&approved.grant, ask).await? else {
+        return Ok(Foreseen { genuine: false, subject: None });
+    };
     if !ready && oidc::knows(scope.as_scope(), cx.config) && !signs(&*keys::first(ring, keys::PATIENCE, cx).await?) {
         return Err(KeysError::NoSigner.into());
     }
-    Ok(if pairwise { Some(subject::of(&account, client, cx).await?) } else { None })
+    let subject = if pairwise { Some(subject::of(&account, client, cx).await?) } else { None };
+    Ok(Foreseen { genuine: true, subject })
+}
+
+/// What is known of a code before it is spent.
+struct Foreseen {
+    /// The grant was asked, and holds such a code, not used yet.
+    genuine: bool,
+    /// As whom a client with pairwise subjects knows the person.
+    subject: Option<String>,
 }
 
 /// Whatever a person has approved: a code, or a device.
@@ -103,9 +115,12 @@ pub(super) async fn spend<P: Ports>(
 ) -> Result<Connected, Denied> {
     // Without keys nothing can be issued: better to know before it is used up.
     keys::current(cx).await?;
-    let subject = foresee(&approved, &by.client, cx).await?;
+    let Foreseen { genuine, subject } = foresee(&approved, &by.client, proof.is_some(), cx).await?;
     dpop::demand(by.client.metadata.dpop_bound_access_tokens, proof)?;
-    dpop::burn(proof, cx).await?;
+    // A code that is made up, or used already, brings nothing that the proof could be used for again.
+    if genuine {
+        dpop::burn(proof, cx).await?;
+    }
     let Approved { grant, code, challenge, redirect_uri } = approved;
     let holder = Holder::Grant(grant.clone());
     let id = u32::from_be_bytes(random(cx.entropy)?);

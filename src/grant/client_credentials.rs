@@ -28,12 +28,11 @@ pub(super) async fn authorize<P: Ports>(
         return Err(Denied::Client("the key belongs to another client_id"));
     }
     let resource = resource.ok_or(Denied::Resource)?;
-    dpop::burn(proof, cx).await?;
     let shown = || Proof::ApiKey { digests: key.digests().to_vec() };
-    match admit(&registration, shown, cx).await? {
-        Some(admitted) => Ok(Authorized::within(&registration, admitted, resource, scope, cx)?.bound(proof)),
-        None => Err(Denied::Client("the key was revoked or has expired")),
-    }
+    let admitted = admit(&registration, shown, cx).await?.ok_or(Denied::Client("the key was revoked or has expired"))?;
+    let authorized = Authorized::within(&registration, admitted, resource, scope, cx)?.bound(proof);
+    dpop::burn(proof, cx).await?;
+    Ok(authorized)
 }
 
 /// A token of the client's own. Its record is a grant without a person, which ends and is listed like others.

@@ -33,7 +33,7 @@ pub(super) async fn begin<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_
         return Err(Denied::UnauthorizedClient.into());
     }
     let resource = match params.find("resource") {
-        Some(asked) => cx.config.resource(asked),
+        Some(asked) => cx.config.resource_asked(asked),
         None => cx.config.default_resource(),
     };
     let resource = resource.ok_or(Denied::Resource)?;

@@ -128,7 +128,7 @@ pub(super) fn seen<P>(
     let called = body.find("client_name").or_else(|| body.find("agent")).map(|name| shown(name, 80));
     let id = name(stage, client.as_deref(), called.as_deref(), cx);
     let step = Step { stage, verdict, begins, everyday: grant == "refresh_token" };
-    let missed = cx.memory.watch.borrow_mut().admit(id, step, cx.origin.as_ref().map(|origin| origin.narrow.as_str()), cx.now)?;
+    let missed = cx.memory.watch.borrow_mut().admit(id, step, cx.origin.as_ref(), cx.now)?;
     let said = Said { sent: parameters(stage, &body, path, sent.headers), ..said(stage, verdict, status, answer) };
     let network = network(cx).to_owned();
     let known = || client.as_deref().and_then(|id| client::known(id, cx)?.metadata.client_name.as_deref().map(|name| shown(name, 80)));

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 use super::TraceId;
 use crate::machine::trace::{ATTEMPT, Stage, Verdict};
 use crate::memory::Bounded;
+use crate::network::Origin;
 use crate::time::Timestamp;
 
 /// Steps a minute that one isolate keeps.
@@ -14,16 +15,20 @@ const MOST: u32 = 240;
 const MOST_OF_ONE: u32 = 20;
 /// Traces a minute that one isolate begins,
 const MOST_NEW: u32 = 60;
-/// and of these for one network: invented clients of one must not push those of all others out of the operator's list.
+/// of these for one address or IPv6 /64,
 const MOST_NEW_OF_ONE: u32 = 10;
+/// and for one network, of which it has many: invented clients of one must not push those of all others out of the operator's list.
+const MOST_NEW_OF_NETWORK: u32 = 20;
 
 /// The clients that an isolate has seen, and the minute's budget.
 pub struct Watch {
     minute: i64,
     steps: u32,
     new: u32,
-    /// The new ones by network; no more than are begun.
+    /// The new ones by address; no more than are begun.
     newcomers: BTreeMap<String, u32>,
+    /// The same by network.
+    networks: BTreeMap<String, u32>,
     missed: u32,
     known: Bounded<TraceId, Known>,
     calls: Bounded<u64, ()>,
@@ -32,7 +37,7 @@ pub struct Watch {
 impl Default for Watch {
     fn default() -> Self {
         let (known, calls) = (Bounded::new(2048), Bounded::new(4096));
-        Self { minute: 0, steps: 0, new: 0, newcomers: BTreeMap::new(), missed: 0, known, calls }
+        Self { minute: 0, steps: 0, new: 0, newcomers: BTreeMap::new(), networks: BTreeMap::new(), missed: 0, known, calls }
     }
 }
 
@@ -81,13 +86,14 @@ impl Watch {
         first
     }
 
-    /// Whether to keep a step; if so, how many of the trace's were left out before it for want of room. `from` is the IPv4 address or IPv6 /64
-    /// that it comes from, if that is known.
-    pub fn admit(&mut self, id: TraceId, step: Step, from: Option<&str>, now: Timestamp) -> Option<u32> {
+    /// Whether to keep a step; if so, how many of the trace's were left out before it for want of room. `from` is where it
+    /// comes from, if that is known.
+    pub fn admit(&mut self, id: TraceId, step: Step, from: Option<&Origin>, now: Timestamp) -> Option<u32> {
         let minute = now.seconds() / 60;
         if self.minute != minute {
             (self.minute, self.steps, self.new) = (minute, 0, 0);
             self.newcomers.clear();
+            self.networks.clear();
         }
         let found = self.known.find(&id).filter(|known| now < known.until);
         let last = found.map(|known| known.last);
@@ -106,8 +112,10 @@ impl Watch {
             (known.minute, known.steps) = (minute, 0);
         }
         let new = found.is_none() && step.begins;
-        let newcomers = from.and_then(|from| self.newcomers.get(from)).copied().unwrap_or_default();
-        if self.steps >= MOST || (new && (self.new >= MOST_NEW || newcomers >= MOST_NEW_OF_ONE)) {
+        let newcomers = from.and_then(|from| self.newcomers.get(&from.narrow)).copied().unwrap_or_default();
+        let neighbours = from.and_then(|from| self.networks.get(&from.network)).copied().unwrap_or_default();
+        let crowded = self.new >= MOST_NEW || newcomers >= MOST_NEW_OF_ONE || neighbours >= MOST_NEW_OF_NETWORK;
+        if self.steps >= MOST || (new && crowded) {
             self.missed = self.missed.saturating_add(1);
             return None;
         }
@@ -119,7 +127,8 @@ impl Watch {
         self.steps += 1;
         if new {
             self.new += 1;
-            self.newcomers.extend(from.map(|from| (from.to_owned(), newcomers + 1)));
+            self.newcomers.extend(from.map(|from| (from.narrow.clone(), newcomers + 1)));
+            self.networks.extend(from.map(|from| (from.network.clone(), neighbours + 1)));
         }
         known.steps += 1;
         known.last = match (step.verdict, step.stage) {
@@ -185,11 +194,18 @@ mod tests {
     fn one_network_leaves_room_for_the_others() {
         let (mut watch, now) = (Watch::default(), Timestamp::from_seconds(60_000));
         let mut kept = |from: &str, numbers: std::ops::Range<u8>, now| {
-            numbers.filter(|number| watch.admit(id(*number), FAILED, Some(from), now).is_some()).count()
+            let from = Origin::parse(from);
+            numbers.filter(|number| watch.admit(id(*number), FAILED, from.as_ref(), now).is_some()).count()
         };
         assert_eq!(kept("192.0.2.1", 0..100, now), 10);
         assert_eq!(kept("192.0.2.1", 0..10, now), 10, "what has begun goes on");
         assert_eq!(kept("192.0.2.2", 100..105, now), 5);
         assert_eq!(kept("192.0.2.1", 110..130, now.plus(Ttl::from_seconds(60))), 10, "every minute anew");
+        let later = now.plus(Ttl::from_seconds(120));
+        for (address, first, most) in
+            [("2001:db8:1:1::1", 130, 10), ("2001:db8:1:2::1", 160, 10), ("2001:db8:1:3::1", 190, 0), ("2001:db8:2:1::1", 220, 10)]
+        {
+            assert_eq!(kept(address, first..first + 30, later), most, "{address}");
+        }
     }
 }

@@ -162,7 +162,9 @@ fn a_flood_is_bounded() {
     };
     (0..100).for_each(|number| invent("192.0.2.1", number));
     assert_eq!(traces(), 10, "one address leaves room for others");
-    (100..500).for_each(|number| invent(&format!("198.51.100.{}", number % 200), number));
+    (100..300).for_each(|number| invent(&format!("198.51.100.{}", number % 200), number));
+    assert_eq!(traces(), 30, "and so does one network");
+    (300..500).for_each(|number| invent(&format!("203.0.{}.1", number % 200), number));
     assert_eq!(traces(), 60);
     world.later(60);
     form(&world, "192.0.2.1", &[("grant_type", "password"), ("client_id", "last")], &[]);

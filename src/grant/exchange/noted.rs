@@ -8,14 +8,15 @@ use crate::machine::registration::{self, Registration};
 use crate::store::{Ports, StoreError};
 use crate::time::Ttl;
 
-/// The same is noted once in so long, by each isolate: services exchange all day.
+/// What is exchanged of one holder's for one audience is noted once in so long, by each isolate: services exchange all day, and whoever
+/// can name themselves anew each time must not push all else out of the person's list.
 const AGAIN: Ttl = Ttl::from_seconds(3600);
 
 /// Notes that `asker` got a token for `audience` in exchange for one of `holder`, with the person's account or through the agent's record.
 /// That it cannot be noted is no more than a line in the log.
 pub(super) async fn note<P: Ports>(holder: &Holder, asker: &str, audience: &str, cx: &Cx<'_, P>) {
     let detail = format!("{asker} for {audience}");
-    let key = format!("{holder} {detail}");
+    let key = format!("{holder} {audience}");
     if cx.memory.exchanges.borrow().find(&key).is_some_and(|at| cx.now < at.plus(AGAIN)) {
         return;
     }

@@ -60,7 +60,7 @@ pub(super) async fn authorize<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Res
         }
         return Ok(visitor.remember(see_other(&sign_in(&asked.params, &request, &visitor, cx)), cx));
     };
-    if !is_meant(asked.params.find("id_token_hint"), &request, signed_in, cx).await? {
+    if !is_meant(&request, signed_in, cx).await? {
         let description = "The person who has signed in is not the one of id_token_hint.";
         return Ok(answer::refuse(&to_client(&request, ErrorCode::LoginRequired, description), StatusCode::FOUND, cx));
     }
@@ -129,10 +129,11 @@ fn unsealed<P>(since: &str, visitor: &Visitor, cx: &Cx<'_, P>) -> Option<Timesta
     cx.config.masters.all().any(known).then(|| seconds.parse().ok().map(Timestamp::from_seconds))?
 }
 
-/// Whether it is the person whom the client means by an ID token of ours (OpenID Connect Core, section 3.1.2.1).
-async fn is_meant<P: Ports>(hint: Option<&str>, request: &Request, signed_in: &SignedIn, cx: &Cx<'_, P>) -> Result<bool, Refused> {
-    let Some(hint) = hint else { return Ok(true) };
-    let Some(hint) = oidc::hint::read(hint, cx).await? else { return Ok(false) };
+/// Whether it is the person whom the client means by an ID token of ours (OpenID Connect Core, section 3.1.2.1). One that cannot be read any
+/// more, since its key is gone, says nothing: that holds up only who must not be asked, as others see on the page whom they are.
+async fn is_meant<P: Ports>(request: &Request, signed_in: &SignedIn, cx: &Cx<'_, P>) -> Result<bool, Refused> {
+    let Some(hint) = &request.id_token_hint else { return Ok(true) };
+    let Some(hint) = oidc::hint::read(hint, cx).await? else { return Ok(!request.prompt.none) };
     let subject = oidc::subject::of(&signed_in.account, &request.client, cx).await?;
     Ok(hint.client == request.client.id && hint.sub == subject)
 }

@@ -18,8 +18,10 @@ use crate::time::Ttl;
 pub(in crate::http) const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// `state` and `nonce` are the client's own; longer ones do not come back whole through every browser.
 const LONGEST: usize = 2048;
+/// An ID token of ours is a fraction of that.
+const LONGEST_HINT: usize = 4096;
 /// What is read of a request; everything else is ignored.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -33,6 +35,7 @@ const KNOWN: [&str; 16] = [
     "prompt",
     "max_age",
     "login_hint",
+    "id_token_hint",
     "ui_locales",
     "dpop_jkt",
     "acr_values",
@@ -53,6 +56,8 @@ pub(super) struct Request {
     pub(super) prompt: Prompt,
     pub(super) max_age: Option<Ttl>,
     pub(super) login_hint: Option<String>,
+    /// An ID token that names the person who is meant.
+    pub(super) id_token_hint: Option<String>,
     pub(super) jkt: Option<String>,
     /// All of it, form-encoded.
     pub(super) parameters: String,
@@ -150,6 +155,7 @@ pub(super) async fn read<P: Ports>(params: &Params, cx: &Cx<'_, P>) -> Result<Re
         prompt: judged.prompt,
         max_age: judged.max_age,
         login_hint: params.find("login_hint").map(str::to_owned),
+        id_token_hint: params.find("id_token_hint").map(str::to_owned),
         jkt: params.find("dpop_jkt").map(str::to_owned),
         parameters: encode(params.iter().filter(|(name, _)| KNOWN.contains(name))),
         client,
@@ -186,6 +192,9 @@ fn judge<P>(params: &Params, client: &Client, cx: &Cx<'_, P>) -> Result<Judged, 
     let too_long = |name: &str| params.find(name).is_some_and(|value| value.len() > LONGEST);
     if too_long("state") || too_long("nonce") {
         return Err((INVALID, "state and nonce may have 2048 characters each."));
+    }
+    if params.find("id_token_hint").is_some_and(|hint| hint.len() > LONGEST_HINT) {
+        return Err((INVALID, "id_token_hint may have 4096 characters."));
     }
     let jkt = |jkt: &str| jkt.len() == 43 && jkt.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if params.find("dpop_jkt").is_some_and(|sent| !jkt(sent)) {

@@ -157,12 +157,8 @@ fn authorize(operation: Operation) -> Operation {
     let Some(Value::Object(parameters)) = fields.get("properties") else { return operation };
     let asked = parameters.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()) || *name == "client_id");
     let operation = asked.fold(operation, |operation, (name, schema)| operation.query(name, schema.clone(), ""));
-    operation.query("request_uri", uri(""), "Of a pushed request.").query("id_token_hint", text(""), "Who is meant.").answers(
-        200,
-        "The person is asked.",
-        HTML,
-        json!({ "type": "string" }),
-    )
+    let operation = operation.query("request_uri", uri(""), "Of a pushed request.");
+    operation.answers(200, "The person is asked.", HTML, json!({ "type": "string" }))
 }
 
 /// What shows who a client is, in a form.
@@ -213,6 +209,7 @@ fn request() -> Value {
         ("prompt?", text("none, login, consent, select_account, create.")),
         ("max_age?", number("Seconds that the sign-in may be old.")),
         ("login_hint?", text("")),
+        ("id_token_hint?", text("Who is meant.")),
         ("response_mode?", word(&["query"])),
         ("dpop_jkt?", text("The key that the code is bound to (RFC 9449, section 10).")),
     ]))

@@ -100,9 +100,6 @@ impl Grant {
         if self.client != by.client {
             return refused(GrantRefusal::Client);
         }
-        if self.is_full(block.as_ref()) {
-            return refused(GrantRefusal::Full);
-        }
         if !self.standing.counts(self.standing.generation, now) {
             return refused(GrantRefusal::Ended);
         }
@@ -123,7 +120,12 @@ impl Grant {
         match family.rotate(token, now) {
             Rotation::Successor(successor) => {
                 one.used = now;
+                one.proven = one.proven.max(by.proven);
                 let expires = family.expires;
+                // Only here: a token that comes again ends its family, room or not.
+                if self.is_full(block.as_ref()) {
+                    return refused(GrantRefusal::Full);
+                }
                 if let Some(stamp) = self.standing.credentials.iter_mut().find(|stamp| stamp.id == id) {
                     stamp.expires = expires;
                 }

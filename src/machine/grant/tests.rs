@@ -249,6 +249,38 @@ fn a_spent_token_after_its_successor_was_used_ends_one_family() {
 }
 
 #[test]
+fn a_spent_token_ends_its_family_where_no_place_is_left_too() {
+    let mut world = World::new();
+    issued(world.redeem("code", 1));
+    let next = world.refresh(&first(1)).ok().unwrap();
+    let last = world.refresh(&next).ok().unwrap();
+    world.later(61);
+    let until = world.now.plus(Ttl::from_seconds(3600));
+    let most = u32::try_from(places::MOST_BLOCKS).unwrap();
+    let kept = &mut world.record.as_mut().unwrap().state;
+    kept.blocks = (1..=most).map(|number| (Block { list: 1, start: 16 * number, len: 8 }, until)).collect();
+    let mut asked = |token: &Token| {
+        let token = refresh::Presented::parse(token.text(), &masters()).unwrap().command();
+        let block = Some((Block { list: 2, start: 0, len: 8 }, Ttl::from_seconds(60)));
+        refusal(world.run(Command::Refresh { token, by: by("client"), scope: None, block }))
+    };
+    assert_eq!(asked(&last), GrantRefusal::Full);
+    assert_eq!(asked(&first(1)), GrantRefusal::Replayed);
+    assert_eq!(asked(&last), GrantRefusal::Unknown, "the family is dead");
+}
+
+#[test]
+fn who_has_shown_more_in_a_refresh_shows_as_much_from_then_on() {
+    let mut world = World::new();
+    issued(world.redeem("code", 1));
+    let signed = || By { proven: Proven::Signature, ..by("client") };
+    let next = world.refresh_by(&first(1), signed(), None).ok().unwrap();
+    assert_eq!(world.refresh(&next).err(), Some(GrantRefusal::Proof));
+    let last = world.refresh_by(&next, signed(), None).ok().unwrap();
+    assert!(world.refresh_by(&last, signed(), None).is_ok());
+}
+
+#[test]
 fn after_it_was_taken_back_a_new_consent_begins_anew() {
     let mut world = World::new();
     let stamp = issued(world.redeem("code", 1));

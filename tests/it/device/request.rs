@@ -48,6 +48,19 @@ fn the_metadata_says_so_where_people_can_sign_in() {
 }
 
 #[test]
+fn the_resource_that_says_most_of_what_is_asked_for_is_meant() {
+    let resources = r#"[{"uri":"https://a.example.com/x","scopes":["api.read"]},
+        {"uri":"https://a.example.com/x?tenant=a","scopes":["api.write"]},{"uri":"https://b.example.com/x?tenant=a"}]"#;
+    let (world, client) = world_with(&[("RESOURCES", resources)]);
+    let ask = |resource: &str, scope: &str| world.form(PATH, &[("client_id", &client), ("resource", resource), ("scope", scope)]);
+    is(&ask("https://a.example.com/x?tenant=a&tools=all", "api.write"), 200, "ok");
+    is(&ask("https://a.example.com/x?tenant=a&tools=all", "api.read"), 400, "invalid_scope");
+    is(&ask("https://a.example.com/x?tenant=b", "api.read"), 200, "ok");
+    is(&ask("https://b.example.com/x?tools=all&tenant=a", "api.read"), 200, "ok");
+    is(&ask("https://b.example.com/x?tenant=b&tenant=a", "api.read"), 400, "invalid_target");
+}
+
+#[test]
 fn who_may_not_is_told_why() {
     let (world, client) = world();
     is(&world.form(PATH, &[]), 401, "invalid_client");

@@ -5,10 +5,13 @@ mod nonce;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use postern::grant::CODE;
 use postern::jose::foreign::ForeignKey;
+use postern::secret::{ApiKey, AuthorizationCode, Presented, Secret};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::oidc::flow;
 use crate::person::{Person, page};
 use crate::provider::{Key, with, without};
 use crate::world::{Answer, ISSUER, World};
@@ -153,7 +156,29 @@ fn a_proof_counts_once_and_never_before_its_credential_is_known_to_be_genuine() 
         assert!(post(&world, "/oauth2/token", fields, &proof(&world, KEY)).status() >= 400);
     }
     assert_eq!(me(&world, "DPoP", "made.up.token", Some(&proof_with(&world, KEY, "made.up.token"))).status(), 401);
+    // Whoever has one key or code can put others behind its stamp.
+    let master = &world.config.masters.current;
+    let real = Presented::<ApiKey>::parse("postern", &secret, &world.config.masters).unwrap();
+    let stamped = Secret::<ApiKey>::mint("postern", real.digits(), [7; 32], master).reveal();
+    assert_eq!(ask(&world, &stamped, &proof(&world, KEY)).text("error"), "invalid_client");
+    let client = flow::client(&world, 1, &json!({}));
+    let code = flow::agree(&mut Person::sign_in(&world, "ada@example.com"), 1, &client, flow::EVERYTHING);
+    let real = Presented::<AuthorizationCode>::parse(CODE, &code, &world.config.masters).unwrap();
+    let stamped = Secret::<AuthorizationCode>::mint(CODE, real.digits(), [7; 32], master).reveal();
+    let redeem = |code: &str| {
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("code_verifier", flow::VERIFIER),
+            ("redirect_uri", "https://rp1.example.com/cb"),
+            ("client_id", &client),
+        ];
+        post(&world, "/oauth2/token", &fields, &proof(&world, KEY))
+    };
+    assert_eq!(redeem(&stamped).text("error"), "invalid_grant");
     assert_eq!(remembered(), 0, "what anybody can make up is not stored");
+    assert_eq!((redeem(&code).status(), remembered()), (200, 1));
+    assert_eq!((redeem(&code).text("error"), remembered()), ("invalid_grant".to_owned(), 1), "nor for a code that is used");
 
     let first = proof(&world, KEY);
     let token = ask(&world, &secret, &first).text("access_token");

@@ -149,7 +149,13 @@ fn a_person_can_read_who_exchanged_a_token_in_their_name() {
     assert_eq!(events(&world, &ada), [by_client.as_str()], "once an hour");
     let actor = agent(&world);
     got(&acting(&world, &subject, &actor.token(&world, &[("scope", "api.read")]), &[]));
+    assert_eq!(events(&world, &ada), [by_client.as_str()], "whoever asks");
+    world.later(3600);
+    let subject = of_person(&world, &client, &mcp(), "api.read api.write", 2);
+    got(&acting(&world, &subject, &actor.token(&world, &[("scope", "api.read")]), &[]));
     assert_eq!(events(&world, &ada), [format!("{} for {}", actor.id, mcp()), by_client]);
+    world.later(3600);
+    let subject = of_person(&world, &client, &mcp(), "api.read api.write", 3);
     world.platform.lost.borrow_mut().push("account");
     let other = agent(&world);
     got(&acting(&world, &subject, &other.token(&world, &[("scope", "api.read")]), &[]));

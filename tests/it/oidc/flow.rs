@@ -15,7 +15,7 @@ use url::Url;
 use crate::person::Person;
 use crate::world::{Answer, World, block};
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk-123";
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk-123";
 pub const EVERYTHING: &str = "openid email profile offline_access api.read";
 
 /// A public client that has registered itself, at this host.
@@ -37,7 +37,7 @@ fn redirect(client_number: u8) -> String {
     format!("https://rp{client_number}.example.com/cb")
 }
 
-fn query(fields: &[(&str, &str)]) -> String {
+pub fn query(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
