@@ -15,7 +15,7 @@ use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys::{self, KeysError};
 use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
-use crate::machine::standing::{MOST_ANCESTORS, Standing};
+use crate::machine::standing::{Credential, MOST_ANCESTORS, Standing};
 use crate::memory::Seen;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::GrantedScope;
