@@ -1,5 +1,7 @@
 //! Whether a token or API key that somebody presents counts.
 
+mod inactive;
+
 use std::rc::Rc;
 
 use jwt_compact::Claims;
@@ -8,21 +10,22 @@ use sha2::{Digest as _, Sha256};
 use crate::client;
 use crate::config::Config;
 use crate::cx::Cx;
-use crate::dpop::{self, InvalidProof};
+use crate::dpop;
 use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, holds};
 use crate::jose::jws::{InvalidJws, Untrusted, Verified};
-use crate::keys::{self, KeysError};
+use crate::keys;
 use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::{Credential, MOST_ANCESTORS, Standing};
 use crate::memory::Seen;
-use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::GrantedScope;
 use crate::rights;
 use crate::secret::{ApiKey, Presented};
-use crate::store::{Ports, StoreError};
+use crate::store::Ports;
 use crate::time::Timestamp;
+
+pub use inactive::{Inactive, Unproven};
 
 /// What somebody presented, once it is known to count.
 #[derive(Clone)]
@@ -110,88 +113,6 @@ impl Kind {
     }
 }
 
-/// Why it does not count. All but the last two look the same from outside.
-#[derive(Debug, thiserror::Error)]
-pub enum Inactive {
-    /// Neither a token nor a key of ours.
-    #[error("not a token or key of this deployment: {0}")]
-    Foreign(InvalidJws),
-    /// Signed by us for another issuer or time.
-    #[error("the claims do not hold: {0}")]
-    Claims(&'static str),
-    /// What stands behind it has expired or never was.
-    #[error("{0} is gone")]
-    Gone(Holder),
-    /// Token, key, or what stands behind it was revoked.
-    #[error("revoked with or within {0}")]
-    Revoked(Holder),
-    /// Bound to a key, and presented without a proof of it (RFC 9449, section 7.2).
-    #[error("the token is bound to a key")]
-    Bound,
-    /// Presented with a proof, and bound to no key.
-    #[error("the token is bound to no key")]
-    Unbound,
-    /// The keys are out of reach.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// What stands behind it is out of reach.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Refusal for Inactive {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Keys(_) | Self::Store(_) => ErrorCode::TemporarilyUnavailable,
-            _ => ErrorCode::InvalidToken,
-        }
-    }
-
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::Bound => "The token is bound to your key: send it as Authorization: DPoP, with a DPoP header that has a proof.",
-            Self::Unbound => "The token is bound to no key: send it as Authorization: Bearer, or ask for one with a DPoP proof.",
-            _ => self.code().hint(),
-        }
-    }
-}
-
-/// Why a token that came with a proof does not count.
-#[derive(Debug, thiserror::Error)]
-pub enum Unproven {
-    /// It would not count with any proof.
-    #[error(transparent)]
-    Token(#[from] Inactive),
-    /// The proof does not count, or not for it.
-    #[error(transparent)]
-    Proof(#[from] InvalidProof),
-}
-
-impl Refusal for Unproven {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Token(error) => error.code(),
-            Self::Proof(error) => error.code(),
-        }
-    }
-
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::Token(error) => error.hint(),
-            Self::Proof(error) => error.hint(),
-        }
-    }
-}
-
-impl From<InvalidJws> for Inactive {
-    fn from(error: InvalidJws) -> Self {
-        match error {
-            InvalidJws::Crypto(error) => Self::Keys(error.into()),
-            error => Self::Foreign(error),
-        }
-    }
-}
-
 /// Judges an access token or API key that whoever holds it may use.
 ///
 /// # Errors
@@ -252,10 +173,14 @@ async fn has_client<P: Ports>(holder: &Holder, id: &str, cx: &Cx<'_, P>) -> Resu
 /// Whether a token counts by what its own holder says of it, and of those that it came from.
 pub(crate) fn counts<P>(claims: &Claims<AccessToken>, standing: &Standing, cx: &Cx<'_, P>) -> bool {
     let token = &claims.custom;
-    standing.counts(token.generation, cx.now)
-        && !standing.has_revoked(&token.jti, claims.issued_at.map_or(0, |at| at.timestamp()))
-        && token.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now))
+    let issued_at = claims.issued_at.map_or(0, |at| at.timestamp());
+    still_counts(standing, token.generation, &token.jti, issued_at, token.credential, cx.now)
         && !token.origins.iter().any(|origin| origin.holder().is_none() && standing.has_revoked(&origin.jti, origin.iat))
+}
+
+/// Whether a token of that generation, issued then and for that key, counts by what its holder says.
+fn still_counts(standing: &Standing, generation: u32, jti: &str, issued_at: i64, stamp: Option<CredentialStamp>, now: Timestamp) -> bool {
+    standing.counts(generation, now) && !standing.has_revoked(jti, issued_at) && stamp.is_none_or(|stamp| standing.stamp_counts(stamp, now))
 }
 
 /// Whether what its actors have shown still counts.
@@ -265,10 +190,7 @@ async fn actors_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) ->
         let generation = origin.generation.unwrap_or_default();
         let behind = |known: &Standing| generation > known.generation || origin.credential.is_some_and(|stamp| !known.knows(stamp));
         let standing = standing(&holder, behind, cx).await?;
-        let live = standing.counts(generation, cx.now)
-            && !standing.has_revoked(&origin.jti, origin.iat)
-            && origin.credential.is_none_or(|stamp| standing.stamp_counts(stamp, cx.now));
-        if !live {
+        if !still_counts(&standing, generation, &origin.jti, origin.iat, origin.credential, cx.now) {
             return Ok(false);
         }
         root(&standing, cx).await?;
@@ -283,9 +205,7 @@ async fn actors_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) ->
 /// It is none of ours, its time is over, or it has ended for good.
 pub async fn genuine<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<(Holder, Kind), Inactive> {
     if let Some(key) = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, presented, &cx.config.masters) {
-        let holder = Holder::Registration(RegistrationId::from_digits(key.digits()));
-        let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
-        let standing = standing(&holder, unknown, cx).await?;
+        let (holder, standing) = keeper(&key, cx).await?;
         let live = |known: &&Credential| !known.ended && cx.now < known.expires && key.matches(&known.digest);
         return match standing.credentials.iter().find(live) {
             Some(known) if !standing.ended => Ok((holder, Kind::ApiKey(known.stamp()))),
@@ -305,9 +225,7 @@ pub async fn genuine<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<(Holde
 }
 
 async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Active, Inactive> {
-    let holder = Holder::Registration(RegistrationId::from_digits(key.digits()));
-    let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
-    let standing = standing(&holder, unknown, cx).await?;
+    let (holder, standing) = keeper(key, cx).await?;
     match standing.api_key(|digest| key.matches(digest), cx.now) {
         Some(stamp) => {
             let root = root(&standing, cx).await?;
@@ -315,6 +233,14 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
         }
         None => Err(Inactive::Revoked(holder)),
     }
+}
+
+/// The registration that an API key names, and how it stands: asked anew if the key is not known of it yet.
+async fn keeper<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<(Holder, Rc<Standing>), Inactive> {
+    let holder = Holder::Registration(RegistrationId::from_digits(key.digits()));
+    let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
+    let standing = standing(&holder, unknown, cx).await?;
+    Ok((holder, standing))
 }
 
 /// How the root of an agent stands; none if it is one itself. Whoever is above it is asked too, as fresh as everybody: what ends or suspends
