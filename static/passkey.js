@@ -137,8 +137,11 @@
 
   // Offers passkeys in the list under the address field, without a press of the button.
   const offer = async () => {
+    const before = running;
     try {
-      if (await PublicKeyCredential.isConditionalMediationAvailable?.()) await useOne('conditional');
+      const available = await PublicKeyCredential.isConditionalMediationAvailable?.();
+      // Whoever has pressed the button meanwhile is not interrupted.
+      if (available && running === before) await useOne('conditional');
     } catch (error) {
       // Nobody asked for it yet, so only an answer that was refused is worth a word.
       if (error instanceof Told && said.textContent) say(error.message, true);
