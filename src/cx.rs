@@ -22,4 +22,6 @@ pub struct Cx<'a, P> {
     pub origin: Option<Origin>,
     /// All three legs of development stand: a loopback http issuer, `DEV=1`, and a loopback host in the request.
     pub development: bool,
+    /// `X-Request-Id` of the answer; empty where nobody asked.
+    pub request_id: &'a str,
 }

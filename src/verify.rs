@@ -19,7 +19,7 @@ use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::{Credential, MOST_ANCESTORS, Standing};
 use crate::memory::Seen;
-use crate::oauth::scope::GrantedScope;
+use crate::oauth::scope::{GrantedScope, Scope};
 use crate::rights;
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
@@ -81,6 +81,12 @@ impl Active {
     #[must_use]
     pub fn entitled(&self, config: &Config) -> GrantedScope {
         rights::entitled(&self.standing, self.root.as_deref(), self.stamp(), config)
+    }
+
+    /// The same of the scopes with which agents manage agents; nobody has them but an agent.
+    #[must_use]
+    pub fn managing(&self) -> Scope {
+        self.registration().map_or(Scope::default(), |_| rights::managing(&self.standing, self.root.as_deref(), self.stamp()))
     }
 
     /// The key that it is bound to: the thumbprint of `cnf`.

@@ -220,6 +220,7 @@ fn resources(reader: &mut Reader<'_>, issuer: &str, supported: &Scope) -> Vec<Re
             scopes: supported.clone(),
             alternates: Vec::new(),
             client_access,
+            ours: true,
         };
         if resources.iter().any(|resource| resource.is(&ours.uri)) {
             reader.faults.push(format!("RESOURCES: {path} is ours already"));

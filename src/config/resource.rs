@@ -24,6 +24,8 @@ pub struct Resource {
     pub alternates: Vec<String>,
     /// Clients may have tokens of their own for it; else it is for people.
     pub client_access: bool,
+    /// It is one of ours: agents manage agents there.
+    pub ours: bool,
 }
 
 /// As `RESOURCES` has it.
@@ -57,6 +59,7 @@ impl Written {
         let client_access = self.client_access.as_deref().map_or(Ok(client_access), client_access_of)?;
         Ok(Resource {
             client_access,
+            ours: false,
             uri: self.uri,
             name: self.name,
             logo: self.logo,

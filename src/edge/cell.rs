@@ -105,7 +105,16 @@ impl Cell {
             let isolate = Isolate::of(&self.env);
             let Ok(config) = &isolate.config else { return Err(worker::Error::RustError("the deployment is misconfigured".to_owned())) };
             let ports = Platform::new(self.env.clone());
-            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None, development: false };
+            let cx = Cx {
+                config,
+                memory: &isolate.memory,
+                ports: &ports,
+                now: now(),
+                entropy: &Chance,
+                origin: None,
+                development: false,
+                request_id: "",
+            };
             let mut failed = Ok(());
             for effect in effects {
                 // One that cannot be done now stays due, and holds up no other.

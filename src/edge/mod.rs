@@ -27,8 +27,17 @@ use isolate::Isolate;
 use platform::Platform;
 
 /// The headers that the core looks at; nothing else crosses into it.
-const HEADERS: [&str; 8] =
-    ["authorization", "content-type", "idempotency-key", "if-none-match", "origin", "mcp-protocol-version", "mcp-method", "mcp-name"];
+const HEADERS: [&str; 9] = [
+    "authorization",
+    "x-agent-key",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "origin",
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+];
 
 /// What a person's browser says of itself, for the paths that pages are at.
 const BROWSER: [&str; 5] = ["cookie", "sec-fetch-site", "user-agent", "x-csrf", "accept"];
@@ -47,7 +56,8 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
             let ports = Platform::new(env.clone());
             let origin = header(&request, "cf-connecting-ip").and_then(|address| Origin::parse(&address));
             let development = config.development && is_loopback(&request.url());
-            let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin, development };
+            let cx =
+                Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin, development, request_id: &id };
             handle(read(&request, config.trace).await, &cx).await
         }
         Err(faults) => {
@@ -71,7 +81,16 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
 /// After the answer.
 async fn keep(step: Pending, isolate: &Isolate, ports: Platform) {
     let Ok(config) = &isolate.config else { return };
-    let cx = Cx { config, memory: &isolate.memory, ports: &ports, now: now(), entropy: &Chance, origin: None, development: false };
+    let cx = Cx {
+        config,
+        memory: &isolate.memory,
+        ports: &ports,
+        now: now(),
+        entropy: &Chance,
+        origin: None,
+        development: false,
+        request_id: "",
+    };
     step.write(&cx).await;
 }
 

@@ -65,6 +65,12 @@ impl Authorized {
         cx: &Cx<'_, P>,
     ) -> Result<Self, Denied> {
         let ceiling = rights::entitled(&standing, root.as_deref(), credential, cx.config).intersect(&resource.scopes.entitle());
+        let managing = if resource.ours { rights::managing(&standing, root.as_deref(), credential) } else { Scope::default() };
+        let ceiling = match &asked {
+            // What manages agents is given to those alone who ask for it, or can do nothing else.
+            None if !ceiling.as_scope().is_empty() => ceiling,
+            _ => ceiling.as_scope().union(&managing).entitle(),
+        };
         if ceiling.as_scope().is_empty() {
             return Err(Denied::NoScope);
         }

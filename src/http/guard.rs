@@ -19,8 +19,10 @@ use crate::verify::{self, Active, Inactive, Kind, Unproven};
 pub(super) struct Caller {
     /// The credential and what stands behind it.
     pub(super) active: Active,
-    /// What it may do.
+    /// What it may do at the operator's resources.
     pub(super) scope: GrantedScope,
+    /// And at ours, with agents.
+    pub(super) manages: Scope,
     door: Door,
 }
 
@@ -45,18 +47,19 @@ pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static
     let baseline = cx.config.pre_claim_scopes.as_scope().clone();
     let (active, door) = presented(request, Some(path), baseline, cx).await?;
     let entitled = active.entitled(cx.config);
-    let scope = match &active.kind {
+    let managing = active.managing();
+    let (scope, manages) = match &active.kind {
         Kind::AccessToken(claims) => {
             let for_us = OWN.iter().any(|own| claims.custom.aud == cx.config.own(own));
             if !for_us {
                 let expected = || OWN.map(|own| cx.config.own(own)).join(" ");
                 return Err(door.invalid(&format!("the token is for another resource: {}", claims.custom.aud), cx).expected(expected, cx));
             }
-            claims.custom.scope.intersect(&entitled)
+            (claims.custom.scope.intersect(&entitled), claims.custom.scope.as_scope().intersect(&managing))
         }
-        Kind::ApiKey(_) => entitled,
+        Kind::ApiKey(_) => (entitled, managing),
     };
-    Ok(Caller { active, scope, door })
+    Ok(Caller { active, scope, manages, door })
 }
 
 /// The same for a token that came in another place than the header, which is for [`caller`] alone to look at.
@@ -109,10 +112,15 @@ impl Caller {
     /// # Errors
     /// 403 with all the scopes that the call needs (RFC 6750, section 3.1).
     pub(super) fn needs<P>(self, needed: &Scope, cx: &Cx<'_, P>) -> Result<Self, Refused> {
-        if needed.is_within(self.scope.as_scope()) {
+        if needed.is_within(&self.rights()) {
             return Ok(self);
         }
-        Err(self.door.insufficient(&format!("has {}, needs {needed}", self.scope), needed, cx))
+        Err(self.door.insufficient(&format!("has {}, needs {needed}", self.rights()), needed, cx))
+    }
+
+    /// All that it may do.
+    pub(super) fn rights(&self) -> Scope {
+        self.scope.as_scope().union(&self.manages)
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
         "status": if active.is_claimed() { "claimed" } else { "unclaimed" },
         "claimed": active.is_claimed(),
         "scopes": caller.scope.as_scope().iter().collect::<Vec<_>>(),
+        "management_scopes": caller.manages.iter().collect::<Vec<_>>(),
         "credential_type": credential_type,
         "audience": audience,
         "expires_at": expires.and_then(Timestamp::iso),

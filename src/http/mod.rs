@@ -1,5 +1,6 @@
 //! The front door: the route table, and one file per family of endpoints.
 
+mod api;
 mod authorize;
 mod browser;
 mod ceremony;
@@ -30,6 +31,7 @@ mod register;
 pub mod reply;
 mod revoke;
 mod route;
+mod schema;
 mod scopes;
 mod status_list;
 mod together;
@@ -60,13 +62,13 @@ pub const LONGEST_BODY: usize = 64 * 1024;
 /// Whether a request to `path` by `method` may bring a body: none other is read.
 #[must_use]
 pub fn takes_body(method: &str, path: &str) -> bool {
-    matches!(method, "POST" | "PUT") && Route::of(path).methods().allows(method)
+    matches!(method, "POST" | "PUT" | "PATCH") && Route::of(path).methods().allows(method)
 }
 
 /// Whether the query of a request to `path` is looked at.
 #[must_use]
 pub fn takes_query(path: &str) -> bool {
-    matches!(Route::of(path), Route::Page(_) | Route::Traces)
+    matches!(Route::of(path), Route::Page(_) | Route::Traces | Route::Api(_))
 }
 
 /// Whether a browser's cookies, and what it says of itself, are looked at.
@@ -102,7 +104,10 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let route = Route::of(path);
-    let surface = if path == "/api/v1" || path.starts_with("/api/v1/") { Surface::Problem } else { route.surface(&parts.headers) };
+    let surface = match route {
+        Route::Unknown if path.starts_with("/api/v1/") => Surface::Problem,
+        route => route.surface(&parts.headers),
+    };
     let head = parts.method == Method::HEAD;
     let method = if head { "GET" } else { parts.method.as_str() };
     let (body, whole) = body.map_or((Bytes::new(), false), |body| (body, true));
@@ -199,6 +204,7 @@ async fn serve<P: Ports>(route: Route<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> R
         Route::OperatorClient(id) => Box::pin(client::one(method, id, headers, cx)).await,
         Route::Revoke => Box::pin(revoke::revoke(headers, body, cx)).await,
         Route::Me => Box::pin(me::me(request, cx)).await,
+        Route::Api(api) => Box::pin(api::serve(api, sent, cx)).await,
         Route::OperatorKeys => Box::pin(operator::keys(headers, cx)).await,
         Route::RotateKeys => Box::pin(operator::rotate(headers, cx)).await,
         Route::RevokeKey => Box::pin(operator::revoke(headers, body, cx)).await,
@@ -262,7 +268,7 @@ fn options(route: Route<'_>) -> Response<Bytes> {
         ("access-control-allow-methods", route.methods().header()),
         (
             "access-control-allow-headers",
-            "Authorization, DPoP, Content-Type, Accept, Idempotency-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
+            "Authorization, X-Agent-Key, DPoP, Content-Type, Accept, Idempotency-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
         ),
         ("access-control-max-age", "86400"),
     ];

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use super::api::route::Api;
 use super::document::Document;
 use super::refuse::Surface;
 use super::{FORM, logo, media_type, status_list, traces};
@@ -32,6 +33,8 @@ pub(super) enum Route<'p> {
     Introspect,
     Revoke,
     Me,
+    /// Agents manage agents.
+    Api(Api<'p>),
     Mcp,
     OperatorKeys,
     RotateKeys,
@@ -141,6 +144,8 @@ pub(super) enum Methods {
     GetDelete,
     /// And replaced.
     GetPutDelete,
+    /// And changed.
+    GetPatchDelete,
 }
 
 impl Methods {
@@ -151,6 +156,7 @@ impl Methods {
             Self::Both => method == "GET" || method == "POST",
             Self::GetDelete => method == "GET" || method == "DELETE",
             Self::GetPutDelete => method == "GET" || method == "PUT" || method == "DELETE",
+            Self::GetPatchDelete => method == "GET" || method == "PATCH" || method == "DELETE",
         }
     }
 
@@ -161,6 +167,7 @@ impl Methods {
             Self::Both => "GET, HEAD, POST, OPTIONS",
             Self::GetDelete => "GET, HEAD, DELETE, OPTIONS",
             Self::GetPutDelete => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::GetPatchDelete => "GET, HEAD, PATCH, DELETE, OPTIONS",
         }
     }
 }
@@ -207,7 +214,9 @@ impl<'p> Route<'p> {
                 let trace = || path.strip_prefix("/operator/traces/").map(Self::Trace);
                 let client = || path.strip_prefix("/oauth2/register/").map(Self::ClientRegistration);
                 let operator = || path.strip_prefix("/operator/clients/").map(Self::OperatorClient);
-                let known = document.or_else(list).or_else(page).or_else(logo).or_else(trace).or_else(client).or_else(operator);
+                let api = || Api::of(path).map(Self::Api);
+                let known =
+                    document.or_else(list).or_else(page).or_else(logo).or_else(trace).or_else(client).or_else(operator).or_else(api);
                 known.unwrap_or(Self::Unknown)
             }
         }
@@ -231,13 +240,14 @@ impl<'p> Route<'p> {
             Self::OperatorClient(_) => Methods::GetDelete,
             Self::ClientRegistration(_) => Methods::GetPutDelete,
             Self::Userinfo => Methods::Both,
+            Self::Api(api) => api.methods(),
             _ => Methods::Post,
         }
     }
 
     /// Whether a DPoP proof is looked at, and a nonce for the next one given.
     pub(super) const fn takes_proof(self) -> bool {
-        matches!(self, Self::Token | Self::Push | Self::Userinfo | Self::Introspect | Self::Me | Self::Mcp)
+        matches!(self, Self::Token | Self::Push | Self::Userinfo | Self::Introspect | Self::Me | Self::Api(_) | Self::Mcp)
     }
 
     /// How errors look. The one path that browsers and agents share is told apart by what they send.
@@ -254,7 +264,9 @@ impl<'p> Route<'p> {
             Self::Complete => Surface::Agent,
             Self::Notify => Surface::Event,
             Self::Page(page) if !page.is_script() => Surface::Page,
-            Self::Me => Surface::Problem,
+            // RFC 6749, section 5.2, for whoever asks for a token, wherever.
+            Self::Api(Api::Token | Api::Introspect | Api::Revoke) => Surface::OAuth,
+            Self::Me | Self::Api(_) => Surface::Problem,
             Self::Traces | Self::Trace(_) if traces::wants_page(headers) => Surface::Page,
             _ => Surface::OAuth,
         }
@@ -297,6 +309,7 @@ impl<'p> Route<'p> {
             Self::Introspect => "introspect",
             Self::Revoke => "revoke",
             Self::Me => "me",
+            Self::Api(api) => api.name(),
             Self::Mcp => "mcp",
             Self::OperatorKeys => "operator_keys",
             Self::RotateKeys => "rotate_keys",

@@ -2,6 +2,7 @@
 
 pub mod authorization;
 pub mod error;
+pub mod management;
 pub mod params;
 pub mod redirect;
 pub mod scope;

@@ -343,6 +343,7 @@ impl World {
             entropy: &self.platform,
             origin: Origin::parse(address),
             development: self.development,
+            request_id: "0123456789abcdef",
         }
     }
 

@@ -12,6 +12,7 @@ mod agents;
 mod clients;
 mod components;
 mod discovery;
+mod manage;
 mod operation;
 mod operator;
 mod pages;
@@ -71,6 +72,48 @@ const FAMILIES: &[Family] = &[
         about: "Our own resources, which take access tokens and API keys.",
         operations: resources::operations,
         schemas: resources::schemas,
+    },
+    Family {
+        name: "Agent tree",
+        about: "Agents make agents below themselves, and manage them.",
+        operations: manage::agents::operations,
+        schemas: manage::agents::schemas,
+    },
+    Family {
+        name: "Credentials",
+        about: "API keys of agents.",
+        operations: manage::credentials::operations,
+        schemas: manage::credentials::schemas,
+    },
+    Family {
+        name: "AgentAuth tokens",
+        about: "Tokens by AgentAuth's paths.",
+        operations: manage::tokens::operations,
+        schemas: manage::tokens::schemas,
+    },
+    Family {
+        name: "Policies",
+        about: "What agents may do, decided in one place.",
+        operations: manage::policies::operations,
+        schemas: manage::policies::schemas,
+    },
+    Family {
+        name: "Delegations",
+        about: "Rights that one agent hands on to another.",
+        operations: manage::delegations::operations,
+        schemas: manage::delegations::schemas,
+    },
+    Family {
+        name: "Webhooks",
+        about: "Who is told of what happens.",
+        operations: manage::webhooks::operations,
+        schemas: manage::webhooks::schemas,
+    },
+    Family {
+        name: "Audit",
+        about: "What was done, by whom, for whom.",
+        operations: manage::audit::operations,
+        schemas: manage::audit::schemas,
     },
     Family {
         name: "Operator",

@@ -82,6 +82,10 @@ impl Operation {
         Self::new(id, "PUT", path, summary).refuses(&[ErrorCode::ContentTooLarge])
     }
 
+    pub(super) fn patch(id: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self::new(id, "PATCH", path, summary).refuses(&[ErrorCode::ContentTooLarge])
+    }
+
     pub(super) fn delete(id: &'static str, path: &'static str, summary: &'static str) -> Self {
         Self::new(id, "DELETE", path, summary)
     }
@@ -137,6 +141,13 @@ impl Operation {
     /// A JSON body that a `T` is read from.
     pub(super) fn json_of<'de, T: Deserialize<'de>>(self, name: &str) -> Self {
         self.body(JSON, named(name), Some(probe::members::<T>())).refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType])
+    }
+
+    /// A JSON object that the worker judges by this very text; what does not fit is told with 422.
+    pub(super) fn json_as(self, schema: &str) -> Self {
+        self.body(JSON, serde_json::from_str(schema).unwrap_or_default(), None)
+            .refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType])
+            .refuses_as(422, &[ErrorCode::InvalidRequest])
     }
 
     /// A form.
@@ -236,6 +247,28 @@ impl Operation {
             ErrorCode::InvalidToken,
             ErrorCode::InsufficientScope,
         ])
+    }
+
+    /// Agents manage agents with it; what can be refused to them everywhere.
+    pub(super) fn managed(self) -> Self {
+        let codes =
+            [ErrorCode::InvalidRequest, ErrorCode::AccessDenied, ErrorCode::PolicyDenied, ErrorCode::NotFound, ErrorCode::AgentInactive];
+        self.surface(Surface::Problem)
+            .guarded()
+            .parameter("header", "X-Agent-Key", json!({ "type": "string" }), "An API key, if there is no Authorization header.")
+            .refuses(&codes)
+            .refuses_as(403, &[ErrorCode::AccessDenied])
+    }
+
+    /// It can be repeated with the same Idempotency-Key, and is answered the same.
+    pub(super) fn repeatable(self) -> Self {
+        self.parameter(
+            "header",
+            "Idempotency-Key",
+            json!({ "type": "string", "minLength": 16, "maxLength": 255 }),
+            "One for each request, so that it can be sent again.",
+        )
+        .refuses(&[ErrorCode::IdempotencyKeyReused])
     }
 
     /// For the operator alone.

@@ -50,6 +50,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("status", word(&["unclaimed", "claimed", "active"])),
                 ("claimed?", flag("")),
                 ("scopes", texts()),
+                ("management_scopes?", texts()),
                 ("credential_type", word(&["access_token", "api_key"])),
                 ("audience", or_null(uri(""))),
                 ("expires_at", or_null(moment())),

@@ -1,5 +1,6 @@
 //! Which operations each route has. A route that is not named here does not compile.
 
+use crate::http::api::route::Api;
 use crate::http::document::Document;
 use crate::http::route::{Page, Route};
 
@@ -30,6 +31,7 @@ fn operations(route: Route<'_>) -> &'static [&'static str] {
         Route::Introspect => &["introspect"],
         Route::Revoke => &["revoke"],
         Route::Me => &["whoAmI"],
+        Route::Api(api) => of_api(api),
         Route::Mcp => &["mcp"],
         Route::OperatorKeys => &["listKeys"],
         Route::RotateKeys => &["rotateKeys"],
@@ -45,6 +47,41 @@ fn operations(route: Route<'_>) -> &'static [&'static str] {
         Route::OperatorClients => &["listClients", "makeClient"],
         Route::OperatorClient(_) => &["readOperatorClient", "deleteOperatorClient"],
         Route::Unknown => &[],
+    }
+}
+
+fn of_api(api: Api<'_>) -> &'static [&'static str] {
+    match api {
+        Api::Quickstart => &["quickstart"],
+        Api::Bootstrap => &["bootstrap"],
+        Api::Agents => &["listAgents", "createAgent"],
+        Api::Agent(_) => &["readAgent", "changeAgent", "suspendAgent"],
+        Api::Children(_) => &["listChildren"],
+        Api::AgentCredentials(_) => &["listAgentCredentials"],
+        Api::Credentials => &["listCredentials", "createCredential"],
+        Api::Credential(_) => &["readCredential", "revokeCredential"],
+        Api::RotateCredential(_) => &["rotateCredential"],
+        Api::Token => &["apiToken"],
+        Api::Introspect => &["apiIntrospect"],
+        Api::Revoke => &["apiRevoke"],
+        Api::Jwks => &["apiKeys"],
+        Api::Scopes => &["listScopes"],
+        Api::ResolveScopes => &["resolveScopes"],
+        Api::Policies => &["listPolicies", "createPolicy"],
+        Api::PolicySyntax => &["policySyntax"],
+        Api::Evaluate => &["evaluate"],
+        Api::Policy(_) => &["readPolicy", "changePolicy", "deletePolicy"],
+        Api::Delegations => &["listDelegations", "createDelegation"],
+        Api::Delegation(_) => &["readDelegation", "revokeDelegation"],
+        Api::Chain(_) => &["readChain"],
+        Api::Accept(_) => &["acceptDelegation"],
+        Api::Decline(_) => &["declineDelegation"],
+        Api::Webhooks => &["listWebhooks", "createWebhook"],
+        Api::Webhook(_) => &["readWebhook", "deleteWebhook"],
+        Api::WebhookLogs(_) => &["listWebhookLogs"],
+        Api::RotateWebhook(_) => &["rotateWebhook"],
+        Api::AuditEvents => &["listAuditEvents"],
+        Api::Stats => &["stats"],
     }
 }
 

@@ -8,7 +8,6 @@ mod door;
 mod envelope;
 #[cfg(feature = "conformance")]
 mod fixtures;
-mod schema;
 mod tool;
 mod tools;
 

@@ -30,7 +30,7 @@ use seed::Seed;
 
 pub(super) use quickstart::{Quickstart, quickstart};
 pub(super) use refresh::refreshed;
-pub(super) use seed::first;
+pub(super) use seed::{first, usable};
 pub(super) use v01::v01;
 use vouched::Dialect;
 pub(super) use vouched::{not_vouched, verify};

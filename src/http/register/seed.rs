@@ -1,6 +1,6 @@
 //! Where the identifier and the secrets of a registration come from: from the request if it may be repeated, else from chance.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::cx::Cx;
 use crate::entropy::random;
@@ -28,11 +28,7 @@ impl Seed {
         let Some(value) = headers.get("idempotency-key") else {
             return Ok(Self { registration: RegistrationId::from_bytes(random(cx.entropy)?), request: None });
         };
-        let value = value.as_bytes();
-        if !(16..=255).contains(&value.len()) || !value.iter().all(|byte| (0x21..0x7f).contains(byte)) {
-            return Err(Refused::new(ErrorCode::InvalidRequest, "unusable Idempotency-Key")
-                .hint("Send an Idempotency-Key of 16 to 255 visible ASCII characters that nobody can guess."));
-        }
+        let value = usable(value)?;
         // The network is part of it: the same key from elsewhere is another key.
         let network = cx.origin.as_ref().map_or("", |origin| origin.narrow.as_str()).as_bytes();
         let derive = |label: &str, parts: &[&[u8]]| cx.config.masters.current.idempotent(label, parts);
@@ -54,6 +50,19 @@ impl Seed {
             None => Ok(random(cx.entropy)?),
         }
     }
+}
+
+/// An `Idempotency-Key` that nobody else has by chance.
+///
+/// # Errors
+/// It is too short, too long or not text.
+pub(in crate::http) fn usable(value: &HeaderValue) -> Result<&[u8], Refused> {
+    let value = value.as_bytes();
+    if (16..=255).contains(&value.len()) && value.iter().all(|byte| (0x21..0x7f).contains(byte)) {
+        return Ok(value);
+    }
+    Err(Refused::new(ErrorCode::InvalidRequest, "unusable Idempotency-Key")
+        .hint("Send an Idempotency-Key of 16 to 255 visible ASCII characters that nobody can guess."))
 }
 
 /// The first 128 bits.

@@ -127,6 +127,26 @@ pub enum ErrorCode {
     RateLimited,
     /// An `Idempotency-Key` came again with another body, or after its window.
     IdempotencyKeyReused,
+    /// A sibling is called so already.
+    AgentNameConflict,
+    /// The agent, one above it, or the one that is named is suspended or revoked.
+    AgentInactive,
+    /// The tree of agents, or a chain of delegations, would become too deep.
+    DepthExceeded,
+    /// It was revoked, or has expired, and that is final.
+    AlreadyRevoked,
+    /// Something else has that name.
+    Conflict,
+    /// So many are enough.
+    LimitReached,
+    /// It can be seen, and is not for the caller to do.
+    Forbidden,
+    /// A policy forbids it.
+    PolicyDenied,
+    /// A policy that cannot be evaluated.
+    InvalidPolicy,
+    /// A delegation that cannot be made.
+    InvalidDelegation,
     /// There is nothing here.
     NotFound,
     /// The path is right, the method is not.
@@ -210,6 +230,16 @@ impl ErrorCode {
         Self::AuthenticationFailed,
         Self::RateLimited,
         Self::IdempotencyKeyReused,
+        Self::AgentNameConflict,
+        Self::AgentInactive,
+        Self::DepthExceeded,
+        Self::AlreadyRevoked,
+        Self::Conflict,
+        Self::LimitReached,
+        Self::Forbidden,
+        Self::PolicyDenied,
+        Self::InvalidPolicy,
+        Self::InvalidDelegation,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::OriginNotAllowed,

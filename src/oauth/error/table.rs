@@ -311,6 +311,47 @@ impl ErrorCode {
                 "The Idempotency-Key was used before, with another body or too long ago.",
                 "Use a new Idempotency-Key for a new registration.",
             ),
+            Self::AgentNameConflict => {
+                ("agent_name_conflict", 409, "A sibling has that name already.", "Choose another name, or use the agent that has it.")
+            }
+            Self::AgentInactive => (
+                "agent_inactive",
+                400,
+                "The agent, or one above it, is suspended or revoked.",
+                "Have it brought back by whoever is above it, or use another agent.",
+            ),
+            Self::DepthExceeded => (
+                "depth_exceeded",
+                400,
+                "The tree of agents or the chain of delegations would become too deep.",
+                "Begin nearer to the root.",
+            ),
+            Self::AlreadyRevoked => (
+                "already_revoked",
+                400,
+                "It has been revoked or has expired already.",
+                "Nothing is left to do; make a new one if you need it.",
+            ),
+            Self::Conflict => ("conflict", 409, "Something else has that name.", "Choose another one."),
+            Self::LimitReached => ("limit_reached", 409, "There are as many as there may be.", "Remove what you do not need any more."),
+            Self::Forbidden => {
+                ("forbidden", 403, "You may see this, and not do that.", "Ask whoever is above you, or act with an agent that may.")
+            }
+            Self::PolicyDenied => (
+                "policy_denied",
+                403,
+                "A policy forbids this.",
+                "Ask whoever wrote the policy; POST /api/v1/policies/evaluate explains the decision.",
+            ),
+            Self::InvalidPolicy => {
+                ("invalid_policy", 422, "The policy cannot be evaluated.", "GET /api/v1/policies/syntax says what a policy may have.")
+            }
+            Self::InvalidDelegation => (
+                "invalid_delegation",
+                400,
+                "The delegation cannot be made.",
+                "Hand on what you may do yourself, to an agent that is active.",
+            ),
             Self::NotFound => ("not_found", 404, "There is nothing here.", "The authorization server metadata lists every endpoint."),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here.", "Use a method of the Allow header."),
             Self::OriginNotAllowed => (

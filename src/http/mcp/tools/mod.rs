@@ -1,7 +1,11 @@
 //! The tools, one file for each family. A new family is a file with a function `tools`, and a line in [`all`].
 
 mod agent;
+mod children;
 mod claim;
+mod credential;
+mod delegation;
+mod permission;
 mod service;
 mod token;
 
@@ -11,12 +15,12 @@ use serde_json::{Map, Value, json};
 
 use super::LIST_TTL_MS;
 use super::envelope::{Call, Fault};
-use super::schema;
 use super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Tool};
 use crate::cx::Cx;
 use crate::dpop;
 use crate::http::guard::{self, Caller};
 use crate::http::refuse::Refused;
+use crate::http::schema;
 use crate::oauth::authorization::Authorization;
 use crate::store::Ports;
 
@@ -25,7 +29,17 @@ const PAGE: usize = 50;
 
 /// Every tool, in the order in which they are listed: what to look at first comes first.
 pub(super) fn all<P: Ports>() -> Vec<Tool<P>> {
-    [service::tools(), agent::tools(), claim::tools(), token::tools()].into_iter().flatten().collect()
+    let families = [
+        service::tools(),
+        agent::tools(),
+        claim::tools(),
+        token::tools(),
+        children::tools(),
+        credential::tools(),
+        delegation::tools(),
+        permission::tools(),
+    ];
+    families.into_iter().flatten().collect()
 }
 
 /// A page of the list.

@@ -1,0 +1,25 @@
+//! Agents: the tree of whoever asks.
+
+use bytes::Bytes;
+use http::Response;
+
+use super::manager::Manager;
+use super::route::Api;
+use crate::cx::Cx;
+use crate::http::Sent;
+use crate::http::refuse::Refused;
+use crate::oauth::error::ErrorCode;
+use crate::store::Ports;
+
+pub(super) async fn serve<P: Ports>(
+    _api: Api<'_>,
+    _manager: &Manager,
+    _sent: &Sent<'_>,
+    _cx: &Cx<'_, P>,
+) -> Result<Response<Bytes>, Refused> {
+    Err(Refused::new(ErrorCode::NotFound, "no such path"))
+}
+
+pub(super) async fn come_in<P: Ports>(_api: Api<'_>, _sent: &Sent<'_>, _cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    Err(Refused::new(ErrorCode::NotFound, "no such path"))
+}

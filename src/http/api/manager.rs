@@ -1,0 +1,217 @@
+//! An agent that manages agents: itself and all below, in the account of its root.
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::Sent;
+use crate::account;
+use crate::cx::Cx;
+use crate::dpop;
+use crate::http::guard::{self, Caller};
+use crate::http::refuse::Refused;
+use crate::id::{AccountId, Holder, RegistrationId};
+use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::Scope;
+use crate::policy::Action;
+use crate::store::Ports;
+use crate::tenant::{self, AgentType, AuditOutcome, AuditRow, Emit, Outcome, Profile, What};
+use crate::time::Ttl;
+use crate::verify::Kind;
+
+/// How deep the tree of a root may grow that has not said so.
+pub(in crate::http) const DEFAULT_DEPTH: u32 = 3;
+
+/// Who manages.
+pub(in crate::http) struct Manager {
+    /// The credential, and what it may do.
+    pub(in crate::http) caller: Caller,
+    /// The agent.
+    pub(in crate::http) id: RegistrationId,
+    /// Its root: itself, if nobody made it.
+    pub(in crate::http) root: RegistrationId,
+    /// The account of the root, where all below it is listed.
+    pub(in crate::http) account: AccountId,
+    /// `act` of the token, if somebody acts for the agent.
+    on_behalf: Option<String>,
+}
+
+/// What is asked of an account, with what is audited of it and told to webhooks if something changes.
+pub(in crate::http) struct Deed {
+    what: What,
+    audit: Vec<AuditRow>,
+    emit: Vec<Emit>,
+}
+
+impl Deed {
+    pub(in crate::http) fn new(what: What) -> Self {
+        Self { what, audit: Vec::new(), emit: Vec::new() }
+    }
+
+    /// With a row in the audit: `event` is `agent.created`…, `target` kind and name of what it is done to, `about` whose business it is.
+    pub(in crate::http) fn audited(mut self, event: &str, target: (&str, &str), about: &RegistrationId, metadata: &Value) -> Self {
+        let action = event.rsplit('.').next().unwrap_or(event);
+        self.audit.push(AuditRow {
+            event_type: event.to_owned(),
+            actor_type: "agent".to_owned(),
+            actor_id: None,
+            on_behalf: None,
+            action: action.to_owned(),
+            target_type: Some(target.0.to_owned()),
+            target_id: Some(target.1.to_owned()),
+            outcome: AuditOutcome::Success,
+            network: None,
+            request_id: None,
+            metadata: (!metadata.is_null()).then(|| metadata.to_string()),
+            about: Some(about.clone()),
+        });
+        self
+    }
+
+    /// And with an event for webhooks, if something changes: `type`, `timestamp` and `data`, as Standard Webhooks has them.
+    pub(in crate::http) fn told<P>(mut self, event: &str, about: &RegistrationId, data: &Value, cx: &Cx<'_, P>) -> Self {
+        let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
+        self.emit.push(Emit { event_type: event.to_owned(), payload, about: Some(about.clone()) });
+        self
+    }
+}
+
+impl Manager {
+    /// Who sent a request, if they may do what it needs.
+    ///
+    /// # Errors
+    /// 401 and 403 as [`guard::caller`] has them.
+    pub(in crate::http) async fn enter<P: Ports>(sent: &Sent<'_>, scope: &str, action: Action, cx: &Cx<'_, P>) -> Result<Self, Refused> {
+        let caller = caller(&sent.request, cx).await?;
+        Self::admit(caller, scope, action, sent.request.path, cx).await
+    }
+
+    /// The same for somebody who is known: whoever calls a tool asks for the same as a request by REST.
+    ///
+    /// # Errors
+    /// The scope is missing, or it is no agent itself.
+    pub(in crate::http) async fn admit<P: Ports>(
+        caller: Caller,
+        scope: &str,
+        _action: Action,
+        _resource: &str,
+        cx: &Cx<'_, P>,
+    ) -> Result<Self, Refused> {
+        let needed: Scope = scope.parse().map_err(|_| Refused::new(ErrorCode::ServerError, "a scope of ours is malformed"))?;
+        let caller = caller.needs(&needed, cx)?;
+        Self::of(caller)
+    }
+
+    fn of(caller: Caller) -> Result<Self, Refused> {
+        let Holder::Registration(id) = caller.active.holder.clone() else {
+            return Err(Refused::new(ErrorCode::AccessDenied, "a client of a person")
+                .status(StatusCode::FORBIDDEN)
+                .hint("Agents are managed by agents: use an agent's own API key or token. People manage theirs at /account."));
+        };
+        let root = caller.active.standing.ancestors.first().unwrap_or(&id).clone();
+        let account = AccountId::from_digits(root.digits());
+        let on_behalf = match &caller.active.kind {
+            Kind::AccessToken(claims) => claims.custom.act.as_ref().map(Value::to_string),
+            Kind::ApiKey(_) => None,
+        };
+        Ok(Self { caller, id, root, account, on_behalf })
+    }
+
+    /// Has the account do something, on the agent's behalf.
+    ///
+    /// # Errors
+    /// The account did not answer, or refuses.
+    pub(in crate::http) async fn ask<P: Ports>(&self, deed: Deed, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
+        let Deed { what, mut audit, emit } = deed;
+        for row in &mut audit {
+            row.actor_id = Some(self.id.to_string());
+            row.on_behalf.clone_from(&self.on_behalf);
+            row.network = cx.origin.as_ref().map(|origin| origin.narrow.clone());
+            row.request_id = Some(cx.request_id.to_owned());
+        }
+        let command = tenant::Command { caller: Some(self.id.clone()), what, audit, emit, retain: retain(cx) };
+        let outcome = match run(&self.account, command.clone(), cx).await? {
+            // A root that has never been here is there from now on.
+            Outcome::Nothing | Outcome::Refused(tenant::Refused::Missing) if self.root == self.id => {
+                if found(&self.account, &self.root, cx).await? {
+                    run(&self.account, command, cx).await?
+                } else {
+                    Outcome::Refused(tenant::Refused::Missing)
+                }
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Outcome::Refused(refused) => Err(refused.into()),
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+/// Whether a root was entered into its account just now: not if it was there before.
+async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
+    let profile = Profile {
+        name: root.to_string(),
+        agent_type: AgentType::Autonomous,
+        description: None,
+        homepage_url: None,
+        public_key: None,
+        max_child_depth: DEFAULT_DEPTH,
+        metadata: "{}".to_owned(),
+    };
+    let what = What::Root { id: root.clone(), profile };
+    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
+    Ok(matches!(run(account, command, cx).await?, Outcome::Agent(_, true)))
+}
+
+/// Runs one command on an account's tables.
+///
+/// # Errors
+/// The account did not answer.
+pub(in crate::http) async fn run<P: Ports>(account: &AccountId, command: tenant::Command, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
+    match cx.ports.account(account, account::Command::Tenant(Box::new(command))).await? {
+        account::Outcome::Tenant(outcome) => Ok(*outcome),
+        _ => Err(unexpected()),
+    }
+}
+
+/// An answer that no such question has.
+pub(in crate::http) fn unexpected() -> Refused {
+    Refused::new(ErrorCode::TemporarilyUnavailable, "an account's answer is none to the question")
+}
+
+/// For how long the audit is kept.
+pub(in crate::http) const fn retain<P>(_cx: &Cx<'_, P>) -> Ttl {
+    Ttl::from_seconds(90 * 86_400)
+}
+
+/// `X-Agent-Key`, or the `Authorization` header.
+async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+    let Some(key) = request.headers.get("x-agent-key") else { return guard::caller(request, "/api/v1", cx).await };
+    let key = key.to_str().unwrap_or("?");
+    let bearer = format!("Bearer {key}");
+    if request.headers.get(http::header::AUTHORIZATION).is_some_and(|other| other.as_bytes() != bearer.as_bytes()) {
+        return Err(Refused::new(ErrorCode::InvalidRequest, "two credentials").hint("Send X-Agent-Key or Authorization, not both."));
+    }
+    let value = HeaderValue::from_str(&bearer).unwrap_or(HeaderValue::from_static("?"));
+    let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
+    guard::caller(&dpop::Request { headers: &headers, ..*request }, "/api/v1", cx).await
+}
+
+impl From<tenant::Refused> for Refused {
+    fn from(refused: tenant::Refused) -> Self {
+        use tenant::Refused as Why;
+
+        let (code, hint) = match refused {
+            Why::Missing => (ErrorCode::NotFound, "Look for it in the list: what you do not see there is not there for you."),
+            Why::Inactive => (ErrorCode::AgentInactive, ErrorCode::AgentInactive.hint()),
+            Why::Depth => (ErrorCode::DepthExceeded, "Make the agent nearer to the root, or raise max_child_depth above it."),
+            Why::DepthInUse => (ErrorCode::DepthExceeded, "Agents below are deeper already: revoke them first."),
+            Why::NameTaken => (ErrorCode::AgentNameConflict, ErrorCode::AgentNameConflict.hint()),
+            Why::Forbidden => (ErrorCode::Forbidden, ErrorCode::Forbidden.hint()),
+            Why::Conflict => (ErrorCode::Conflict, ErrorCode::Conflict.hint()),
+            Why::Ended => (ErrorCode::AlreadyRevoked, ErrorCode::AlreadyRevoked.hint()),
+            Why::TooMany => (ErrorCode::LimitReached, ErrorCode::LimitReached.hint()),
+        };
+        Self::new(code, format!("the account refuses: {refused:?}")).hint(hint)
+    }
+}

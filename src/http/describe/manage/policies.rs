@@ -1,0 +1,13 @@
+//! What agents may do, decided in one place.
+
+use serde_json::Value;
+
+use crate::http::describe::operation::Operation;
+
+pub(in crate::http::describe) fn operations() -> Vec<Operation> {
+    Vec::new()
+}
+
+pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
+    Vec::new()
+}
