@@ -1,7 +1,7 @@
 //! `/api/v1`: agents manage themselves and the agents below them, with AgentAuth's paths, parameters, bodies and statuses. What each MCP tool
 //! does is done here too.
 
-mod agents;
+pub(super) mod agents;
 mod audit;
 pub(super) mod body;
 mod credentials;
