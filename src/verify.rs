@@ -270,6 +270,20 @@ pub async fn root<P: Ports>(of: &Standing, cx: &Cx<'_, P>) -> Result<Option<Rc<S
     Ok(root)
 }
 
+/// How an agent stands, and its root, if that is another; as fresh as `LIVENESS_TTL` says.
+///
+/// # Errors
+/// It, or an agent above it, does not count, or cannot be asked.
+pub async fn agent<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<(Rc<Standing>, Option<Rc<Standing>>), Inactive> {
+    let holder = Holder::Registration(id.clone());
+    let standing = standing(&holder, |_| false, cx).await?;
+    if !standing.is_live(cx.now) {
+        return Err(Inactive::Revoked(holder));
+    }
+    let root = root(&standing, cx).await?;
+    Ok((standing, root))
+}
+
 /// Checks signature, type, issuer and time of an access token; liveness is another question.
 ///
 /// # Errors
