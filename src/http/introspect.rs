@@ -117,6 +117,9 @@ pub(super) fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
             if let Some(act) = &token.act {
                 merge(&mut answer, json!({ "act": act }));
             }
+            if !token.constraints.is_empty() {
+                merge(&mut answer, json!({ "constraints": token.constraints }));
+            }
             answer
         }
         Kind::ApiKey(stamp) => {

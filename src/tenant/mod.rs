@@ -155,6 +155,13 @@ pub enum What {
         /// After so many.
         offset: u32,
     },
+    /// Delegations to one agent that count for themselves, those first that count longest.
+    Incoming {
+        /// To whom.
+        delegate: RegistrationId,
+        /// At most so many, 1 to 100.
+        limit: u32,
+    },
     /// Whom delegations that count connect an agent with, directly and over others of this account.
     Peers(RegistrationId),
     /// Delegations that were made out of one, directly, the oldest first.

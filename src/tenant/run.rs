@@ -65,6 +65,7 @@ const fn changes(what: &What) -> bool {
         | What::Credentials { .. }
         | What::Delegation(_)
         | What::Delegations { .. }
+        | What::Incoming { .. }
         | What::Peers(_)
         | What::Downstream { .. }
         | What::Policy(_)
@@ -131,6 +132,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::PutDelegation(told) => delegation::put(call, *told),
         What::Delegation(id) => delegation::get(call, &id),
         What::Delegations { active_only, limit, offset } => delegation::list(call, active_only, limit, offset),
+        What::Incoming { delegate, limit } => delegation::incoming(call, &delegate, limit),
         What::Peers(agent) => delegation::peers(call, &agent),
         What::Downstream { id, limit, offset } => delegation::downstream(call, &id, limit, offset),
         What::CreatePolicy(policy) => policy::create(call, *policy),

@@ -107,6 +107,11 @@ impl Manager {
                 .status(StatusCode::FORBIDDEN)
                 .hint("Agents are managed by agents: use an agent's own API key or token. People manage theirs at /account."));
         };
+        if caller.active.behalf.is_some() {
+            return Err(Refused::new(ErrorCode::AccessDenied, "a token by delegation")
+                .status(StatusCode::FORBIDDEN)
+                .hint("What was delegated does not manage agents: use your own API key or token."));
+        }
         let root = caller.active.standing.ancestors.first().unwrap_or(&id).clone();
         let account = AccountId::from_digits(root.digits());
         let on_behalf = match &caller.active.kind {

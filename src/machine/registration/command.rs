@@ -236,7 +236,7 @@ pub enum Command {
 }
 
 /// What a token is asked for with.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Proof {
     /// An identity assertion of this generation.
     Assertion {
