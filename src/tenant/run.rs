@@ -3,7 +3,7 @@
 use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
-use super::{Command, Outcome, What, agent, agents, audit, credential, delegation, delivery, policy, repeat, webhook};
+use super::{Command, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, policy, repeat, webhook};
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
 
@@ -70,6 +70,7 @@ const fn changes(what: &What) -> bool {
         | What::Downstream { .. }
         | What::Policy(_)
         | What::Policies { .. }
+        | What::Enter { .. }
         | What::Note
         | What::Audit(_)
         | What::Webhooks
@@ -140,6 +141,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::PutPolicy { id, patch } => policy::put(call, &id, *patch),
         What::DeletePolicy(id) => policy::delete(call, &id),
         What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
+        What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
         What::Audit(filter) => audit::list(call, *filter),
         What::Subscribe(webhook) => webhook::subscribe(call, *webhook),

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::Sent;
+use super::door::{self, DECISION, Entered};
 use crate::account;
 use crate::cx::Cx;
 use crate::dpop;
@@ -31,6 +32,8 @@ pub(in crate::http) struct Manager {
     pub(in crate::http) root: RegistrationId,
     /// The account of the root, where all below it is listed.
     pub(in crate::http) account: AccountId,
+    /// How many requests are left to it.
+    pub(in crate::http) entered: Entered,
     /// `act` of the token, if somebody acts for the agent.
     on_behalf: Option<String>,
 }
@@ -67,6 +70,14 @@ impl Deed {
         self
     }
 
+    /// What is audited was not allowed.
+    pub(in crate::http) fn denied(mut self) -> Self {
+        for row in &mut self.audit {
+            row.outcome = AuditOutcome::Denied;
+        }
+        self
+    }
+
     /// And with an event for webhooks, if something changes: `type`, `timestamp` and `data`, as Standard Webhooks has them.
     pub(in crate::http) fn told<P>(mut self, event: &str, about: &RegistrationId, data: &Value, cx: &Cx<'_, P>) -> Self {
         let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
@@ -88,17 +99,27 @@ impl Manager {
     /// The same for somebody who is known: whoever calls a tool asks for the same as a request by REST.
     ///
     /// # Errors
-    /// The scope is missing, or it is no agent itself.
+    /// The scope is missing, it is no agent itself, it has asked too often, or a policy denies it.
     pub(in crate::http) async fn admit<P: Ports>(
         caller: Caller,
         scope: &str,
-        _action: Action,
-        _resource: &str,
+        action: Action,
+        resource: &str,
         cx: &Cx<'_, P>,
     ) -> Result<Self, Refused> {
+        let mut manager = Self::with(caller, scope, cx)?;
+        let here = door::here(&manager, scope, action, resource, cx);
+        manager.entered = door::enter(&manager, here, None, cx).await?.0;
+        Ok(manager)
+    }
+
+    /// An agent with what it needs, who has not entered yet.
+    ///
+    /// # Errors
+    /// The scope is missing, or it is no agent itself.
+    pub(super) fn with<P>(caller: Caller, scope: &str, cx: &Cx<'_, P>) -> Result<Self, Refused> {
         let needed: Scope = scope.parse().map_err(|_| Refused::new(ErrorCode::ServerError, "a scope of ours is malformed"))?;
-        let caller = caller.needs(&needed, cx)?;
-        Self::of(caller)
+        Self::of(caller.needs(&needed, cx).map_err(|refused| refused.header(DECISION, "deny"))?)
     }
 
     fn of(caller: Caller) -> Result<Self, Refused> {
@@ -118,7 +139,7 @@ impl Manager {
             Kind::AccessToken(claims) => claims.custom.act.as_ref().map(Value::to_string),
             Kind::ApiKey(_) => None,
         };
-        Ok(Self { caller, id, root, account, on_behalf })
+        Ok(Self { caller, id, root, account, entered: Entered::default(), on_behalf })
     }
 
     /// Has the account do something, on the agent's behalf.
@@ -153,7 +174,7 @@ impl Manager {
 }
 
 /// Whether a root was entered into its account just now: not if it was there before.
-async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
+pub(super) async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
     let profile = Profile {
         name: root.to_string(),
         agent_type: AgentType::Autonomous,
@@ -190,7 +211,7 @@ pub(in crate::http) const fn retain<P>(_cx: &Cx<'_, P>) -> Ttl {
 }
 
 /// `X-Agent-Key`, or the `Authorization` header.
-async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
     let Some(key) = request.headers.get("x-agent-key") else { return guard::caller(request, "/api/v1", cx).await };
     let key = key.to_str().unwrap_or("?");
     let bearer = format!("Bearer {key}");

@@ -260,6 +260,13 @@ impl Operation {
             .refuses_as(403, &[ErrorCode::AccessDenied])
     }
 
+    /// Its requests are counted for each agent; successes have `status`.
+    pub(super) fn rated(self, status: u16) -> Self {
+        let names = ["X-Authorization-Decision", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
+        let rated = self.limited(status).header(403, "X-Authorization-Decision");
+        names.iter().fold(rated, |operation, name| operation.header(status, name))
+    }
+
     /// It can be repeated with the same Idempotency-Key, and is answered the same.
     pub(super) fn repeatable(self) -> Self {
         self.parameter(
