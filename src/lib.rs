@@ -80,6 +80,7 @@ pub mod user_code;
 pub mod verify;
 pub mod vouch;
 pub mod webauthn;
+pub mod webhook;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;

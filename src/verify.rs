@@ -295,7 +295,7 @@ async fn keeper<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<(Ho
 ///
 /// # Errors
 /// It is gone, or cannot be asked.
-pub async fn agent<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
+pub async fn known<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
     standing(&Holder::Registration(id.clone()), |_| false, cx).await
 }
 

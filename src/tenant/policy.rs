@@ -136,6 +136,12 @@ fn above(call: &Call<'_, impl Sql>, path: &str, is_meant: impl Fn(&str) -> bool)
     Ok(found)
 }
 
+/// How many agents have made that are within reach.
+pub(super) fn count(call: &Call<'_, impl Sql>, reach: &Reach) -> Result<u64, SqlError> {
+    let found = call.sql.run("SELECT count(*) FROM tenant_policy WHERE path BETWEEN ? AND ?", &reach.bounds())?;
+    first(found).map_or(Ok(0), |mut row| row.number())
+}
+
 /// An account has few: all between two paths.
 fn within(call: &Call<'_, impl Sql>, bounds: [Value; 2]) -> Result<Vec<Policy>, SqlError> {
     all(call.sql.run(policies!("WHERE path BETWEEN ? AND ? ORDER BY path, number"), &bounds)?, read)

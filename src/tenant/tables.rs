@@ -78,6 +78,7 @@ const FIRST: &[&str] = &[
     ) STRICT",
     "CREATE INDEX tenant_delivery_due ON tenant_delivery (due) WHERE due IS NOT NULL",
     "CREATE INDEX tenant_delivery_webhook ON tenant_delivery (webhook)",
+    "CREATE INDEX tenant_delivery_waiting ON tenant_delivery (webhook, due) WHERE due IS NOT NULL",
     "CREATE INDEX tenant_delivery_state ON tenant_delivery (state, updated)",
     "CREATE TABLE tenant_repeat (key TEXT PRIMARY KEY, request TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE INDEX tenant_repeat_until ON tenant_repeat (until)",

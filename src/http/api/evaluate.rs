@@ -192,7 +192,7 @@ impl Wish {
 
 /// How an agent stands, whether it counts or not.
 async fn standing<P: Ports>(agent: &RegistrationId, cx: &Cx<'_, P>) -> Result<std::rc::Rc<Standing>, Refused> {
-    match verify::agent(agent, cx).await {
+    match verify::known(agent, cx).await {
         Err(Inactive::Gone(_)) => Err(tenant::Refused::Missing.into()),
         found => Ok(found?),
     }
