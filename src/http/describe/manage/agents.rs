@@ -33,9 +33,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .repeatable()
             .json_as(CHILD)
             .refuses(&[ErrorCode::AgentNameConflict, ErrorCode::DepthExceeded, ErrorCode::Conflict, ErrorCode::LimitReached, ErrorCode::AlreadyRevoked])
-            .answers(201, "It is there, and has no credential yet.", JSON, json!({
-                "allOf": [one(), { "properties": { "meta": { "required": ["message", "is_root", "parent_agent_id"] } } }]
-            })),
+            .answers(201, "It is there, and has no credential yet.", JSON, one()),
         agent(Operation::get("readAgent", "/api/v1/agents/{agent_id}", "One agent"))
             .about("Oneself, one below, or one of the same account that delegations connect with. Any other is as unknown as one that never was.")
             .answers(200, "The agent.", JSON, one()),
