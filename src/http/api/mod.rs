@@ -5,7 +5,7 @@ mod agents;
 mod audit;
 pub(super) mod body;
 mod credentials;
-mod delegations;
+pub(super) mod delegations;
 pub(super) mod manager;
 mod policies;
 pub(super) mod route;

@@ -22,7 +22,8 @@ use crate::oauth::params::Params;
 use crate::store::Ports;
 use crate::tenant::{Outcome, What};
 
-pub(in crate::http) use answer::{accept, decline, revoke};
+use answer::decline;
+pub(in crate::http) use answer::{accept, revoke};
 pub(in crate::http) use create::{SCHEMA, create};
 use shown::{chain, object, read};
 
