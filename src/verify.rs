@@ -334,6 +334,14 @@ pub async fn agent<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<(Rc<
     Ok((standing, root))
 }
 
+/// The agents above one, the root first; whether any of them counts is another question.
+///
+/// # Errors
+/// It is not there, or cannot be asked.
+pub async fn ancestors<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Vec<RegistrationId>, Inactive> {
+    Ok(standing(&Holder::Registration(id.clone()), |_| false, cx).await?.ancestors.clone())
+}
+
 /// Checks signature, type, issuer and time of an access token; liveness is another question.
 ///
 /// # Errors

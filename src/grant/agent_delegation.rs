@@ -73,17 +73,20 @@ pub(super) async fn authorize<P: Ports>(
         Which::Named(id) => (named(id, &delegate.id, cx).await?, None),
         Which::From(token) => from(token, &delegate.id, scope.as_ref(), cx).await?,
     };
-    let ceiling = walk.effective(cx.config).intersect(&target.scopes.entitle());
+    let shown = || delegate.proof.clone();
+    let Admitted { standing, credential, place, .. } =
+        admit(&delegate.id, shown, cx).await?.ok_or(Denied::Client("the delegate's credential does not count any more"))?;
+    let credential = credential.or(delegate.credential);
+    let key = credential.and_then(|stamp| standing.key(stamp));
+    let handed = walk.effective(cx.config);
+    // A key that is limited is no good for more, whosever right it is.
+    let handed = key.and_then(|key| key.scope.as_ref()).map_or(handed.clone(), |held| held.common(handed.as_scope()).entitle());
+    let ceiling = handed.intersect(&target.scopes.entitle());
     if ceiling.as_scope().is_empty() {
         return Err(Denied::NoScope);
     }
     let scope = Scope::narrow(scope, &ceiling)?;
-    let shown = || delegate.proof.clone();
-    let Admitted { standing, credential, place, .. } =
-        admit(&delegate.id, shown, cx).await?.ok_or(Denied::Client("the delegate's credential does not count any more"))?;
     dpop::burn(proof, cx).await?;
-    let credential = credential.or(delegate.credential);
-    let key = credential.and_then(|stamp| standing.key(stamp));
     let ends = [Some(walk.until()), Some(standing.expires), key.map(|key| key.expires), delegate.origin.as_ref().map(|(_, until)| *until)];
     let first = walk.delegators.first().map(|(id, _)| id.to_string()).unwrap_or_default();
     let origins = origins(&walk, delegate.origin.map(|(origin, _)| origin), parent, cx);

@@ -125,7 +125,6 @@ impl Asked {
 /// A token that counts.
 struct Judged {
     holder: Holder,
-    standing: Rc<Standing>,
     /// The most that it may be used for.
     entitled: GrantedScope,
     claims: Rc<Claims<AccessToken>>,
@@ -136,7 +135,7 @@ impl Judged {
         let active = verify::credential(token, cx).await.map_err(|error| NotExchanged::Token(name, error))?;
         let entitled = active.entitled(cx.config);
         match active.kind {
-            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, standing: active.standing, entitled, claims }),
+            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, entitled, claims }),
             Kind::ApiKey(_) => Err(NotExchanged::Key(name)),
         }
     }

@@ -142,6 +142,11 @@ impl Manager {
         Ok(Self { caller, id, root, account, entered: Entered::default(), on_behalf })
     }
 
+    /// `act` of the token, if somebody acts for the agent.
+    pub(in crate::http) fn on_behalf(&self) -> Option<&str> {
+        self.on_behalf.as_deref()
+    }
+
     /// Has the account do something, on the agent's behalf.
     ///
     /// # Errors

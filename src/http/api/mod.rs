@@ -5,7 +5,7 @@ pub(super) mod agents;
 mod audit;
 pub(super) mod body;
 mod credentials;
-mod delegations;
+pub(super) mod delegations;
 mod door;
 pub(super) mod evaluate;
 pub(super) mod manager;

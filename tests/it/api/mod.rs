@@ -1,3 +1,4 @@
 //! `/api/v1`: agents manage agents.
 
 pub mod agents;
+mod delegations;
