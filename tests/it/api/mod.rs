@@ -1,0 +1,3 @@
+//! `/api/v1`: agents manage agents.
+
+pub mod policies;
