@@ -220,6 +220,9 @@ impl Operation {
             _ => None,
         };
         answer.headers.extend(more);
+        if status == 422 && codes.contains(&ErrorCode::InvalidRequest) {
+            answer.more = Some(json!({ "properties": { "errors": { "type": "array", "items": { "type": "string" } } } }));
+        }
         self
     }
 
@@ -265,7 +268,7 @@ impl Operation {
             .guarded()
             .parameter("header", "X-Agent-Key", json!({ "type": "string" }), "An API key, if there is no Authorization header.")
             .refuses(&codes)
-            .refuses_as(403, &[ErrorCode::AccessDenied])
+            .refuses_as(403, &[ErrorCode::AccessDenied, ErrorCode::AgentInactive])
             .refuses(&[ErrorCode::RateLimited])
     }
 

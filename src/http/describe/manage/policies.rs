@@ -86,7 +86,7 @@ pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
 fn document() -> Value {
     let some = |items: Value| json!({ "type": "array", "items": items, "minItems": 1, "maxItems": 100 });
     let strict = |object: Value| with(object, "additionalProperties", false);
-    let time = || json!({ "type": "string", "pattern": "^([01][0-9]|2[0-4]):[0-5][0-9]$" });
+    let time = || text("HH:MM.");
     let plain = || json!({ "type": "string", "minLength": 1 });
     let subjects = strict(object([
         ("agent_ids?", some(plain())),
@@ -108,7 +108,7 @@ fn document() -> Value {
         ("ip_ranges?", some(text("CIDR."))),
         ("ip_allowlist?", some(text("An address."))),
         ("rate_limit?", strict(object([("max", number("")), ("window_seconds", number(""))]))),
-        ("arguments?", json!({ "type": "object", "minProperties": 1 })),
+        ("arguments?", json!({ "type": "object" })),
     ]));
     let mut actions = Action::NAMES.to_vec();
     actions.push("*");

@@ -121,3 +121,16 @@ fn allowed(answer: &Answer) -> bool {
     assert_eq!(answer.status(), 200, "{}", answer.json());
     answer.json()["allowed"].as_bool().unwrap()
 }
+
+/// Every operation once.
+pub fn everything(world: &World) {
+    let root = root(world);
+    let policy = make(world, &root, &written("deny", &["/files/*"], &["delete"], &json!({})));
+    let path = format!("/api/v1/policies/{policy}");
+    assert_eq!(send(world, &root.key, "GET", "/api/v1/policies", &Value::Null).status(), 200);
+    assert_eq!(send(world, &root.key, "GET", &path, &Value::Null).status(), 200);
+    assert_eq!(send(world, &root.key, "PUT", &path, &json!({ "enabled": false })).status(), 200);
+    assert!(allowed(&evaluate(world, &root.key, root.id.as_str(), "read", "/api", &Value::Null)));
+    assert_eq!(send(world, &root.key, "DELETE", &path, &Value::Null).status(), 204);
+    assert_eq!(world.get("/api/v1/policies/syntax").status(), 200);
+}
