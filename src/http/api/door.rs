@@ -2,7 +2,7 @@
 //! account. Where the account does not answer nobody comes in: nobody knows what the policies say.
 
 use bytes::Bytes;
-use http::{HeaderName, Response};
+use http::{HeaderName, Response, StatusCode};
 use serde_json::json;
 
 use super::manager::{Deed, Manager, found, retain, run, unexpected};
@@ -108,7 +108,8 @@ pub(super) async fn enter<P: Ports>(
     }
     let mut weighed = weighed.into_iter();
     let Some(of_here) = weighed.next().flatten().filter(|weighed| weighed.is_active) else {
-        return Err(Refused::new(ErrorCode::AgentInactive, "the account does not know it as active").header(DECISION, "deny"));
+        let refused = Refused::new(ErrorCode::AgentInactive, "the account does not know it as active").status(StatusCode::FORBIDDEN);
+        return Err(refused.header(DECISION, "deny"));
     };
     let rights = Rights { own: manager.caller.rights(), delegations: Vec::new() };
     let decision = decide(&here, &of_here, &rights, cx)?;

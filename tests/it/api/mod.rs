@@ -2,3 +2,4 @@
 
 pub mod agents;
 mod delegations;
+pub mod policies;

@@ -91,6 +91,7 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "create_agent",
             "update_agent",
             "auth_agent"
+            "check_permission"
         ]
     );
 }
