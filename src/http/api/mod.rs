@@ -2,6 +2,7 @@
 //! does is done here too.
 
 mod agents;
+mod attempt;
 mod audit;
 pub(super) mod body;
 mod credentials;
@@ -43,8 +44,16 @@ async fn open<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result
     }
 }
 
-/// What is there for whoever manages agents.
+/// What is there for whoever manages agents. What fails is in the audit too.
 async fn managed<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let answer = family(api, manager, sent, cx).await;
+    if let Err(refused) = &answer {
+        attempt::note(manager, sent, refused, cx).await;
+    }
+    answer
+}
+
+async fn family<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     match api {
         Api::Agents | Api::Agent(_) | Api::Children(_) => Box::pin(agents::serve(api, manager, sent, cx)).await,
         Api::AgentCredentials(_) | Api::Credentials | Api::Credential(_) | Api::RotateCredential(_) => {
