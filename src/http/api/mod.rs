@@ -3,7 +3,7 @@
 
 mod agents;
 mod attempt;
-mod audit;
+pub(super) mod audit;
 pub(super) mod body;
 mod credentials;
 mod delegations;
@@ -13,7 +13,7 @@ pub(super) mod route;
 mod scopes;
 pub(super) mod seed;
 mod tokens;
-mod webhooks;
+pub(super) mod webhooks;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
