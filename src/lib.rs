@@ -39,6 +39,7 @@
 //!    repeated byte for byte until it is used.
 
 pub mod account;
+pub mod audit;
 pub mod base62;
 pub mod client;
 pub mod config;

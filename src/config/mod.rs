@@ -198,6 +198,8 @@ pub struct Ttls {
     pub api_key: Option<Ttl>,
     /// What a registration said of itself.
     pub liveness: Ttl,
+    /// For how long audit rows are kept; zero for good.
+    pub audit: Ttl,
     /// Time between signing keys.
     pub key_rotation: Ttl,
     /// A client that has registered itself, and that nobody uses.

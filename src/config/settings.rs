@@ -65,6 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     var("UNCLAIMED_REGISTRATION_TTL", "86400", "Life of a registration that nobody claims in seconds, 60 to 2592000."),
     var("API_KEY_TTL", "0", "Life of an API key in seconds; 0 for as long as its registration."),
     var("LIVENESS_TTL", "1", "For so many seconds, 0 to 60, a worker may trust what a registration last said of itself."),
+    var("AUDIT_RETENTION", "7776000", "For so many seconds what agents did is kept in their audit, 86400 to 315360000; 0 for good."),
     var(
         "DPOP_NONCE",
         "optional",

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use enter::{Allowance, Asking, Rate, Weighed};
 pub use rows::{Agent, AuditFilter, AuditRow, Credential, Delegation, Delivery, Emit, Patch, Peer, Policy, PolicyPatch, Profile, Webhook};
-pub(crate) use run::{carry_out, wake};
+pub(crate) use run::{carry_out, trouble, wake};
 pub use words::{AgentType, AuditOutcome, DelegationStatus, DeliveryState, Status, TrustLevel, UnknownWord};
 
 use crate::id::{CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};

@@ -49,7 +49,7 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
 }
 
 /// What refused and failed attempts of an agent are counted under.
-pub(super) fn trouble(agent: &str) -> String {
+pub(crate) fn trouble(agent: &str) -> String {
     format!("trouble/{agent}")
 }
 

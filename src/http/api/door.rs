@@ -161,12 +161,10 @@ async fn denied<P: Ports>(manager: &Manager, here: &Asking, decision: &Decision,
         "agent_id": manager.id.as_str(), "action": here.action, "resource": here.resource, "policy_id": id, "policy_name": name,
         "reason": decision.reason,
     });
-    let deed = Deed::new(What::Note).audited("policy.denied", ("policy", id.unwrap_or_default()), &manager.id, &told).denied().told(
-        "policy.denied",
-        &manager.id,
-        &told,
-        cx,
-    );
+    let deed = Deed::new(What::Note)
+        .audited("policy.denied", ("policy", id.unwrap_or_default()), &manager.id, &told)
+        .ended(AuditOutcome::Denied)
+        .told("policy.denied", &manager.id, &told, cx);
     manager.ask(deed, cx).await?;
     let refused = Refused::new(ErrorCode::PolicyDenied, format!("{}: {}", id.unwrap_or("no policy"), decision.reason));
     Ok(refused.header(DECISION, "deny").with(json!({ "policy_id": id, "policy_name": name })))

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::Sent;
 use super::door::{self, DECISION, Entered};
+use super::{Sent, attempt};
 use crate::account;
 use crate::cx::Cx;
 use crate::dpop;
@@ -70,11 +70,9 @@ impl Deed {
         self
     }
 
-    /// What is audited was not allowed.
-    pub(in crate::http) fn denied(mut self) -> Self {
-        for row in &mut self.audit {
-            row.outcome = AuditOutcome::Denied;
-        }
+    /// What is audited ended like that.
+    pub(in crate::http) fn ended(mut self, outcome: AuditOutcome) -> Self {
+        self.audit.iter_mut().for_each(|row| row.outcome = outcome);
         self
     }
 
@@ -93,7 +91,12 @@ impl Manager {
     /// 401 and 403 as [`guard::caller`] has them.
     pub(in crate::http) async fn enter<P: Ports>(sent: &Sent<'_>, scope: &str, action: Action, cx: &Cx<'_, P>) -> Result<Self, Refused> {
         let caller = caller(&sent.request, cx).await?;
-        Self::admit(caller, scope, action, sent.request.path, cx).await
+        let who = Self::of(caller.clone());
+        let admitted = Self::admit(caller, scope, action, sent.request.path, cx).await;
+        if let (Ok(who), Err(refused)) = (&who, &admitted) {
+            attempt::note(who, sent, refused, cx).await;
+        }
+        admitted
     }
 
     /// The same for somebody who is known: whoever calls a tool asks for the same as a request by REST.
@@ -153,6 +156,7 @@ impl Manager {
     /// The account did not answer, or refuses.
     pub(in crate::http) async fn ask<P: Ports>(&self, deed: Deed, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
         let Deed { what, mut audit, emit } = deed;
+        let is_audited = !audit.is_empty();
         for row in &mut audit {
             row.actor_id = Some(self.id.to_string());
             row.on_behalf.clone_from(&self.on_behalf);
@@ -172,6 +176,8 @@ impl Manager {
             outcome => outcome,
         };
         match outcome {
+            // The account has written down what it has refused.
+            Outcome::Refused(refused) if is_audited => Err(Refused::from(refused).noted()),
             Outcome::Refused(refused) => Err(refused.into()),
             outcome => Ok(outcome),
         }
@@ -211,8 +217,8 @@ pub(in crate::http) fn unexpected() -> Refused {
 }
 
 /// For how long the audit is kept.
-pub(in crate::http) const fn retain<P>(_cx: &Cx<'_, P>) -> Ttl {
-    Ttl::from_seconds(90 * 86_400)
+pub(in crate::http) const fn retain<P>(cx: &Cx<'_, P>) -> Ttl {
+    cx.config.ttls.audit
 }
 
 /// `X-Agent-Key`, or the `Authorization` header.

@@ -2,7 +2,8 @@
 //! does is done here too.
 
 pub(super) mod agents;
-mod audit;
+mod attempt;
+pub(super) mod audit;
 pub(super) mod body;
 mod credentials;
 pub(super) mod delegations;
@@ -14,7 +15,7 @@ pub(super) mod route;
 mod scopes;
 pub(super) mod seed;
 mod tokens;
-mod webhooks;
+pub(super) mod webhooks;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -48,8 +49,16 @@ async fn open<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result
     }
 }
 
-/// What is there for whoever manages agents.
+/// What is there for whoever manages agents. What fails is in the audit too.
 async fn managed<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let answer = family(api, manager, sent, cx).await;
+    if let Err(refused) = &answer {
+        attempt::note(manager, sent, refused, cx).await;
+    }
+    answer
+}
+
+async fn family<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     match api {
         Api::Agents | Api::Agent(_) | Api::Children(_) => Box::pin(agents::serve(api, manager, sent, cx)).await,
         Api::AgentCredentials(_) | Api::Credentials | Api::Credential(_) | Api::RotateCredential(_) => {

@@ -233,6 +233,8 @@ pub enum Command {
     LinkTold(u64),
     /// A former owner's account has been told so far.
     FormerTold(u64),
+    /// The agent's own account has been told of its claims up to this sequence.
+    RootTold(u64),
 }
 
 /// What a token is asked for with.
