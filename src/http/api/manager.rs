@@ -67,6 +67,12 @@ impl Deed {
         self
     }
 
+    /// What is audited was not allowed.
+    pub(in crate::http) fn denied(mut self) -> Self {
+        self.audit.iter_mut().for_each(|row| row.outcome = AuditOutcome::Denied);
+        self
+    }
+
     /// And with an event for webhooks, if something changes: `type`, `timestamp` and `data`, as Standard Webhooks has them.
     pub(in crate::http) fn told<P>(mut self, event: &str, about: &RegistrationId, data: &Value, cx: &Cx<'_, P>) -> Self {
         let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
