@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
+use super::api::{self, Ended};
 use super::refuse::Refused;
 use super::{form, reply};
 use crate::cx::Cx;
@@ -12,10 +13,11 @@ use crate::grant::Denied;
 use crate::grant::client::{self, Shown};
 use crate::id::{GrantId, Holder, RegistrationId};
 use crate::machine::grant::{self, Grant};
-use crate::machine::registration::{Command, Outcome, Registration};
-use crate::machine::standing::RevokedToken;
+use crate::machine::registration::{Command, FIRST_FAMILY, Outcome, Registration};
+use crate::machine::standing::{RevokedToken, Standing};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::params::Params;
 use crate::refresh;
 use crate::status;
 use crate::store::Ports;
@@ -26,12 +28,16 @@ use crate::verify::{self, Inactive, Kind};
 /// it; a client that says who it is may end only its own. Whatever is not ended, and why, is not told (RFC 7009,
 /// section 2.2); hints are not needed and so never wrong.
 pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let params = form(headers, body)?;
-    let token = params.require("token")?;
-    let shown = client::shown(&params, Authorization::parse(headers).map_err(Denied::from)?)?;
-    let owner = owner(&shown, cx).await?;
-    end(token, owner, cx).await?;
+    revoked(headers, &form(headers, body)?, cx).await?;
     Ok(reply::empty(StatusCode::OK))
+}
+
+/// The same for what has been read.
+pub(super) async fn revoked<P: Ports>(headers: &HeaderMap, params: &Params, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let token = params.require("token")?;
+    let shown = client::shown(params, Authorization::parse(headers).map_err(Denied::from)?)?;
+    let owner = owner(&shown, cx).await?;
+    end(token, owner, cx).await
 }
 
 /// The same for what has been read: ends `token` if it is `owner`'s, or whoever holds it where nobody says who they are.
@@ -40,8 +46,21 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
         Some(Target::Registration(id, command)) => {
+            let ended = ended(&command);
+            let before = match ended {
+                // Whatever it ended before is no news.
+                Some(Ended::Family) => Some(cx.ports.run::<Registration>(&id, Command::Look).await?),
+                _ => None,
+            };
             if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, command).await? {
-                verify::remember(&id, Some(Rc::new(standing)), cx);
+                let standing = Rc::new(standing);
+                verify::remember(&id, Some(standing.clone()), cx);
+                let same = |before: &Standing| (before.generation, before.epoch) == (standing.generation, standing.epoch);
+                if let Some(ended) = ended
+                    && !before.is_some_and(|before| matches!(&before, Outcome::Standing(before) if same(before)))
+                {
+                    api::ended(&id, &standing, ended, cx).await;
+                }
             }
         }
         Some(Target::Grant(id, command)) => {
@@ -53,6 +72,16 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
         None => {}
     }
     Ok(())
+}
+
+/// What the agent's account is told of it.
+fn ended(command: &Command) -> Option<Ended> {
+    match command {
+        Command::RevokeToken { token, .. } => Some(Ended::Token(token.jti.clone())),
+        Command::EndFamily { .. } | Command::RevokeRefresh(_) => Some(Ended::Family),
+        Command::RevokeCredential { id } => Some(Ended::Key(*id)),
+        _ => None,
+    }
 }
 
 /// Whose tokens may be ended; none for whoever does not say who they are. A name alone is enough, as it only makes less possible.
@@ -81,9 +110,19 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
                     claims.custom.status.as_ref().and_then(|claim| status::place(claim, cx)),
                 )),
             };
+            let family = match &kind {
+                Kind::AccessToken(claims) if claims.custom.act.is_none() && claims.custom.origins.is_empty() => {
+                    claims.custom.credential.map(|stamp| stamp.id).filter(|id| *id >= FIRST_FAMILY)
+                }
+                _ => None,
+            };
             let client_id = Some(kind.client_id(&holder).to_owned());
             let target = match (holder, revoked) {
-                (Holder::Registration(id), Ok((token, place))) => Target::Registration(id, Command::RevokeToken { token, place }),
+                // What continues it ends with it (RFC 7009, section 2.1), and with that all that it has brought.
+                (Holder::Registration(id), Ok((token, place))) => match family {
+                    Some(family) => Target::Registration(id, Command::EndFamily { id: family }),
+                    None => Target::Registration(id, Command::RevokeToken { token, place }),
+                },
                 (Holder::Registration(id), Err(key)) => Target::Registration(id, Command::RevokeCredential { id: key }),
                 (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),
                 (Holder::Grant(_), Err(_)) => return Ok(None),

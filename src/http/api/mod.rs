@@ -4,14 +4,15 @@
 mod agents;
 mod audit;
 pub(super) mod body;
-mod credentials;
+pub(super) mod credentials;
 mod delegations;
+mod ended;
 pub(super) mod manager;
 mod policies;
 pub(super) mod route;
 mod scopes;
 pub(super) mod seed;
-mod tokens;
+pub(super) mod tokens;
 mod webhooks;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use super::{Sent, reply};
 use crate::cx::Cx;
 use crate::policy;
 use crate::store::Ports;
+pub(super) use ended::{Ended, ended};
 use manager::Manager;
 use route::Api;
 
@@ -30,7 +32,9 @@ use route::Api;
 pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let Some(scope) = api.needs(sent.method) else { return open(api, sent, cx).await };
     let manager = Manager::enter(sent, scope, route::action(sent.method), cx).await?;
-    managed(api, &manager, sent, cx).await
+    let mut response = managed(api, &manager, sent, cx).await?;
+    tokens::advise(&manager.caller.active, &mut response, cx);
+    Ok(response)
 }
 
 /// What is there for everybody.

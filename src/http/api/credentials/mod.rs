@@ -43,7 +43,7 @@ const LONGEST_METADATA: usize = 8192;
 pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let path = sent.request.path;
     let answer = match (api, sent.method) {
-        (Api::Credentials, "GET") => list(manager, &Params::parse(sent.query.as_bytes())?, cx).await?,
+        (Api::Credentials, "GET") => asked_list(manager, &Params::parse(sent.query.as_bytes())?, cx).await?,
         (Api::Credentials, _) => {
             let mut fields: Map<String, Value> = written::object(sent.headers, sent.body)?;
             // Some clients send what is absent as null.
@@ -68,14 +68,27 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
-async fn list<P: Ports>(manager: &Manager, query: &Params, cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    let (limit, offset) = page(query, tenant::LONGEST_PAGE)?;
-    let agent: Option<RegistrationId> = query.find("agent_id").map(str::parse).transpose().map_err(|_| missing())?;
+async fn asked_list<P: Ports>(manager: &Manager, query: &Params, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let include_revoked = match query.find("include_revoked") {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(body::unfit("include_revoked must be true or false")),
     };
+    list(manager, query.find("agent_id"), include_revoked, page(query, tenant::LONGEST_PAGE)?, cx).await
+}
+
+/// The keys of whoever the caller reaches, or of one of them: at most so many, after so many.
+///
+/// # Errors
+/// The agent is not there for the caller.
+pub(in crate::http) async fn list<P: Ports>(
+    manager: &Manager,
+    agent: Option<&str>,
+    include_revoked: bool,
+    (limit, offset): (u32, u32),
+    cx: &Cx<'_, P>,
+) -> Result<Value, Refused> {
+    let agent: Option<RegistrationId> = agent.map(str::parse).transpose().map_err(|_| missing())?;
     let what = What::Credentials { agent: agent.clone(), include_revoked, limit, offset };
     let (found, total) = listed(manager.ask(Deed::new(what), cx).await?)?;
     let keys = Keys::of(found.iter().map(|credential| &credential.agent), cx).await?;
