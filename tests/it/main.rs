@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod api;
 mod children;
 mod client;
 mod clients;

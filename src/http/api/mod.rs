@@ -10,7 +10,7 @@ mod ended;
 pub(super) mod manager;
 mod policies;
 pub(super) mod route;
-mod scopes;
+pub(super) mod scopes;
 pub(super) mod seed;
 pub(super) mod tokens;
 mod webhooks;

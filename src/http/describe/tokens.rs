@@ -10,7 +10,7 @@ use crate::http::reply::JSON;
 use crate::oauth::error::ErrorCode;
 
 /// A client shows who it is, or names itself, or is nobody.
-const ANYBODY: &[&str] = &["", "client", "token"];
+pub(super) const ANYBODY: &[&str] = &["", "client", "token"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -165,7 +165,7 @@ fn authorize(operation: Operation) -> Operation {
 const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// A form in which a client may show who it is.
-fn credentials(mut form: Value) -> Value {
+pub(super) fn credentials(mut form: Value) -> Value {
     let Some(Value::Object(members)) = form.get_mut("properties") else { return form };
     let words = ["", "client_secret_post.", "private_key_jwt (RFC 7523).", ""];
     let kinds = CREDENTIALS.into_iter().zip(words).map(|(name, about)| (name.to_owned(), text(about)));
@@ -174,7 +174,7 @@ fn credentials(mut form: Value) -> Value {
     form
 }
 
-fn grant() -> Value {
+pub(super) fn grant() -> Value {
     let token_type = || uri("`urn:ietf:params:oauth:token-type:access_token`, or the same with `jwt`.");
     credentials(object([
         ("grant_type", word(&[JWT_BEARER, CLIENT_CREDENTIALS, AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE, CLAIM])),
@@ -262,6 +262,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("exp?", number("")),
                 ("cnf?", object([("jkt", text("The key that it is bound to."))])),
                 ("act?", named("Actor")),
+                ("parent_agent_id?", text("The agent that has made it.")),
             ]),
         ),
         (
