@@ -71,6 +71,12 @@ pub enum Command {
     Continue {
         /// The token.
         token: family::Presented,
+        /// What is asked for, if not all that was granted: more than that spends nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<Scope>,
+        /// Where, if that is said: elsewhere spends nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource: Option<String>,
         /// Places to remember, and how long tokens at them may live.
         block: Option<(Block, Ttl)>,
     },
@@ -101,6 +107,11 @@ pub enum Command {
     /// One API key has ended, and all tokens issued for it.
     RevokeCredential {
         /// Which.
+        id: u32,
+    },
+    /// Refresh tokens that came from an API key have ended, and all tokens that they brought.
+    EndFamily {
+        /// The number of the family.
         id: u32,
     },
     /// All that was issued in this generation has ended, and the registration with it.
@@ -278,6 +289,11 @@ pub enum Outcome {
         resource: String,
         /// Which of the successors is the next refresh token.
         successor: usize,
+    },
+    /// More was asked for than was granted, or elsewhere.
+    Exceeded {
+        /// Where it was granted.
+        resource: String,
     },
     /// There is no such registration, or it has expired.
     Unknown,

@@ -76,7 +76,7 @@ fn begin(one: &mut One, shown: &str, family: u32, block: Option<(Block, Ttl)>) -
 /// Spends a refresh token: the next one, and what its access tokens name.
 fn spend(one: &mut One, token: &str) -> Option<(String, CredentialStamp)> {
     let presented = refresh::Presented::parse(token, &masters()).unwrap();
-    let command = Command::Continue { token: presented.command(), block: None };
+    let command = Command::Continue { token: presented.command(), scope: None, resource: None, block: None };
     match one.run(command) {
         Outcome::Continued { stamp, scope, resource, successor, .. } => {
             assert_eq!((scope.to_string().as_str(), resource.as_str()), ("api.read", RESOURCE), "it brings what the first one brought");

@@ -24,7 +24,7 @@ use managed::Keyed;
 use ownership::Ownership;
 
 pub use command::{Command, Outcome, Proof};
-pub use managed::{MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
+pub use managed::{FIRST_FAMILY, MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
 pub use vouched::Vouch;
 
 /// A registration.
@@ -120,7 +120,9 @@ impl Machine for Registration {
             (Some(known), Command::AddManagedKey(key)) => known.add_managed_key(key, now),
             (Some(known), Command::RotateKey { id, digest }) => known.rotate_key(id, digest, now),
             (Some(known), Command::Authenticate { digests, begin, block }) => known.begin_family(&digests, begin, block, now),
-            (Some(known), Command::Continue { token, block }) if known.is_keyed(token.family) => known.continue_family(&token, block, now),
+            (Some(known), Command::Continue { token, scope, resource, block }) if known.is_keyed(token.family) => {
+                known.continue_family(&token, (scope, resource), block, now)
+            }
             (Some(_), Command::Continue { .. }) => (Next::Keep, Outcome::Refused),
             (Some(known), Command::Refresh(token)) => known.refresh(&token, now),
             (Some(known), command) => known.change(command, now),
@@ -215,6 +217,8 @@ impl Registration {
             Command::Exchanged { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
             Command::RevokeCredential { id } => self.revoke_credential(id),
+            Command::EndFamily { id } if self.is_keyed(id) => self.end_family(id),
+            Command::EndFamily { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::Pause(paused) => self.standing.paused = paused,
             Command::Marked(done) => self.places().marked(&done),
             Command::End { generation } if generation == self.standing.generation => self.end("the agent itself", now),

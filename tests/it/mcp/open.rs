@@ -90,8 +90,12 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "get_agent",
             "create_agent",
             "update_agent",
-            "auth_agent"
-            "check_permission"
+            "auth_agent",
+            "check_permission",
+            "create_credential",
+            "rotate_credential",
+            "revoke_credential",
+            "list_credentials"
         ]
     );
 }

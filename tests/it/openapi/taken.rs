@@ -38,6 +38,7 @@ fn every_operation_takes_what_is_described() {
     within(World::new(&[]), &[people]);
     within(World::new(&[]), &[account, relying]);
     within(World::new(&[]), &[crate::api::agents::everything]);
+    within(World::new(&[]), &[crate::api::keys_and_tokens]);
     within(World::new(&[]), &[crate::api::policies::everything]);
     within(World::new(&[]), &[crate::api::webhooks::everything]);
     let all: BTreeSet<String> = operations().map(|(.., operation)| operation["operationId"].as_str().unwrap().to_owned()).collect();
