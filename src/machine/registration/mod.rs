@@ -5,6 +5,7 @@ pub mod claim;
 mod command;
 mod managed;
 mod ownership;
+mod personal;
 mod tokens;
 mod vouched;
 mod words;
@@ -24,6 +25,7 @@ use ownership::Ownership;
 
 pub use command::{Command, Outcome, Proof};
 pub use managed::{MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
+pub use personal::NewPersonal;
 pub use vouched::Vouch;
 
 /// A registration.
@@ -106,10 +108,12 @@ impl Machine for Registration {
                 (opened.put(), outcome)
             }
             (state, Command::Adopt { ancestors, expires, said }) => Self::adopt(state, (ancestors, expires), said, now),
+            (state, Command::MakePersonal(new)) => Self::make_personal(state, new, now),
             (state, Command::Vouch(vouch)) => Self::vouch(state, vouch, now),
             (state, Command::StepUp { ttl, said, claim }) => Self::step_up(state, ttl, said, claim, now),
             (None, command) => (Next::Keep, Self::absent(&command)),
             (Some(known), Command::Introduce) => (Next::Keep, Outcome::Feed(known.feed())),
+            (Some(known), Command::Held(person)) => (Next::Keep, known.held(&person)),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Issue { proof, block }) => known.issue(&proof, block, now),
             (Some(known), Command::View { view }) => known.view(&view, now),
@@ -157,6 +161,7 @@ impl Registration {
             withdrawn: false,
             ancestors: Vec::new(),
             paused: false,
+            ceiling: None,
         };
         let name = claim.as_ref().map(|claim| claim.registration.clone());
         Self {
@@ -213,7 +218,10 @@ impl Registration {
             Command::Exchanged { detail } if self.ownership.is_owned() => self.ownership.note(event::TOKEN_EXCHANGED, &detail, now),
             Command::Exchanged { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
-            Command::RevokeCredential { id } => self.revoke_credential(id),
+            Command::RevokeCredential { id } => {
+                self.revoke_credential(id);
+                self.end_without_key(now);
+            }
             Command::Pause(paused) => self.standing.paused = paused,
             Command::Marked(done) => self.places().marked(&done),
             Command::End { generation } if generation == self.standing.generation => self.end("the agent itself", now),
@@ -264,5 +272,7 @@ mod managed_tests;
 mod one;
 #[cfg(test)]
 mod ownership_tests;
+#[cfg(test)]
+mod personal_tests;
 #[cfg(test)]
 mod tests;
