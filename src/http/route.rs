@@ -133,7 +133,9 @@ impl Page {
 
     pub(super) const fn methods(self) -> Methods {
         match self {
-            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink | Self::Keys => Methods::Both,
+            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink | Self::Keys => {
+                Methods::Both
+            }
             Self::Claim | Self::Account | Self::Agent | Self::UpstreamCallback => Methods::Get,
             _ => Methods::Post,
         }

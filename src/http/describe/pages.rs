@@ -57,8 +57,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .page(409, "There are too many.")
             .limited(429)
             .refuses(&[ErrorCode::Unauthorized]),
-        change("revokeOwnKey", "/account/keys/revoke", "Revoke an API key of your own")
-            .form(object([("registration", text("")), csrf()])),
+        change("revokeOwnKey", "/account/keys/revoke", "Revoke an API key of your own").form(object([("registration", text("")), csrf()])),
         page(Operation::get("ownAgentPage", "/account/agent", "What is below an agent of yours"))
             .security(&["session"])
             .query("id", text(""), "The agent.")
