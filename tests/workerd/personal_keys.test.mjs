@@ -26,7 +26,7 @@ test("a person makes an API key, uses it, and revokes it (issue 5)", async () =>
   await page.getByRole("link", { name: "Make an API key" }).click();
   await page.waitForURL("**/account/keys");
   assert.deepEqual(await look(page, "key-new"), []);
-  await page.getByLabel("Name").fill("Backup on my server");
+  await page.getByLabel("Name", { exact: true }).fill("Backup on my server");
   await page.getByLabel("Expires").selectOption({ label: "In 30 days" });
   await page.getByLabel("api.write").uncheck();
   await page.getByLabel("api.read").check();
@@ -73,14 +73,14 @@ test("without a name or a right nothing is made, and the page says what is missi
   const context = await visit(browser, postern, { cookies: person.cookies });
   const page = await context.newPage();
   await page.goto("/account/keys");
-  await page.getByLabel("Name").fill("Nothing");
+  await page.getByLabel("Name", { exact: true }).fill("Nothing");
   await page.getByLabel("api.read").uncheck();
   await page.getByRole("button", { name: "Make the key" }).click();
   await page.getByRole("alert").waitFor();
   assert.match(await page.getByRole("alert").textContent(), /Choose at least one thing/);
   assert.match(await page.title(), /^Error: /);
   assert.deepEqual(await look(page, "key-new-problem"), []);
-  assert.equal(await page.getByLabel("Name").inputValue(), "Nothing");
+  assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Nothing");
   assert.deepEqual(context.faults, []);
   await context.close();
 });
