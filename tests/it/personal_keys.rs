@@ -71,6 +71,7 @@ fn a_key_may_what_its_person_chose_and_nothing_else() {
     };
     assert_eq!(token("api.read").status(), 200);
     assert_eq!(token("api.write").text("error"), "invalid_scope");
+    world.ring();
     let list = listed(&mut ada);
     for said in [
         "Backup",
@@ -154,7 +155,6 @@ fn revoking_a_key_kills_it_at_once_with_its_tokens() {
     assert_eq!((world.call(&out), world.call(&token)), (200, 200));
     assert_eq!(revoke(&mut ada, &out), 303);
     assert_eq!((world.call(&out), world.call(&token), world.call(&stays)), (401, 401, 200));
-    world.ring();
     let list = listed(&mut ada);
     assert!(!list.contains("Out") && list.contains("Stays"), "{list}");
     assert!(ada.page.contains("You revoked an API key"));
@@ -290,6 +290,7 @@ fn ending_all_agents_ends_the_keys_too() {
     assert_eq!(ada.get("/account").status(), 200);
     assert_eq!(ada.post("/account/agents/revoke-all", &[]).status(), 303);
     assert_eq!(world.call(&key), 401);
+    world.ring();
     assert!(listed(&mut ada).contains("None."));
 }
 

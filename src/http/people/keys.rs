@@ -263,6 +263,9 @@ async fn enter<P: Ports>(id: &RegistrationId, owner: &AccountId, wish: &Wish, cx
     Ok(true)
 }
 
+/// Ends a key, and lets its person's list know at once: they may want to make another.
 async fn end<P: Ports>(id: &RegistrationId, owner: &AccountId, cx: &Cx<'_, P>) -> Result<(), Refused> {
-    change(&Holder::Registration(id.clone()), &Change::EndBy(owner.clone()), cx).await
+    change(&Holder::Registration(id.clone()), &Change::EndBy(owner.clone()), cx).await?;
+    people::introduce(id, owner, cx).await?;
+    Ok(())
 }
