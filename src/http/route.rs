@@ -77,6 +77,12 @@ pub(super) enum Page {
     RemovePasskey,
     EndSession,
     EndOtherSessions,
+    Keys,
+    RevokeKey,
+    Agent,
+    SuspendAgent,
+    ResumeAgent,
+    RevokeAgentKey,
     Authorize,
     Consent,
     Device,
@@ -104,6 +110,12 @@ impl Page {
             "/account" => Self::Account,
             "/account/agents/revoke" => Self::RevokeAgent,
             "/account/agents/revoke-all" => Self::RevokeAllAgents,
+            "/account/keys" => Self::Keys,
+            "/account/keys/revoke" => Self::RevokeKey,
+            "/account/agent" => Self::Agent,
+            "/account/agent/suspend" => Self::SuspendAgent,
+            "/account/agent/resume" => Self::ResumeAgent,
+            "/account/agent/revoke-key" => Self::RevokeAgentKey,
             "/account/passkeys/options" => Self::AddPasskeyOptions,
             "/account/passkeys" => Self::AddPasskey,
             "/account/passkeys/remove" => Self::RemovePasskey,
@@ -121,8 +133,10 @@ impl Page {
 
     pub(super) const fn methods(self) -> Methods {
         match self {
-            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink => Methods::Both,
-            Self::Claim | Self::Account | Self::UpstreamCallback => Methods::Get,
+            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink | Self::Keys => {
+                Methods::Both
+            }
+            Self::Claim | Self::Account | Self::Agent | Self::UpstreamCallback => Methods::Get,
             _ => Methods::Post,
         }
     }

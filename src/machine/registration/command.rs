@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{Answer, ClaimRefusal, CredentialType, NewAttempt, NewClaim, Page, Path};
 use super::managed::{NewFamily, NewKey};
-use super::{Said, Vouch};
+use super::{NewPersonal, Said, Vouch};
 use crate::account::Feed;
 use crate::id::{AccountId, AttemptId, RegistrationId};
 use crate::jose::claims::CredentialStamp;
@@ -49,6 +49,10 @@ pub enum Command {
         /// What it is called.
         said: Said,
     },
+    /// A person makes an API key for a program of their own. The same again is the same key.
+    MakePersonal(NewPersonal),
+    /// Is it this person's, and how does it stand? Nothing changes.
+    Held(AccountId),
     /// One API key more, by whoever manages the agent.
     AddManagedKey(NewKey),
     /// Another API key in the place of this one.

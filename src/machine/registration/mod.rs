@@ -6,6 +6,7 @@ mod claims;
 mod command;
 mod managed;
 mod ownership;
+mod personal;
 mod tokens;
 mod vouched;
 mod words;
@@ -25,6 +26,7 @@ use ownership::Ownership;
 
 pub use command::{Command, Outcome, Proof};
 pub use managed::{FIRST_FAMILY, MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
+pub use personal::NewPersonal;
 pub use vouched::Vouch;
 
 /// A registration.
@@ -107,10 +109,12 @@ impl Machine for Registration {
                 (opened.put(), outcome)
             }
             (state, Command::Adopt { ancestors, expires, said }) => Self::adopt(state, (ancestors, expires), said, now),
+            (state, Command::MakePersonal(new)) => Self::make_personal(state, new, now),
             (state, Command::Vouch(vouch)) => Self::vouch(state, vouch, now),
             (state, Command::StepUp { ttl, said, claim }) => Self::step_up(state, ttl, said, claim, now),
             (None, command) => (Next::Keep, Self::absent(&command)),
             (Some(known), Command::Introduce) => (Next::Keep, Outcome::Feed(known.feed())),
+            (Some(known), Command::Held(person)) => (Next::Keep, known.held(&person)),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Issue { proof, block }) => known.issue(&proof, block, now),
             (Some(known), Command::View { view }) => known.view(&view, now),
@@ -160,6 +164,7 @@ impl Registration {
             withdrawn: false,
             ancestors: Vec::new(),
             paused: false,
+            ceiling: None,
         };
         let name = claim.as_ref().map(|claim| claim.registration.clone());
         Self {
@@ -216,7 +221,10 @@ impl Registration {
             Command::Exchanged { detail } if self.ownership.is_owned() => self.ownership.note(event::TOKEN_EXCHANGED, &detail, now),
             Command::Exchanged { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
-            Command::RevokeCredential { id } => self.revoke_credential(id),
+            Command::RevokeCredential { id } => {
+                self.revoke_credential(id);
+                self.end_without_key(now);
+            }
             Command::EndFamily { id } if self.is_keyed(id) => self.end_family(id),
             Command::EndFamily { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::Pause(paused) => self.standing.paused = paused,
@@ -270,5 +278,7 @@ mod managed_tests;
 mod one;
 #[cfg(test)]
 mod ownership_tests;
+#[cfg(test)]
+mod personal_tests;
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,7 @@ fn every_operation_takes_what_is_described() {
     within(World::new(&[]), &[crate::api::keys_and_tokens]);
     within(World::new(&[]), &[crate::api::policies::everything]);
     within(World::new(&[]), &[crate::api::webhooks::everything]);
+    within(crate::personal_keys::world(), &[crate::personal_tree::everything]);
     let all: BTreeSet<String> = operations().map(|(.., operation)| operation["operationId"].as_str().unwrap().to_owned()).collect();
     let missing: Vec<&String> = all.difference(&done).collect();
     assert_eq!(missing, ELSEWHERE);
