@@ -1,6 +1,7 @@
 // What the browser offers by itself on the sign-in page, beside the button, and what a person is told when it comes to nothing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { until } from "./support/agent.mjs";
 import { launch, signIn } from "./support/chromium.mjs";
 import { add, device } from "./support/passkey.mjs";
 import { codeIn, newestMail } from "./support/person.mjs";
@@ -15,6 +16,24 @@ const said = (page) => page.locator('[data-passkey="said"]');
 const arrived = (page) => page.waitForURL("**/account");
 /** The list is offered: the page has got what it takes, and nothing else is on its way. */
 const offered = (page, path = "/login") => Promise.all([page.waitForResponse("**/login/passkey/options"), page.goto(path)]);
+
+/** Holds the nth request to this address back, once `begin` has led to it, until `act` is over. */
+async function meanwhile(page, path, nth, begin, act) {
+  const over = Promise.withResolvers();
+  let seen = 0;
+  await page.route(path, async (route) => {
+    seen += 1;
+    if (seen === nth) await over.promise;
+    await route.continue();
+  });
+  try {
+    await begin();
+    await until(() => seen === nth, 30_000);
+    await act();
+  } finally {
+    over.resolve();
+  }
+}
 
 /** Somebody with a passkey who has signed out. */
 async function keyed(email) {
@@ -51,18 +70,11 @@ test("a press of the button takes the place of what is offered (issue 1)", async
 test("while an answer is on its way there is nothing to press (issue 1)", async () => {
   const there = await keyed("slow@example.com");
   const { page } = there;
-  const [sent, held] = [Promise.withResolvers(), Promise.withResolvers()];
-  await page.route("**/login/passkey", async (route) => {
-    sent.resolve();
-    await held.promise;
-    await route.continue();
-  });
   await there.touch(true);
-  await page.goto("/login");
-  await sent.promise;
-  assert.equal(await said(page).textContent(), "One moment…");
-  assert.ok(await button(page).isDisabled());
-  held.resolve();
+  await meanwhile(page, "**/login/passkey", 1, () => page.goto("/login"), async () => {
+    assert.equal(await said(page).textContent(), "One moment…");
+    assert.ok(await button(page).isDisabled());
+  });
   await arrived(page);
   assert.equal(await there.who(), "slow@example.com");
   await done(there);
@@ -72,26 +84,15 @@ test("who thinks better of it is told what to do, may press again, and is offere
   const there = await keyed("better@example.com");
   const { page } = there;
   await offered(page);
-  const [again, held] = [Promise.withResolvers(), Promise.withResolvers()];
-  let asked = 0;
-  await page.route("**/login/passkey/options", async (route) => {
-    asked += 1;
-    if (asked === 2) {
-      again.resolve();
-      await held.promise;
-    }
-    await route.continue();
-  });
   await page.evaluate(() => {
     const ask = navigator.credentials.get.bind(navigator.credentials);
     navigator.credentials.get = (options) => (options.mediation === "conditional" ? ask(options) : Promise.reject(new DOMException("", "NotAllowedError")));
   });
-  await button(page).click();
-  await again.promise;
-  assert.equal(await said(page).textContent(), "No passkey was used. Try again, or have a code mailed to you.");
-  assert.ok(await button(page).isEnabled());
-  await there.touch(true);
-  held.resolve();
+  await meanwhile(page, "**/login/passkey/options", 2, () => button(page).click(), async () => {
+    assert.equal(await said(page).textContent(), "No passkey was used. Try again, or have a code mailed to you.");
+    assert.ok(await button(page).isEnabled());
+    await there.touch(true);
+  });
   await arrived(page);
   assert.equal(await there.who(), "better@example.com");
   await done(there);
