@@ -19,7 +19,7 @@ before(async () => {
     const body = Buffer.concat(await request.toArray()).toString();
     taken.push({ method: request.method, path: request.url, headers: request.headers, body, at: Date.now() });
     const status = respond(taken.at(-1));
-    if (status) response.writeHead(status).end();
+    if (status) response.writeHead(status, status >= 300 && status < 400 ? { location: `${url}/elsewhere` } : {}).end();
   });
   await new Promise((resolve) => receiver.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${receiver.address().port}`;
@@ -115,7 +115,17 @@ test("nobody is told what others do, nor what they did not ask for", async () =>
   assert.deepEqual(at("/narrow"), []);
 });
 
-test("a redirect is not followed, and 410 ends the webhook", async () => {
+test("a redirect is not followed: it is no success", async () => {
+  const webhook = await mine.key.createWebhook({ url: `${url}/moved`, events: ["agent.created"] });
+  respond = ({ path }) => (path === "/moved" ? 307 : 204);
+  await mine.key.createAgent({ name: "Moved" });
+  await arrived("/moved", 1);
+  await until(async () => (await mine.key.webhookLogs(webhook.id)).some(({ status_code, success }) => status_code === 307 && !success), PROMPT);
+  assert.deepEqual(at("/elsewhere"), []);
+  await mine.key.deleteWebhook(webhook.id);
+});
+
+test("410 ends the webhook", async () => {
   const webhook = await mine.key.createWebhook({ url: `${url}/gone`, events: ["agent.created"] });
   respond = () => 410;
   await mine.key.createAgent({ name: "Gone" });
