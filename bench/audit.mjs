@@ -20,8 +20,8 @@ const target = variant(async () => ({}), { MAILS_PER_NETWORK_PER_HOUR: "100000",
 const asks = ({ agent, api_key }, last) => {
   const key = { "X-Agent-Key": api_key };
   return {
-    "50 newest": [get("/api/v1/audit/events?limit=50", key)],
-    "500, exported": [get("/api/v1/audit/events?limit=500&export=true", key)],
+    "50 newest": [get("/api/v1/audit/events?limit=50&order=desc", key)],
+    "500, exported": [get("/api/v1/audit/events?limit=500&export=ndjson", key)],
     "a page in the middle": [get(`/api/v1/audit/events?limit=50&after=${last}`, key)],
     "by target": [get(`/api/v1/audit/events?limit=50&target_id=${agent.id}`, key)],
     "an event that is rare": [get("/api/v1/audit/events?limit=50&event_type=agent.suspended", key)],

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { call, sleep } from "./support/agent.mjs";
 import { AgentAuth, UNHURRIED, child, refused, refusedGrant, root } from "./support/agentauth.mjs";
-import { claimed, signedIn } from "./support/consent.mjs";
 import { RESOURCE_SERVER_KEY, deploy } from "./support/postern.mjs";
 
 const FELT = 1100;
@@ -66,37 +65,56 @@ describe("scopes", () => {
 });
 
 describe("refresh", () => {
-  let browser;
-  before(async () => {
-    browser = await signedIn(postern, "refreshing@example.com");
-  });
   const refresh = (refresh_token) => anybody.ask("POST", "/auth/token", { body: { grant_type: "refresh_token", refresh_token } });
-  const start = async () => (await claimed(postern, "refreshing@example.com", browser)).spare;
+  const start = () => anybody.authenticate(mine.api_key);
 
   test("gives another pair, and the access token from before counts to its end", async () => {
-    const spare = await start();
-    const one = (await refresh(spare)).body;
-    const two = (await refresh(one.refresh_token)).body;
-    assert.ok(two.refresh_token !== one.refresh_token && two.access_token !== one.access_token);
-    for (const { access_token } of [one, two]) assert.ok(await works(access_token));
-    assert.ok("refresh_before" in two && "expires_at" in two);
+    const first = await start();
+    const { body: second } = await refresh(first.refresh_token);
+    assert.ok(second.refresh_token !== first.refresh_token && second.access_token !== first.access_token);
+    for (const { access_token } of [first, second]) assert.ok(await works(access_token));
+    assert.deepEqual([second.scope, second.expires_in], [first.scope, first.expires_in]);
   });
 
-  test("with a token that was given back is refused, and what it brought ends", async () => {
-    const one = (await refresh(await start())).body;
-    await anybody.revoke(one.refresh_token);
-    await sleep(FELT);
+  test("keeps the lifetime of its key, and no more rights than that has", async () => {
+    const { raw_key } = await mine.key.createCredential({ agent_id: mine.id, scopes: ["api.read"], token_lifetime_seconds: 300 });
+    const first = await anybody.authenticate(raw_key);
+    const { body: second } = await refresh(first.refresh_token);
+    assert.deepEqual([second.expires_in, second.scope], [300, "api.read"]);
+    await refusedGrant(anybody.ask("POST", "/auth/token", { body: { grant_type: "refresh_token", refresh_token: second.refresh_token, scope: "api.read agents.read" } }), 400, "invalid_scope");
+  });
+
+  test("ends with the access token that was given back, and the access token with the refresh token", async () => {
+    const [one, two] = [await start(), await start()];
+    await anybody.revoke(one.access_token);
     await refusedGrant(refresh(one.refresh_token), 400, "invalid_grant");
+    await anybody.revoke(two.refresh_token);
+    await sleep(FELT);
+    for (const { access_token } of [one, two]) assert.ok(!(await works(access_token)));
+    assert.ok(await works(mine.api_key));
+  });
+
+  test("ends with its key, and with its agent", async () => {
+    const [rotated, suspended] = [await child(mine), await child(mine)];
+    const [one, two] = [await anybody.authenticate(rotated.api_key), await anybody.authenticate(suspended.api_key)];
+    await mine.key.rotateCredential(rotated.credential.id);
+    await mine.key.deleteAgent(suspended.id);
+    await sleep(FELT);
+    for (const { refresh_token, access_token } of [one, two]) {
+      assert.equal((await refresh(refresh_token)).status, 400);
+      assert.ok(!(await works(access_token)));
+    }
   });
 
   test("with a token that was spent a minute ago ends the whole family, successors too", async () => {
-    const spare = await start();
-    const one = (await refresh(spare)).body;
-    assert.equal((await refresh(spare)).body.refresh_token, one.refresh_token, "a lost answer is repeated");
-    const two = (await refresh(one.refresh_token)).body;
+    const first = await start();
+    const { body: second } = await refresh(first.refresh_token);
+    assert.equal((await refresh(first.refresh_token)).body.refresh_token, second.refresh_token, "a lost answer is repeated");
+    const { body: third } = await refresh(second.refresh_token);
     await sleep(61_000);
-    await refusedGrant(refresh(spare), 400, "invalid_grant");
-    await refusedGrant(refresh(two.refresh_token), 400, "invalid_grant");
+    await refusedGrant(refresh(first.refresh_token), 400, "invalid_grant");
+    await refusedGrant(refresh(third.refresh_token), 400, "invalid_grant");
+    assert.ok(!(await works(third.access_token)));
   });
 });
 
@@ -188,9 +206,9 @@ describe("a delegation", () => {
   test("goes no deeper than it says, and no circle comes of it", async () => {
     const [one, two, three] = [await child(mine), await child(mine), await child(mine)];
     const first = await mine.key.createDelegation({ delegate_agent_id: one.id, scopes: ["api.read"], max_chain_depth: 2 });
-    const second = await one.key.createDelegation({ delegate_agent_id: two.id, scopes: ["api.read"], parent_delegation_id: first.id });
+    const second = await one.key.createDelegation({ delegate_agent_id: two.id, scopes: ["api.read"], source_delegation_id: first.id });
     assert.deepEqual([second.chain_depth, second.chain_depth_remaining, second.max_absolute_chain_depth], [2, 0, 2]);
-    const { status, body } = await two.key.ask("POST", "/delegations", { body: { delegate_agent_id: three.id, scopes: ["api.read"], parent_delegation_id: second.id } });
+    const { status, body } = await two.key.ask("POST", "/delegations", { body: { delegate_agent_id: three.id, scopes: ["api.read"], source_delegation_id: second.id } });
     assert.equal(status, 400, JSON.stringify(body));
     assert.equal((await two.key.chain(second.id)).chain.length, 2);
     const token = await anybody.grant({ grant_type: "agent_delegation", delegation_id: second.id, client_secret: two.api_key });

@@ -59,8 +59,8 @@ describe("felt in the other isolate", () => {
   test("a link of a delegation that is revoked, with every token below it", async () => {
     const [one, two, three] = [await child(mine), await child(mine), await child(mine)];
     const first = await mine.key.createDelegation({ delegate_agent_id: one.id, scopes: ["api.read"], max_chain_depth: 3 });
-    const middle = await one.key.createDelegation({ delegate_agent_id: two.id, scopes: ["api.read"], parent_delegation_id: first.id });
-    const last = await two.key.createDelegation({ delegate_agent_id: three.id, scopes: ["api.read"], parent_delegation_id: middle.id });
+    const middle = await one.key.createDelegation({ delegate_agent_id: two.id, scopes: ["api.read"], source_delegation_id: first.id });
+    const last = await two.key.createDelegation({ delegate_agent_id: three.id, scopes: ["api.read"], source_delegation_id: middle.id });
     const tokens = [];
     for (const [delegation, who] of [[first, one], [middle, two], [last, three]]) tokens.push((await anybody.grant({ grant_type: "agent_delegation", delegation_id: delegation.id, client_secret: who.api_key })).access_token);
     await known(...tokens);

@@ -242,7 +242,7 @@ export class AgentAuth {
 
   /** The export: one page of lines, and where it goes on. */
   async exportAudit(query) {
-    const answer = await this.ask("GET", "/audit/events", { query: { ...query, export: "true" } });
+    const answer = await this.ask("GET", "/audit/events", { query: { ...query, export: "ndjson" } });
     if (answer.status !== 200) throw new AgentAuthError(answer, "export");
     assert.match(answer.headers.get("content-type"), /^application\/x-ndjson/);
     const events = answer.text.split("\n").filter((line) => line !== "").map((line) => shapes.event(JSON.parse(line)));
