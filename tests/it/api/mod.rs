@@ -1,3 +1,3 @@
 //! `/api/v1`, through the front door.
 
-mod delegations;
+pub mod delegations;

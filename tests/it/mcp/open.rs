@@ -85,7 +85,11 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "authenticate",
             "refresh_token",
             "introspect_token",
-            "revoke_token"
+            "revoke_token",
+            "create_delegation",
+            "list_delegations",
+            "accept_delegation",
+            "revoke_delegation"
         ]
     );
 }
