@@ -39,6 +39,7 @@
 //!    repeated byte for byte until it is used.
 
 pub mod account;
+pub mod audit;
 pub mod base62;
 pub mod client;
 pub mod config;
@@ -80,6 +81,7 @@ pub mod user_code;
 pub mod verify;
 pub mod vouch;
 pub mod webauthn;
+pub mod webhook;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;

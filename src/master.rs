@@ -15,6 +15,7 @@ pub struct Master {
     idempotency: [u8; 32],
     names: [u8; 32],
     derived: [u8; 32],
+    webhooks: [u8; 32],
 }
 
 impl Master {
@@ -38,6 +39,7 @@ impl Master {
             idempotency: key(b"idempotency"),
             names: key(b"names"),
             derived: key(b"derived"),
+            webhooks: key(b"webhooks"),
         }
     }
 
@@ -78,6 +80,12 @@ impl Master {
         let mut all = vec![label.as_bytes()];
         all.extend_from_slice(parts);
         mac(&self.derived, &all)
+    }
+
+    /// The secret that a webhook's messages are signed with, in one of its versions.
+    #[must_use]
+    pub fn webhook(&self, id: &str, version: u32) -> [u8; 32] {
+        mac(&self.webhooks, &[id.as_bytes(), &version.to_be_bytes()])
     }
 
     /// The AES-256 key that wraps private keys.
@@ -135,7 +143,7 @@ mod tests {
     #[test]
     fn each_use_has_a_key_of_its_own() {
         let master = Master::derive(b"a secret of the deployment");
-        let keys = [master.pepper, master.stamp, master.wrapping, master.idempotency, master.names, master.derived];
+        let keys = [master.pepper, master.stamp, master.wrapping, master.idempotency, master.names, master.derived, master.webhooks];
         for (index, key) in keys.iter().enumerate() {
             assert!(keys.iter().skip(index + 1).all(|other| other != key));
         }

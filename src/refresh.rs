@@ -135,6 +135,12 @@ impl Presented {
         Some(Self { holder, family, number, digests, successors })
     }
 
+    /// The family that it belongs to.
+    #[must_use]
+    pub const fn family(&self) -> u32 {
+        self.family
+    }
+
     /// What the record is asked with.
     #[must_use]
     pub fn command(&self) -> family::Presented {

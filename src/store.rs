@@ -147,7 +147,8 @@ pub struct OutboundError(pub String);
 
 /// The world outside. Which addresses may be asked is decided before (`provider::guard`).
 pub trait Outbound {
-    /// Asks `url`: follows no redirect, sends no credential but those in `what`, reads at most `most` bytes, waits at most `patience`.
+    /// Asks `url`: follows no redirect, sends no credential but those in `what`, reads at most `most` bytes, waits at most `patience`. With a
+    /// `most` of 0 the status is all that counts: no byte of the content is read, however much there is.
     ///
     /// # Errors
     /// No answer, or none in time, or one that is too long. Never says what was sent.

@@ -291,6 +291,14 @@ async fn keeper<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<(Ho
     Ok((holder, standing))
 }
 
+/// How an agent stands, whether it counts or not.
+///
+/// # Errors
+/// It is gone, or cannot be asked.
+pub async fn known<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
+    standing(&Holder::Registration(id.clone()), |_| false, cx).await
+}
+
 /// How the root of an agent stands; none if it is one itself. Whoever is above it is asked too, as fresh as everybody: what ends or suspends
 /// one of them stops all below, without telling each.
 ///

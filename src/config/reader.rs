@@ -57,6 +57,10 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
         reader.faults.push("POSTERN_SECRET: must be set".to_owned());
         String::new()
     });
+    let audit = reader.number("AUDIT_RETENTION", 0, 315_360_000);
+    if (1..86400).contains(&audit) {
+        reader.faults.push("AUDIT_RETENTION: must be 0, or 86400 to 315360000".to_owned());
+    }
     let previous = reader.long_secret("POSTERN_SECRET_PREVIOUS");
     let types = reader.words("IDENTITY_TYPES", &["anonymous", "service_auth", "identity_assertion", "none"]);
     let mail = mail(&mut reader, development);
@@ -107,6 +111,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             unclaimed: reader.seconds("UNCLAIMED_REGISTRATION_TTL", 60, 30 * 86400),
             api_key: (api_key_ttl > 0).then(|| Ttl::from_seconds(api_key_ttl)),
             liveness: reader.seconds("LIVENESS_TTL", 0, 60),
+            audit: Ttl::from_seconds(audit),
             key_rotation: reader.seconds("KEY_ROTATION", 3600, 365 * 86400),
             unused_client: reader.seconds("UNUSED_CLIENT_TTL", 300, 30 * 86400),
             session: reader.seconds("SESSION_TTL", 300, 30 * 86400),
@@ -119,6 +124,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             clients_per_network: whole(reader.number("CLIENTS_PER_NETWORK_PER_HOUR", 1, 1_000_000)),
             clients_per_deployment: whole(reader.number("CLIENTS_PER_HOUR", 0, 10_000_000)),
             overrides: overrides(&mut reader),
+            api_per_minute: whole(reader.number("API_PER_MINUTE", 1, 1_000_000)),
         },
         dpop_nonces: reader.read("DPOP_NONCE", Nonces::Optional, |text| match text {
             "off" => Ok(Nonces::Off),

@@ -65,6 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     var("UNCLAIMED_REGISTRATION_TTL", "86400", "Life of a registration that nobody claims in seconds, 60 to 2592000."),
     var("API_KEY_TTL", "0", "Life of an API key in seconds; 0 for as long as its registration."),
     var("LIVENESS_TTL", "1", "For so many seconds, 0 to 60, a worker may trust what a registration last said of itself."),
+    var("AUDIT_RETENTION", "7776000", "For so many seconds what agents did is kept in their audit, 86400 to 315360000; 0 for good."),
     var(
         "DPOP_NONCE",
         "optional",
@@ -95,6 +96,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     var("CLIENTS_PER_NETWORK_PER_HOUR", "600", "New clients that register in an hour from one IPv4 /24 or IPv6 /48; a repeat is not new."),
     var("CLIENTS_PER_HOUR", "10000", "New clients that register in an hour in the whole deployment; 0 switches their registration off."),
+    var("API_PER_MINUTE", "300", "Requests a minute of one agent to what it manages with: /api/v1 and the tools for it."),
     var("ALLOWED_ORIGINS", "", "Browser origins that may call /mcp, beside our own and loopback; * for all."),
     var(
         "MCP_OPEN_TOOLS",

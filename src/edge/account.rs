@@ -1,4 +1,4 @@
-//! The Durable Object of a person: tables, one command in one transaction.
+//! The Durable Object of an account: tables, one command in one transaction, and an alarm that tells webhooks what has happened.
 //!
 //! What a request has written stays even if it fails later, so every command runs in a transaction of its own:
 //! synchronously, so that nothing else runs in between.
@@ -9,22 +9,30 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object};
 
+use super::isolate::Isolate;
+use super::platform::Platform;
 use super::{log, now};
 use crate::account::sql::{Row, Sql, SqlError, Value};
-use crate::account::{After, KIND, carry_out, wake};
-use crate::time::Timestamp;
+use crate::account::{self, After, KIND, carry_out, wake};
+use crate::cx::Cx;
+use crate::entropy::Platform as Chance;
+use crate::store::StoreError;
+use crate::tenant::{self, Outcome, What};
+use crate::time::{Timestamp, Ttl};
+use crate::webhook::{self, Queue};
 
-/// One person's account.
+/// The account of a person, or of an agent and all below it.
 #[durable_object(alarm)]
 pub struct Account {
     state: State,
+    env: Env,
     /// When the alarm rings, once that is known.
     alarm: Shared<Option<Timestamp>>,
 }
 
 impl DurableObject for Account {
-    fn new(state: State, _env: Env) -> Self {
-        Self { state, alarm: Shared::new(None) }
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, alarm: Shared::new(None) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -40,6 +48,7 @@ impl DurableObject for Account {
 
     async fn alarm(&self) -> Result<Response> {
         self.alarm.set(None);
+        self.deliver().await;
         if let Some(at) = self.transaction(|sql| wake(sql, now()))? {
             self.ring(at).await?;
         }
@@ -47,7 +56,34 @@ impl DurableObject for Account {
     }
 }
 
+impl Queue for Account {
+    fn ask(&self, what: What) -> std::result::Result<Outcome, StoreError> {
+        let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+        let command = account::Command::Tenant(Box::new(command));
+        match self.transaction(|sql| carry_out(command, sql, now())).map_err(|error| StoreError(error.to_string()))? {
+            (account::Outcome::Tenant(outcome), _) => Ok(*outcome),
+            _ => Err(StoreError(format!("{KIND}: an answer to another question"))),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
 impl Account {
+    /// Tells webhooks what is due. What could not be done is due again later.
+    async fn deliver(&self) {
+        let isolate = Isolate::of(&self.env);
+        let Ok(config) = &isolate.config else { return log::warn("webhooks_failed", "the deployment is misconfigured") };
+        let ports = Platform::new(self.env.clone());
+        let (memory, now) = (&isolate.memory, now());
+        let cx = Cx { config, memory, ports: &ports, now, entropy: &Chance, origin: None, development: false, request_id: "" };
+        if let Err(error) = webhook::deliver(self, &cx).await {
+            log::warn("webhooks_failed", &error.to_string());
+        }
+    }
+
     async fn answer(&self, command: &str) -> Result<String> {
         let command = crate::lean::read(command)?;
         let (outcome, after) = self.transaction(|sql| carry_out(command, sql, now()))?;

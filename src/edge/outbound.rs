@@ -58,6 +58,10 @@ async fn answered(url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Resul
     let header = |name: &str| headers.get(name).ok().flatten().unwrap_or_default();
     let body = match response.body() {
         None => Vec::new(),
+        Some(stream) if most == 0 => {
+            drop(stream.cancel());
+            Vec::new()
+        }
         Some(stream) => match collect(&stream, announced(&headers), most).await {
             Ok(body) => body,
             Err(Broken::TooLong) => return Err(OutboundError(format!("more than {most} bytes"))),

@@ -1,16 +1,24 @@
 //! `client_credentials` (RFC 6749, section 4.4): with an API key as the secret of an agent, or by a confidential client for itself.
 
+use serde_json::json;
+
 use super::{Authorized, CLIENT_CREDENTIALS, Denied, admit, places};
+use crate::audit::{self, Remark};
 use crate::client::{Client, Source};
 use crate::config::{Config, Resource};
 use crate::cx::Cx;
 use crate::dpop;
 use crate::id::{GrantId, Holder, RegistrationId};
 use crate::machine::grant::{Command, Grant, GrantRefusal, Outcome};
-use crate::machine::registration::Proof;
+use crate::machine::registration::{self, Proof, Registration};
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
+use crate::tenant::AuditOutcome;
+use crate::time::Ttl;
+
+/// So many attempts with a key that does not count are audited of one agent, and within how long.
+const MOST_FAILED: (u32, Ttl) = (10, Ttl::from_seconds(60));
 
 pub(super) async fn authorize<P: Ports>(
     client_id: Option<&str>,
@@ -29,10 +37,32 @@ pub(super) async fn authorize<P: Ports>(
     }
     let resource = resource.ok_or(Denied::Resource)?;
     let shown = || Proof::ApiKey { digests: key.digests().to_vec() };
-    let admitted = admit(&registration, shown, cx).await?.ok_or(Denied::Client("the key was revoked or has expired"))?;
+    let Some(admitted) = admit(&registration, shown, cx).await? else {
+        failed(&registration, cx).await;
+        return Err(Denied::Client("the key was revoked or has expired"));
+    };
     let authorized = Authorized::within(&registration, admitted, resource, scope, cx)?.bound(proof);
     dpop::burn(proof, cx).await?;
     Ok(authorized)
+}
+
+/// Somebody shows what looks like a key of an agent and is none any more: its account hears of it, so often and no more, since anybody can.
+async fn failed<P: Ports>(registration: &RegistrationId, cx: &Cx<'_, P>) {
+    let Ok(registration::Outcome::Standing(standing)) = cx.ports.run::<Registration>(registration, registration::Command::Look).await
+    else {
+        return;
+    };
+    let (most, within) = MOST_FAILED;
+    let remark = Remark {
+        event: "authentication.failed",
+        actor: None,
+        outcome: AuditOutcome::Failure,
+        target: ("agent", registration.as_str()),
+        metadata: json!({ "method": CLIENT_CREDENTIALS }),
+        told: false,
+        most: (format!("failed/{registration}"), most, within),
+    };
+    audit::remark(registration, &standing, remark, cx).await;
 }
 
 /// A token of the client's own. Its record is a grant without a person, which ends and is listed like others.

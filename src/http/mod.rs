@@ -34,7 +34,7 @@ mod route;
 mod schema;
 mod scopes;
 mod status_list;
-mod together;
+pub(crate) mod together;
 mod token;
 mod trace;
 mod traces;

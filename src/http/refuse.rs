@@ -22,6 +22,7 @@ pub struct Refused {
     more: Option<Box<Value>>,
     status: Option<StatusCode>,
     title: Option<&'static str>,
+    pub(super) noted: bool,
 }
 
 /// Where an error is shown, which decides its shape.
@@ -51,6 +52,7 @@ impl<E: Refusal> From<E> for Refused {
             more: None,
             status: None,
             title: None,
+            noted: false,
         }
     }
 }
@@ -60,7 +62,7 @@ impl Refused {
     pub fn new(code: ErrorCode, reason: impl Into<Box<str>>) -> Self {
         let hint = code.hint();
         let (headers, reason) = (Vec::new(), reason.into());
-        Self { code, hint, reason, expected: None, headers, retry_after: None, more: None, status: None, title: None }
+        Self { code, hint, reason, expected: None, headers, retry_after: None, more: None, status: None, title: None, noted: false }
     }
 
     /// Says what to do next in words of the case.
@@ -84,6 +86,13 @@ impl Refused {
         if cx.config.trace {
             self.expected = Some(expected().into());
         }
+        self
+    }
+
+    /// It is in the audit already.
+    #[must_use]
+    pub fn noted(mut self) -> Self {
+        self.noted = true;
         self
     }
 

@@ -4,23 +4,29 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use serde_json::Value;
 
 use super::refuse::Refused;
 use super::{form, reply};
+use crate::audit::{self, Remark};
 use crate::cx::Cx;
 use crate::grant::Denied;
 use crate::grant::client::{self, Shown};
 use crate::id::{GrantId, Holder, RegistrationId};
 use crate::machine::grant::{self, Grant};
 use crate::machine::registration::{Command, Outcome, Registration};
-use crate::machine::standing::RevokedToken;
+use crate::machine::standing::{RevokedToken, Standing};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::refresh;
 use crate::status;
 use crate::store::Ports;
-use crate::time::Timestamp;
+use crate::tenant::AuditOutcome;
+use crate::time::{Timestamp, Ttl};
 use crate::verify::{self, Inactive, Kind};
+
+/// Told once, however often it is given back: by then nothing of it counts any more.
+const ONCE: Ttl = Ttl::from_seconds(7 * 86_400);
 
 /// Ends a token, an API key, or with its assertion a whole registration. To hold a secret is to be allowed to end
 /// it; a client that says who it is may end only its own. Whatever is not ended, and why, is not told (RFC 7009,
@@ -39,8 +45,9 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
     let found = target(token, owner.as_deref(), cx).await?;
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
-        Some(Target::Registration(id, command)) => {
+        Some(Target::Registration(id, command, what)) => {
             if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, command).await? {
+                told(&id, &standing, &what, cx).await;
                 verify::remember(&id, Some(Rc::new(standing)), cx);
             }
         }
@@ -63,9 +70,23 @@ async fn owner<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Option<String>
     }
 }
 
-/// What is to be done, and where.
+/// The agent's account hears of it, and its webhooks do, once.
+async fn told<P: Ports>(id: &RegistrationId, standing: &Standing, (kind, name): &(&'static str, String), cx: &Cx<'_, P>) {
+    let remark = Remark {
+        event: "token.revoked",
+        actor: Some(id),
+        outcome: AuditOutcome::Success,
+        target: (kind, name),
+        metadata: Value::Null,
+        told: true,
+        most: (format!("revoked/{id}/{kind}/{name}"), 1, ONCE),
+    };
+    audit::remark(id, standing, remark, cx).await;
+}
+
+/// What is to be done, and where; of a registration kind and name of what ends too.
 enum Target {
-    Registration(RegistrationId, Command),
+    Registration(RegistrationId, Command, (&'static str, String)),
     Grant(GrantId, grant::Command),
 }
 
@@ -83,8 +104,13 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
             };
             let client_id = Some(kind.client_id(&holder).to_owned());
             let target = match (holder, revoked) {
-                (Holder::Registration(id), Ok((token, place))) => Target::Registration(id, Command::RevokeToken { token, place }),
-                (Holder::Registration(id), Err(key)) => Target::Registration(id, Command::RevokeCredential { id: key }),
+                (Holder::Registration(id), Ok((token, place))) => {
+                    let what = ("access_token", token.jti.clone());
+                    Target::Registration(id, Command::RevokeToken { token, place }, what)
+                }
+                (Holder::Registration(id), Err(key)) => {
+                    Target::Registration(id, Command::RevokeCredential { id: key }, ("api_key", key.to_string()))
+                }
                 (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),
                 (Holder::Grant(_), Err(_)) => return Ok(None),
             };
@@ -93,9 +119,12 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
         Err(error) => known(error)?,
     }
     if let Some(refresh) = refresh::Presented::parse(token, &cx.config.masters) {
+        let family = refresh.family().to_string();
         let token = refresh.command();
         return Ok(Some(match refresh.holder {
-            Holder::Registration(id) => (Some(id.to_string()), Target::Registration(id, Command::RevokeRefresh(token))),
+            Holder::Registration(id) => {
+                (Some(id.to_string()), Target::Registration(id, Command::RevokeRefresh(token), ("refresh_token", family)))
+            }
             Holder::Grant(id) => (None, Target::Grant(id, grant::Command::RevokeRefresh { token, client: owner.map(str::to_owned) })),
         }));
     }
@@ -103,7 +132,10 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
         // The registration has no other credential: it ends with its assertion, as with a refresh token.
         Ok(claims) => {
             let (id, generation) = (claims.custom.sub, claims.custom.generation);
-            Ok(Some((Some(id.to_string()), Target::Registration(id, Command::End { generation }))))
+            Ok(Some((
+                Some(id.to_string()),
+                Target::Registration(id, Command::End { generation }, ("identity_assertion", generation.to_string())),
+            )))
         }
         Err(error) => known(error).map(|()| None),
     }

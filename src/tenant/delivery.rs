@@ -65,31 +65,32 @@ pub(super) fn enqueue(call: &Call<'_, impl Sql>, webhook: &Webhook, emit: &Emit)
     tally::add(call, [ACCOUNT, webhook.id.as_str()], "deliveries", 1)
 }
 
-/// Gives out what is due, and counts the attempt before it is made: what is never settled comes to an end too.
-pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32) -> Result<Outcome, Stop> {
+/// Gives out what is due the longest, and counts the attempt before it is made: what is never settled comes to an end too. Whoever has much
+/// to hear is looked at no longer than others.
+pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32, except: &[WebhookId]) -> Result<Outcome, Stop> {
     internal(call)?;
-    let rows = call
-        .sql
-        .run(deliveries!("WHERE due <= ? ORDER BY due, number LIMIT ?"), &[call.now.into(), limit.clamp(1, MOST_AT_ONCE).into()])?;
+    let limit = limit.clamp(1, MOST_AT_ONCE);
+    let mut waiting = Vec::new();
+    for (webhook, _) in webhook::everything(call)?.into_iter().filter(|(webhook, _)| webhook.enabled && !except.contains(&webhook.id)) {
+        let values = [webhook.id.as_str().into(), call.now.into(), limit.into()];
+        let rows = call.sql.run(deliveries!("WHERE webhook = ? AND due <= ? ORDER BY due, number LIMIT ?"), &values)?;
+        waiting.extend(all(rows, read)?.into_iter().map(|delivery| (delivery, webhook.clone())));
+    }
+    waiting.sort_by_key(|(delivery, _)| (delivery.due, delivery.number));
     let mut given = Vec::new();
-    for mut delivery in all(rows, read)? {
-        match webhook::find(call, &delivery.webhook)? {
-            None => remove(call, call.sql.run("DELETE FROM tenant_delivery WHERE number = ? RETURNING webhook", &[number(&delivery)?])?)?,
-            Some((webhook, _)) if !webhook.enabled => give_up(call, &delivery, None, Some("the webhook is not enabled".to_owned()))?,
-            Some(_) if usize::try_from(delivery.attempt).is_ok_and(|attempts| attempts > WAITS.len()) => {
-                give_up(call, &delivery, delivery.status, Some("the last attempt has not ended".to_owned()))?;
-            }
-            Some((webhook, _)) => {
-                let until = call.now.plus(LEASE);
-                (delivery.attempt, delivery.due) = (delivery.attempt + 1, Some(until));
-                call.sql.run(
-                    "UPDATE tenant_delivery SET attempt = ?, due = ?, updated = ? WHERE number = ?",
-                    &[delivery.attempt.into(), until.into(), call.now.into(), number(&delivery)?],
-                )?;
-                delivery.updated = call.now;
-                given.push((delivery, webhook));
-            }
+    for (mut delivery, webhook) in waiting.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+        if usize::try_from(delivery.attempt).is_ok_and(|attempts| attempts > WAITS.len()) {
+            give_up(call, &delivery, delivery.status, Some("the last attempt has not ended".to_owned()))?;
+            continue;
         }
+        let until = call.now.plus(LEASE);
+        (delivery.attempt, delivery.due) = (delivery.attempt + 1, Some(until));
+        call.sql.run(
+            "UPDATE tenant_delivery SET attempt = ?, due = ?, updated = ? WHERE number = ?",
+            &[delivery.attempt.into(), until.into(), call.now.into(), number(&delivery)?],
+        )?;
+        delivery.updated = call.now;
+        given.push((delivery, webhook));
     }
     Ok(Outcome::Due(given))
 }
@@ -115,8 +116,8 @@ pub(super) fn settle(
             &[DeliveryState::Delivered.into(), status.into(), call.now.into(), number],
         )?;
     } else if status == Some(GONE) {
-        webhook::disable(call, &delivery.webhook)?;
         give_up(call, &delivery, status, error)?;
+        webhook::disable(call, &delivery.webhook)?;
     } else if let Some(wait) = wait(attempt, jitter) {
         call.sql.run(
             "UPDATE tenant_delivery SET due = ?, status = ?, error = ?, updated = ? WHERE number = ?",
@@ -165,6 +166,23 @@ fn give_up(call: &Call<'_, impl Sql>, delivery: &Delivery, status: Option<u32>, 
         &[DeliveryState::Dead.into(), status.into(), error.into(), call.now.into(), number(delivery)?],
     )?;
     Ok(())
+}
+
+/// Nothing waits for that webhook any more.
+pub(super) fn give_up_all(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<(), SqlError> {
+    call.sql.run(
+        "UPDATE tenant_delivery SET state = ?, due = NULL, error = ?, updated = ? WHERE webhook = ? AND due IS NOT NULL",
+        &[DeliveryState::Dead.into(), "the webhook is not enabled".into(), call.now.into(), id.as_str().into()],
+    )?;
+    Ok(())
+}
+
+/// Nothing is kept of that webhook any more.
+pub(super) fn drop_all(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<(), SqlError> {
+    let kept = i32::try_from(tally::sum(call, id.as_str(), &["deliveries"])?).unwrap_or(i32::MAX);
+    call.sql.run("DELETE FROM tenant_delivery WHERE webhook = ?", &[id.as_str().into()])?;
+    call.sql.run("DELETE FROM tenant_tally WHERE agent = ? AND what = ?", &[id.as_str().into(), "deliveries".into()])?;
+    tally::add(call, [ACCOUNT], "deliveries", -kept)
 }
 
 /// Some of what is too old goes.

@@ -14,10 +14,13 @@ mod call;
 mod credential;
 mod delegation;
 pub mod delivery;
+mod enter;
 pub mod policy;
+mod rate;
 mod repeat;
 mod rows;
 mod run;
+mod stats;
 pub mod tables;
 mod tally;
 pub mod webhook;
@@ -25,8 +28,9 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use enter::{Allowance, Asking, Rate, Weighed};
 pub use rows::{Agent, AuditFilter, AuditRow, Credential, Delegation, Delivery, Emit, Patch, Peer, Policy, PolicyPatch, Profile, Webhook};
-pub(crate) use run::{carry_out, wake};
+pub(crate) use run::{carry_out, trouble, wake};
 pub use words::{AgentType, AuditOutcome, DelegationStatus, DeliveryState, Status, TrustLevel, UnknownWord};
 
 use crate::id::{CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};
@@ -197,8 +201,27 @@ pub enum What {
         /// After so many.
         offset: u32,
     },
+    /// The caller comes in: one request less is left to it, and policies are found for what is asked.
+    Enter {
+        /// How many requests it may make.
+        rate: Option<Rate>,
+        /// What would be done, by the caller or by agents that it reaches.
+        asked: Vec<Asking>,
+    },
     /// Nothing but what is audited and told.
     Note,
+    /// The same, at most `most` times for that `key` until then, and only if anything is kept here of agents at all: what is said more often
+    /// than once changes nothing, and whoever fails again and again fills nothing.
+    Remark {
+        /// What it is about.
+        key: String,
+        /// So often.
+        most: u32,
+        /// It is counted until then, from the first on.
+        until: Timestamp,
+    },
+    /// How much there is of everything that the caller reaches.
+    Stats,
     /// Audit rows that the caller may read.
     Audit(Box<AuditFilter>),
     /// A new webhook. Times, version and state are set here. The same `id` again is answered the same.
@@ -213,6 +236,9 @@ pub enum What {
         id: WebhookId,
         /// Until when the one before signs too.
         previous_until: Timestamp,
+        /// Names the request: the same again within [`REMEMBERED`] is answered the same.
+        #[serde(default)]
+        request: String,
     },
     /// What a webhook was told, the newest first.
     Deliveries {
@@ -227,6 +253,9 @@ pub enum What {
     Due {
         /// At most so many, 1 to 16.
         limit: u32,
+        /// Nothing of these: whoever does not answer holds up nobody else.
+        #[serde(default)]
+        except: Vec<WebhookId>,
     },
     /// How an attempt ended.
     Settled {
@@ -283,6 +312,9 @@ pub enum Outcome {
     Policy(Box<Policy>, bool),
     /// Policies, and how many there are on all pages.
     Policies(Vec<Policy>, u64),
+    /// How many requests are left, and what was found for each question: nothing for an agent that the caller does not reach. Without
+    /// questions answered, the request was one too many.
+    Entered(Option<Allowance>, Vec<Option<Weighed>>),
     /// Numbered audit rows with their times, and the cursor if there may be more; a page with a cursor may be short, or empty.
     Audit(Vec<(u64, Timestamp, AuditRow)>, Option<u64>),
     /// One webhook.
@@ -295,6 +327,24 @@ pub enum Outcome {
     Due(Vec<(Delivery, Webhook)>),
     /// Whether a request was there before.
     Repeat(Repeat),
+    /// How much there is.
+    Stats(Box<Stats>),
+}
+
+/// How much there is of everything that somebody reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stats {
+    /// Agents by their own status: active, suspended and revoked.
+    pub agents: [u64; 3],
+    /// Credentials that have not been revoked, and those that have.
+    pub credentials: [u64; 2],
+    /// Delegations with a side that the caller reaches, ended ones too.
+    pub delegations: u64,
+    /// Policies that an agent here has made.
+    pub policies: u64,
+    /// Webhooks.
+    pub webhooks: u64,
 }
 
 /// Why not. Whatever is refused has changed nothing.
@@ -330,6 +380,12 @@ pub enum Repeat {
     /// Another was, with the same key.
     Other,
 }
+
+/// So many refused or failed attempts of one agent are audited, and for how long they are counted: more fill nothing.
+pub const MOST_TROUBLE: (u32, Ttl) = (60, Ttl::from_seconds(60));
+
+/// For how long a repeated request is answered as the first time.
+pub const REMEMBERED: Ttl = Ttl::from_seconds(600);
 
 /// So many peers are found.
 pub const MOST_PEERS: usize = 256;

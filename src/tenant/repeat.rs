@@ -1,26 +1,48 @@
-//! Requests that came with an `Idempotency-Key`.
+//! Requests that came with an `Idempotency-Key`, and what is to be noted only so often.
 
 use super::call::{Call, Stop};
 use super::{Outcome, Repeat};
-use crate::account::sql::{Sql, first};
+use crate::account::sql::{Sql, SqlError, first};
 use crate::time::Timestamp;
 
 /// What has been forgotten goes by the way, a few at a time.
 const SWEPT: u32 = 32;
 
 pub(super) fn repeat(call: &Call<'_, impl Sql>, key: &str, request: &str, until: Timestamp) -> Result<Outcome, Stop> {
+    if let Some((known, _)) = find(call, key)? {
+        return Ok(Outcome::Repeat(if known == request { Repeat::Same } else { Repeat::Other }));
+    }
+    put(call, key, request, until)?;
+    Ok(Outcome::Repeat(Repeat::New))
+}
+
+/// Whether something has happened at most `most` times with this one, counted from the first on until `until`.
+pub(super) fn within(call: &Call<'_, impl Sql>, key: &str, most: u32, until: Timestamp) -> Result<bool, SqlError> {
+    let (count, until) = match find(call, key)? {
+        Some((count, until)) => (count.parse().unwrap_or(u32::MAX), until),
+        None => (0, until),
+    };
+    if count >= most {
+        return Ok(false);
+    }
+    put(call, key, &(count + 1).to_string(), until)?;
+    Ok(true)
+}
+
+fn find(call: &Call<'_, impl Sql>, key: &str) -> Result<Option<(String, Timestamp)>, SqlError> {
     call.sql.run(
         "DELETE FROM tenant_repeat WHERE key IN (SELECT key FROM tenant_repeat WHERE until <= ? ORDER BY until LIMIT ?)",
         &[call.now.into(), SWEPT.into()],
     )?;
-    let known = call.sql.run("SELECT request FROM tenant_repeat WHERE key = ? AND until > ?", &[key.into(), call.now.into()])?;
-    if let Some(mut row) = first(known) {
-        return Ok(Outcome::Repeat(if row.text()? == request { Repeat::Same } else { Repeat::Other }));
-    }
+    let known = call.sql.run("SELECT request, until FROM tenant_repeat WHERE key = ? AND until > ?", &[key.into(), call.now.into()])?;
+    first(known).map(|mut row| Ok((row.text()?, row.time()?))).transpose()
+}
+
+fn put(call: &Call<'_, impl Sql>, key: &str, request: &str, until: Timestamp) -> Result<(), SqlError> {
     call.sql.run(
         "INSERT INTO tenant_repeat (key, request, until) VALUES (?, ?, ?)
          ON CONFLICT (key) DO UPDATE SET request = excluded.request, until = excluded.until",
         &[key.into(), request.into(), until.into()],
     )?;
-    Ok(Outcome::Repeat(Repeat::New))
+    Ok(())
 }

@@ -3,7 +3,9 @@
 use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
-use super::{Command, Outcome, What, agent, agents, audit, credential, delegation, delivery, policy, repeat, webhook};
+use super::{
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, policy, repeat, stats, webhook,
+};
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
 
@@ -14,7 +16,7 @@ use crate::time::Timestamp;
 pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
     let Command { caller, what, audit, emit, retain } = command;
     if !tables::upgrade(sql, STEPS)? {
-        if !what.opens() && audit.is_empty() {
+        if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. })) {
             return Ok((Outcome::Nothing, None));
         }
         tables::create(sql, STEPS)?;
@@ -28,8 +30,11 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
         Err(Stop::Failed(error)) => return Err(error),
     };
     if outcome.is_refused() {
-        let denied = audit.into_iter().map(|row| super::AuditRow { outcome: AuditOutcome::Denied, ..row });
-        audit::append(&call, denied.collect(), retain)?;
+        let denied: Vec<_> = audit.into_iter().map(|row| super::AuditRow { outcome: AuditOutcome::Denied, ..row }).collect();
+        let (most, counted) = MOST_TROUBLE;
+        if !denied.is_empty() && repeat::within(&call, &trouble(call.caller_name()), most, now.plus(counted))? {
+            audit::append(&call, denied, retain)?;
+        }
         return Ok((outcome, None));
     }
     let mut told = false;
@@ -41,6 +46,11 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     }
     let due = if told || delivers { delivery::next_due(&call)? } else { None };
     Ok((outcome, due))
+}
+
+/// What refused and failed attempts of an agent are counted under.
+pub(crate) fn trouble(agent: &str) -> String {
+    format!("trouble/{agent}")
 }
 
 /// When the alarm has to ring again, after it has.
@@ -70,7 +80,9 @@ const fn changes(what: &What) -> bool {
         | What::Downstream { .. }
         | What::Policy(_)
         | What::Policies { .. }
+        | What::Enter { .. }
         | What::Note
+        | What::Stats
         | What::Audit(_)
         | What::Webhooks
         | What::Deliveries { .. }
@@ -88,6 +100,7 @@ const fn changes(what: &What) -> bool {
         | What::CreatePolicy(_)
         | What::PutPolicy { .. }
         | What::DeletePolicy(_)
+        | What::Remark { .. }
         | What::Subscribe(_)
         | What::Unsubscribe(_)
         | What::RotateSecret { .. }
@@ -140,14 +153,17 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::PutPolicy { id, patch } => policy::put(call, &id, *patch),
         What::DeletePolicy(id) => policy::delete(call, &id),
         What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
+        What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
+        What::Remark { key, most, until } => Ok(Outcome::Done(repeat::within(call, &key, most, until)?)),
+        What::Stats => stats::stats(call),
         What::Audit(filter) => audit::list(call, *filter),
         What::Subscribe(webhook) => webhook::subscribe(call, *webhook),
         What::Webhooks => webhook::list(call),
         What::Unsubscribe(id) => webhook::unsubscribe(call, &id),
-        What::RotateSecret { id, previous_until } => webhook::rotate(call, &id, previous_until),
+        What::RotateSecret { id, previous_until, request } => webhook::rotate(call, &id, previous_until, &request),
         What::Deliveries { webhook, limit, offset } => delivery::list(call, &webhook, limit, offset),
-        What::Due { limit } => delivery::due(call, limit),
+        What::Due { limit, except } => delivery::due(call, limit, &except),
         What::Settled { number, attempt, status, error, jitter } => delivery::settle(call, number, attempt, status, error, jitter),
         What::Repeat { key, request, until } => repeat::repeat(call, &key, &request, until),
     }

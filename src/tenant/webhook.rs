@@ -4,7 +4,7 @@ use super::audit::home;
 use super::call::{Call, Reach, Stop};
 use super::tally::{self, ACCOUNT};
 use super::words::Status;
-use super::{Emit, Outcome, Refused, Webhook, delivery};
+use super::{Emit, Outcome, REMEMBERED, Refused, Webhook, delivery, repeat};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{RegistrationId, WebhookId};
 use crate::time::Timestamp;
@@ -64,16 +64,20 @@ pub(super) fn list(call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
     Ok(Outcome::Webhooks(found.map(|(webhook, _)| webhook).collect()))
 }
 
-/// What was to be told to it is let go once it comes due.
+/// What was to be told to it goes with it.
 pub(super) fn unsubscribe(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Outcome, Stop> {
     let webhook = reached(call, &call.acting()?, id)?;
     call.sql.run("DELETE FROM tenant_webhook WHERE id = ?", &[id.as_str().into()])?;
     tally::add(call, [ACCOUNT], "webhooks", -1)?;
+    delivery::drop_all(call, id)?;
     Ok(one(webhook, true))
 }
 
-pub(super) fn rotate(call: &Call<'_, impl Sql>, id: &WebhookId, previous_until: Timestamp) -> Result<Outcome, Stop> {
+pub(super) fn rotate(call: &Call<'_, impl Sql>, id: &WebhookId, previous_until: Timestamp, request: &str) -> Result<Outcome, Stop> {
     let before = reached(call, &call.acting()?, id)?;
+    if !request.is_empty() && !repeat::within(call, &format!("rotate/{request}"), 1, call.now.plus(REMEMBERED))? {
+        return Ok(one(before, false));
+    }
     let webhook = Webhook {
         secret_version: before.secret_version.saturating_add(1),
         previous_until: Some(previous_until),
@@ -110,19 +114,26 @@ pub(super) fn emit(call: &Call<'_, impl Sql>, emitted: &[Emit]) -> Result<(), Sq
     Ok(())
 }
 
-/// It has said that it is gone.
+/// It has said that it is gone: whatever it was still to be told is given up.
 pub(super) fn disable(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<(), SqlError> {
     let values = [call.now.into(), id.as_str().into()];
-    call.sql.run("UPDATE tenant_webhook SET enabled = 0, updated = ? WHERE id = ?", &values).map(|_| ())
+    call.sql.run("UPDATE tenant_webhook SET enabled = 0, updated = ? WHERE id = ?", &values)?;
+    delivery::give_up_all(call, id)
 }
 
-pub(super) fn find(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Option<(Webhook, String)>, SqlError> {
+/// How many are within reach.
+pub(super) fn count(call: &Call<'_, impl Sql>, reach: &Reach) -> Result<u64, SqlError> {
+    let found = everything(call)?.into_iter().filter(|(_, path)| reach.covers(path)).count();
+    Ok(u64::try_from(found).unwrap_or(u64::MAX))
+}
+
+fn find(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Option<(Webhook, String)>, SqlError> {
     let rows = call.sql.run(webhooks!("WHERE id = ?"), &[Value::from(id.as_str())])?;
     first(rows).map(|mut row| read(&mut row)).transpose()
 }
 
 /// An account has few.
-fn everything(call: &Call<'_, impl Sql>) -> Result<Vec<(Webhook, String)>, SqlError> {
+pub(super) fn everything(call: &Call<'_, impl Sql>) -> Result<Vec<(Webhook, String)>, SqlError> {
     all(call.sql.run(webhooks!("WHERE number > 0 ORDER BY number"), &[])?, read)
 }
 

@@ -27,8 +27,10 @@ use postern::mail::Message;
 use postern::memory::Memory;
 use postern::network::Origin;
 use postern::store::{Accounts, Ask, Cells, CryptoError, Directory, Fetched, Log, Outbound, OutboundError, Signer, SigningKey, StoreError};
+use postern::tenant;
 use postern::time::{Timestamp, Ttl};
 use postern::trace::Pending;
+use postern::webhook;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -75,6 +77,8 @@ pub struct Platform {
     pub lost: RefCell<Vec<&'static str>>,
     /// Every call of a record or an account waits once.
     pub halting: Cell<bool>,
+    /// Questions of accounts.
+    pub asked: Cell<u32>,
 }
 
 impl Entropy for Platform {
@@ -237,6 +241,7 @@ impl Accounts for Platform {
     async fn account(&self, id: &AccountId, command: account::Command) -> Result<account::Outcome, StoreError> {
         self.halt().await;
         self.reachable(account::KIND)?;
+        self.asked.set(self.asked.get() + 1);
         self.tables(id.as_str(), &command)
     }
 }
@@ -256,7 +261,9 @@ impl Outbound for Platform {
         })
         .await;
         let found = self.outside.borrow().get(url.as_str()).cloned();
-        found.filter(|found| found.body.len() <= most).ok_or_else(|| OutboundError(format!("nothing, or too much, is at {url}")))
+        found
+            .filter(|found| most == 0 || found.body.len() <= most)
+            .ok_or_else(|| OutboundError(format!("nothing, or too much, is at {url}")))
     }
 
     async fn pause(&self, _length: Ttl) {
@@ -323,6 +330,7 @@ impl World {
             checked: Cell::new(0),
             lost: RefCell::default(),
             halting: Cell::new(false),
+            asked: Cell::new(0),
         };
         Self {
             platform,
@@ -355,7 +363,7 @@ impl World {
 
     /// Rings every alarm that is due.
     pub fn ring(&self) {
-        self.platform.accounts.borrow().values().for_each(|database| database.ring(self.platform.now.get()));
+        self.ring_accounts();
         for _ in 0..32 {
             let names: Vec<String> = self.platform.cells.borrow().keys().cloned().collect();
             let busy = names.iter().map(|name| self.wake(name));
@@ -364,6 +372,22 @@ impl World {
             }
         }
         panic!("some effect never settles");
+    }
+
+    /// As the objects of accounts do: webhooks first.
+    fn ring_accounts(&self) {
+        let now = self.platform.now.get();
+        let is_due = |database: &Database| database.alarm.get().is_some_and(|at| at <= now);
+        let due = self.platform.accounts.borrow().iter().filter(|(_, database)| is_due(database)).map(|(name, _)| name.clone()).collect();
+        let due: Vec<String> = due;
+        for name in due {
+            let queue = Inside { platform: &self.platform, name: &name };
+            let cx = self.cx("");
+            for outcome in together([webhook::deliver(&queue, &cx)]) {
+                outcome.unwrap();
+            }
+            self.platform.accounts.borrow().get(&name).unwrap().ring(now);
+        }
     }
 
     fn wake(&self, name: &str) -> bool {
@@ -475,6 +499,26 @@ impl World {
     /// A fresh isolate: nothing is remembered.
     pub fn forget(&mut self) {
         self.memory = Memory::default();
+    }
+}
+
+/// One account, from the inside.
+struct Inside<'a> {
+    platform: &'a Platform,
+    name: &'a str,
+}
+
+impl webhook::Queue for Inside<'_> {
+    fn ask(&self, what: tenant::What) -> Result<tenant::Outcome, StoreError> {
+        let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+        match self.platform.tables(self.name, &account::Command::Tenant(Box::new(command)))? {
+            account::Outcome::Tenant(outcome) => Ok(*outcome),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.platform.now.get()
     }
 }
 

@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::Sent;
+use super::door::{self, DECISION, Entered};
+use super::{Sent, attempt};
 use crate::account;
 use crate::cx::Cx;
 use crate::dpop;
@@ -31,6 +32,8 @@ pub(in crate::http) struct Manager {
     pub(in crate::http) root: RegistrationId,
     /// The account of the root, where all below it is listed.
     pub(in crate::http) account: AccountId,
+    /// How many requests are left to it.
+    pub(in crate::http) entered: Entered,
     /// `act` of the token, if somebody acts for the agent.
     on_behalf: Option<String>,
 }
@@ -67,6 +70,12 @@ impl Deed {
         self
     }
 
+    /// What is audited ended like that.
+    pub(in crate::http) fn ended(mut self, outcome: AuditOutcome) -> Self {
+        self.audit.iter_mut().for_each(|row| row.outcome = outcome);
+        self
+    }
+
     /// And with an event for webhooks, if something changes: `type`, `timestamp` and `data`, as Standard Webhooks has them.
     pub(in crate::http) fn told<P>(mut self, event: &str, about: &RegistrationId, data: &Value, cx: &Cx<'_, P>) -> Self {
         let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
@@ -82,23 +91,38 @@ impl Manager {
     /// 401 and 403 as [`guard::caller`] has them.
     pub(in crate::http) async fn enter<P: Ports>(sent: &Sent<'_>, scope: &str, action: Action, cx: &Cx<'_, P>) -> Result<Self, Refused> {
         let caller = caller(&sent.request, cx).await?;
-        Self::admit(caller, scope, action, sent.request.path, cx).await
+        let who = Self::of(caller.clone());
+        let admitted = Self::admit(caller, scope, action, sent.request.path, cx).await;
+        if let (Ok(who), Err(refused)) = (&who, &admitted) {
+            attempt::note(who, sent, refused, cx).await;
+        }
+        admitted
     }
 
     /// The same for somebody who is known: whoever calls a tool asks for the same as a request by REST.
     ///
     /// # Errors
-    /// The scope is missing, or it is no agent itself.
+    /// The scope is missing, it is no agent itself, it has asked too often, or a policy denies it.
     pub(in crate::http) async fn admit<P: Ports>(
         caller: Caller,
         scope: &str,
-        _action: Action,
-        _resource: &str,
+        action: Action,
+        resource: &str,
         cx: &Cx<'_, P>,
     ) -> Result<Self, Refused> {
+        let mut manager = Self::with(caller, scope, cx)?;
+        let here = door::here(&manager, scope, action, resource, cx);
+        manager.entered = door::enter(&manager, here, None, cx).await?.0;
+        Ok(manager)
+    }
+
+    /// An agent with what it needs, who has not entered yet.
+    ///
+    /// # Errors
+    /// The scope is missing, or it is no agent itself.
+    pub(super) fn with<P>(caller: Caller, scope: &str, cx: &Cx<'_, P>) -> Result<Self, Refused> {
         let needed: Scope = scope.parse().map_err(|_| Refused::new(ErrorCode::ServerError, "a scope of ours is malformed"))?;
-        let caller = caller.needs(&needed, cx)?;
-        Self::of(caller)
+        Self::of(caller.needs(&needed, cx).map_err(|refused| refused.header(DECISION, "deny"))?)
     }
 
     fn of(caller: Caller) -> Result<Self, Refused> {
@@ -118,7 +142,7 @@ impl Manager {
             Kind::AccessToken(claims) => claims.custom.act.as_ref().map(Value::to_string),
             Kind::ApiKey(_) => None,
         };
-        Ok(Self { caller, id, root, account, on_behalf })
+        Ok(Self { caller, id, root, account, entered: Entered::default(), on_behalf })
     }
 
     /// `act` of the token, if somebody acts for the agent.
@@ -132,6 +156,7 @@ impl Manager {
     /// The account did not answer, or refuses.
     pub(in crate::http) async fn ask<P: Ports>(&self, deed: Deed, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
         let Deed { what, mut audit, emit } = deed;
+        let is_audited = !audit.is_empty();
         for row in &mut audit {
             row.actor_id = Some(self.id.to_string());
             row.on_behalf.clone_from(&self.on_behalf);
@@ -151,6 +176,8 @@ impl Manager {
             outcome => outcome,
         };
         match outcome {
+            // The account has written down what it has refused.
+            Outcome::Refused(refused) if is_audited => Err(Refused::from(refused).noted()),
             Outcome::Refused(refused) => Err(refused.into()),
             outcome => Ok(outcome),
         }
@@ -158,7 +185,7 @@ impl Manager {
 }
 
 /// Whether a root was entered into its account just now: not if it was there before.
-async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
+pub(super) async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
     let profile = Profile {
         name: root.to_string(),
         agent_type: AgentType::Autonomous,
@@ -190,12 +217,12 @@ pub(in crate::http) fn unexpected() -> Refused {
 }
 
 /// For how long the audit is kept.
-pub(in crate::http) const fn retain<P>(_cx: &Cx<'_, P>) -> Ttl {
-    Ttl::from_seconds(90 * 86_400)
+pub(in crate::http) const fn retain<P>(cx: &Cx<'_, P>) -> Ttl {
+    cx.config.ttls.audit
 }
 
 /// `X-Agent-Key`, or the `Authorization` header.
-async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
     let Some(key) = request.headers.get("x-agent-key") else { return guard::caller(request, "/api/v1", cx).await };
     let key = key.to_str().unwrap_or("?");
     let bearer = format!("Bearer {key}");

@@ -1,18 +1,21 @@
 //! `/api/v1`: agents manage themselves and the agents below them, with AgentAuth's paths, parameters, bodies and statuses. What each MCP tool
 //! does is done here too.
 
-mod agents;
-mod audit;
+pub(super) mod agents;
+mod attempt;
+pub(super) mod audit;
 pub(super) mod body;
 mod credentials;
 pub(super) mod delegations;
+mod door;
+pub(super) mod evaluate;
 pub(super) mod manager;
 mod policies;
 pub(super) mod route;
 mod scopes;
 pub(super) mod seed;
 mod tokens;
-mod webhooks;
+pub(super) mod webhooks;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -29,8 +32,11 @@ use route::Api;
 /// Answers a request whose method the route has.
 pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let Some(scope) = api.needs(sent.method) else { return open(api, sent, cx).await };
+    if api == Api::Evaluate {
+        return Box::pin(evaluate::evaluate(scope, sent, cx)).await;
+    }
     let manager = Manager::enter(sent, scope, route::action(sent.method), cx).await?;
-    managed(api, &manager, sent, cx).await
+    manager.entered.shown(managed(api, &manager, sent, cx).await, cx)
 }
 
 /// What is there for everybody.
@@ -43,14 +49,22 @@ async fn open<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result
     }
 }
 
-/// What is there for whoever manages agents.
+/// What is there for whoever manages agents. What fails is in the audit too.
 async fn managed<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let answer = family(api, manager, sent, cx).await;
+    if let Err(refused) = &answer {
+        attempt::note(manager, sent, refused, cx).await;
+    }
+    answer
+}
+
+async fn family<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     match api {
         Api::Agents | Api::Agent(_) | Api::Children(_) => Box::pin(agents::serve(api, manager, sent, cx)).await,
         Api::AgentCredentials(_) | Api::Credentials | Api::Credential(_) | Api::RotateCredential(_) => {
             Box::pin(credentials::serve(api, manager, sent, cx)).await
         }
-        Api::Policies | Api::Evaluate | Api::Policy(_) => Box::pin(policies::serve(api, manager, sent, cx)).await,
+        Api::Policies | Api::Policy(_) => Box::pin(policies::serve(api, manager, sent, cx)).await,
         Api::Delegations | Api::Delegation(_) | Api::Chain(_) | Api::Accept(_) | Api::Decline(_) => {
             Box::pin(delegations::serve(api, manager, sent, cx)).await
         }

@@ -78,6 +78,12 @@ pub(super) fn headers() -> Value {
         "RateLimit-Remaining": header("How many are left.", count()),
         "RateLimit-Reset": header("Seconds until the window ends.", count()),
         "Retry-After": header("Seconds to wait.", count()),
+        "X-Authorization-Decision": header("What was decided about the agent that asks: allow or deny.", word()),
+        "X-RateLimit-Limit": header("Requests of the agent in the window.", count()),
+        "X-RateLimit-Remaining": header("How many are left.", count()),
+        "X-RateLimit-Reset": header("When the window ends, in seconds since the epoch.", count()),
+        "X-Next-Cursor": header("Where the next page begins, if there is one.", word()),
+        "X-Total-Returned": header("Events on this page.", count()),
         "WWW-Authenticate": header("How to show who one is; at our resources with `resource_metadata` (RFC 9728, section 5.1).", word()),
     })
 }

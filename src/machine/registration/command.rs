@@ -42,7 +42,7 @@ pub enum Command {
     },
     /// A new agent that another one answers for.
     Adopt {
-        /// The root first, the parent last: 1 to 8 different ones.
+        /// The root first, the parent last: 1 to 10 different ones.
         ancestors: Vec<RegistrationId>,
         /// When its root dies; never, if that has been claimed. The same again with a later one makes it live longer.
         expires: Timestamp,
@@ -233,6 +233,8 @@ pub enum Command {
     LinkTold(u64),
     /// A former owner's account has been told so far.
     FormerTold(u64),
+    /// The agent's own account has been told of its claims up to this sequence.
+    RootTold(u64),
 }
 
 /// What a token is asked for with.

@@ -2,6 +2,7 @@
 
 mod ceremony;
 pub mod claim;
+mod claims;
 mod command;
 mod managed;
 mod ownership;
@@ -228,6 +229,7 @@ impl Registration {
             Command::Told(sequence) => self.ownership.told(sequence),
             Command::LinkTold(number) => self.ownership.link_told(number),
             Command::FormerTold(sequence) => self.ownership.former_told(sequence),
+            Command::RootTold(sequence) => self.ownership.root_told(sequence),
             Command::Withdraw(attempt) => {
                 if let Some(claim) = &mut self.claim {
                     claim.withdraw(&attempt);

@@ -107,6 +107,7 @@ impl One {
         let feed = |effect| match effect {
             Effect::Tell { kind: account::KIND, id, command, then } => match serde_json::from_value(command).unwrap() {
                 account::Command::Feed(feed) => Some((id, feed, then)),
+                account::Command::Tenant(_) => None,
                 other => panic!("{other:?}"),
             },
             _ => None,

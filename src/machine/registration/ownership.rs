@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::managed::LONGEST_LIFE;
-use super::{Command, Kind, Registration};
+use super::{Command, Kind, Registration, claims};
 use crate::account::{self, Agent, Event, Feed};
 use crate::id::{AccountId, RegistrationId};
 use crate::machine::link::Link;
@@ -46,6 +46,9 @@ pub struct Ownership {
     /// The registration's own name: the record does not know under what it is kept.
     #[serde(default)]
     pub(super) name: Option<RegistrationId>,
+    /// What the agent's own account is still to be told: that somebody has claimed it, or that a claim is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    for_root: Vec<(u64, Event)>,
 }
 
 impl Ownership {
@@ -76,7 +79,10 @@ impl Ownership {
     }
 
     pub(super) fn has_to_tell(&self) -> bool {
-        (self.owner.is_some() && self.told < self.sequence) || self.for_link.is_some() || !self.former.is_empty()
+        (self.owner.is_some() && self.told < self.sequence)
+            || self.for_link.is_some()
+            || !self.former.is_empty()
+            || !self.for_root.is_empty()
     }
 
     pub(super) fn told(&mut self, sequence: u64) {
@@ -92,6 +98,10 @@ impl Ownership {
         self.former.retain(|(_, feed)| feed.sequence != sequence);
     }
 
+    pub(super) fn root_told(&mut self, sequence: u64) {
+        self.for_root.retain(|(at, _)| *at > sequence);
+    }
+
     /// The link is to be told this, and nothing of before.
     pub(super) fn tell_link(&mut self, command: serde_json::Value) {
         self.sequence = self.sequence.saturating_add(1);
@@ -105,6 +115,12 @@ impl Ownership {
 
     pub(super) fn note(&mut self, name: &str, detail: &str, now: Timestamp) {
         self.sequence = self.sequence.saturating_add(1);
+        if let (Some(event), Some(name), Some(_)) = (claims::event(name), &self.name, &self.owner)
+            && self.for_root.len() < MOST_FORMER.1
+        {
+            let event = Event { at: now, name: event.to_owned(), registration: Some(name.clone()), detail: detail.to_owned() };
+            self.for_root.push((self.sequence, event));
+        }
         if self.events.len() < MOST_EVENTS {
             let event = Event { at: now, name: name.to_owned(), registration: self.name.clone(), detail: detail.to_owned() };
             self.events.push((self.sequence, event));
@@ -148,13 +164,13 @@ impl Registration {
             self.ownership.note("agent.revoked", "the provider", now);
         }
         let left = self.ownership.owner.clone().zip(self.feed());
-        let Ownership { sequence, name, cut, mut former, .. } = std::mem::take(&mut self.ownership);
+        let Ownership { sequence, name, cut, mut former, for_root, .. } = std::mem::take(&mut self.ownership);
         if let Some((owner, mut feed)) = left {
             let earlier = former.extract_if(.., |(known, _)| *known == owner).flat_map(|(_, feed)| feed.events);
             feed.events = newest(earlier.chain(feed.events).collect(), MOST_FORMER.1);
             former.push((owner, feed));
         }
-        self.ownership = Ownership { cut, former: newest(former, MOST_FORMER.0), ..Ownership::of(name, sequence) };
+        self.ownership = Ownership { cut, former: newest(former, MOST_FORMER.0), for_root, ..Ownership::of(name, sequence) };
     }
 
     /// Owner or operator take it back: nothing of it counts any more, and the provider's word alone does not bring it back.
@@ -212,6 +228,7 @@ impl Registration {
                 then,
             });
         }
+        effects.extend(self.ownership.for_root.iter().filter_map(|(sequence, event)| claims::telling(*sequence, event)));
         if let (Some(owner), Some(feed)) = (&self.ownership.owner, self.feed()) {
             let then = Command::Told(feed.sequence);
             let command = json!(account::Command::Feed(feed));

@@ -1,3 +1,8 @@
-//! `/api/v1`, through the front door.
+//! `/api/v1`: agents manage agents.
 
+pub mod agents;
+mod audit;
 pub mod delegations;
+mod party;
+pub mod policies;
+pub mod webhooks;

@@ -86,10 +86,16 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "refresh_token",
             "introspect_token",
             "revoke_token",
+            "list_agents",
+            "get_agent",
+            "create_agent",
+            "update_agent",
+            "auth_agent",
             "create_delegation",
             "list_delegations",
             "accept_delegation",
-            "revoke_delegation"
+            "revoke_delegation",
+            "check_permission"
         ]
     );
 }

@@ -11,7 +11,7 @@ fn tell(database: &Database, seconds: u64, event: &str, about: Option<u32>) {
 }
 
 fn due(database: &Database, seconds: u64) -> Vec<(Delivery, Webhook)> {
-    match run(database, seconds, command(None, What::Due { limit: 16 })) {
+    match run(database, seconds, command(None, What::Due { limit: 16, except: Vec::new() })) {
         Outcome::Due(due) => due,
         other => panic!("{other:?}"),
     }
@@ -62,7 +62,7 @@ fn webhooks_are_for_whoever_is_above_their_agent() {
     for caller in [3, 5] {
         for what in [
             What::Unsubscribe(whk(2)),
-            What::RotateSecret { id: whk(2), previous_until: at(9) },
+            What::RotateSecret { id: whk(2), previous_until: at(9), request: String::new() },
             What::Deliveries { webhook: whk(2), limit: 9, offset: 0 },
             subscribe(4, Some(4), &["*"]),
         ] {
@@ -90,7 +90,7 @@ fn the_same_again_is_the_same_and_there_are_at_most_so_many() {
 #[test]
 fn a_secret_has_versions_and_the_one_before_is_good_for_a_while() {
     let database = hooked();
-    let rotated = run(&database, 5, command(Some(1), What::RotateSecret { id: whk(1), previous_until: at(100) }));
+    let rotated = run(&database, 5, command(Some(1), What::RotateSecret { id: whk(1), previous_until: at(100), request: String::new() }));
     let expected = Webhook { secret_version: 2, previous_until: Some(at(100)), updated: at(5), ..webhook(1, Some(1), &["*"]) };
     assert_eq!(rotated, Outcome::Webhook(Box::new(expected.clone()), true));
     tell(&database, 6, "agent.created", None);
@@ -228,7 +228,7 @@ fn sixteen_are_given_out_at_once_the_longest_due_first() {
 fn no_agent_delivers() {
     let database = hooked();
     let settled = What::Settled { number: 1, attempt: 1, status: Some(200), error: None, jitter: 0 };
-    for what in [What::Due { limit: 1 }, settled] {
+    for what in [What::Due { limit: 1, except: Vec::new() }, settled] {
         assert_eq!(refused(&by(&database, ROOT, what)), Refused::Forbidden);
     }
 }

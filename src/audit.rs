@@ -1,0 +1,62 @@
+//! What the account of an agent is told without being asked by a manager: that a token was given back, or that somebody failed to be the agent.
+
+use serde_json::{Value, json};
+
+use crate::account;
+use crate::cx::Cx;
+use crate::id::{AccountId, RegistrationId};
+use crate::machine::standing::Standing;
+use crate::store::Ports;
+use crate::tenant::{AuditOutcome, AuditRow, Command, Emit, What};
+use crate::time::Ttl;
+
+/// Something about an agent.
+pub struct Remark<'r> {
+    /// What: `token.revoked`…
+    pub event: &'static str,
+    /// The agent that has done it, unless nobody knows who it was.
+    pub actor: Option<&'r RegistrationId>,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// Kind and name of what it was done to.
+    pub target: (&'static str, &'r str),
+    /// More about it, never a secret.
+    pub metadata: Value,
+    /// Webhooks are told too.
+    pub told: bool,
+    /// At most so often within so long for that key: more changes nothing.
+    pub most: (String, u32, Ttl),
+}
+
+/// Tells the account of the root of `agent`, which stands as `standing` says, if it keeps anything of agents. What the request was about is done
+/// by then, or refused: if the account does not answer, that goes to our log and changes nothing.
+pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remark: Remark<'_>, cx: &Cx<'_, P>) {
+    let root = standing.ancestors.first().unwrap_or(agent);
+    let Remark { event, actor, outcome, target, metadata, told, most: (key, most, within) } = remark;
+    let mut emit = Vec::new();
+    if told {
+        let data = json!({ "agent_id": agent, "target_type": target.0, "target_id": target.1 });
+        let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
+        emit.push(Emit { event_type: event.to_owned(), payload, about: Some(agent.clone()) });
+    }
+    let row = AuditRow {
+        event_type: event.to_owned(),
+        actor_type: if actor.is_some() { "agent" } else { "system" }.to_owned(),
+        actor_id: actor.map(ToString::to_string),
+        on_behalf: None,
+        action: event.rsplit('.').next().unwrap_or(event).to_owned(),
+        target_type: Some(target.0.to_owned()),
+        target_id: Some(target.1.to_owned()),
+        outcome,
+        network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
+        request_id: Some(cx.request_id.to_owned()),
+        metadata: (!metadata.is_null()).then(|| metadata.to_string()),
+        about: Some(agent.clone()),
+    };
+    let what = What::Remark { key, most, until: cx.now.plus(within) };
+    let command = Command { caller: None, what, audit: vec![row], emit, retain: cx.config.ttls.audit };
+    let account = AccountId::from_digits(root.digits());
+    if let Err(error) = cx.ports.account(&account, account::Command::Tenant(Box::new(command))).await {
+        cx.ports.warn("remark_lost", &error.to_string());
+    }
+}

@@ -1,0 +1,71 @@
+//! What an agent wanted to do and did not: audited although the request has failed.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::Sent;
+use super::manager::{Deed, Manager};
+use crate::cx::Cx;
+use crate::http::refuse::Refused;
+use crate::id::{CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};
+use crate::oauth::error::ErrorCode;
+use crate::store::Ports;
+use crate::tenant::{AuditOutcome, MOST_TROUBLE, What, trouble};
+
+/// The records that a path may name, and their kinds.
+const NAMED: [(&str, &str); 5] = [
+    (RegistrationId::PREFIX, "agent"),
+    (CredentialId::PREFIX, "credential"),
+    (DelegationId::PREFIX, "delegation"),
+    (PolicyId::PREFIX, "policy"),
+    (WebhookId::PREFIX, "webhook"),
+];
+
+/// Writes down a refusal, unless it is there already; at most [`MOST_TROUBLE`] of one agent. Our own faults are for our log. Of what was sent
+/// nothing is repeated but the name of a record, if it has the form of one.
+pub(super) async fn note<P: Ports>(manager: &Manager, sent: &Sent<'_>, refused: &Refused, cx: &Cx<'_, P>) {
+    let status = refused.http_status();
+    if refused.noted || !status.is_client_error() || matches!(refused.code(), ErrorCode::RateLimited | ErrorCode::PolicyDenied) {
+        return;
+    }
+    let (event, outcome) = match status {
+        StatusCode::FORBIDDEN => ("request.denied", AuditOutcome::Denied),
+        _ => ("request.failed", AuditOutcome::Failure),
+    };
+    let path = sent.request.path;
+    let family = path.split('/').nth(3).unwrap_or_default();
+    let target = record(path).unwrap_or(("route", family));
+    let (most, counted) = MOST_TROUBLE;
+    let what = What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(counted) };
+    let metadata = json!({ "method": sent.method, "family": family, "status": status.as_u16(), "error": refused.code().as_str() });
+    let deed = Deed::new(what).audited(event, target, &manager.id, &metadata).ended(outcome);
+    if let Err(error) = manager.ask(deed, cx).await {
+        cx.ports.warn("attempt_not_audited", &error.reason);
+    }
+}
+
+/// The record that a path names.
+fn record(path: &str) -> Option<(&'static str, &str)> {
+    let name = path.split('/').nth(4)?;
+    let (_, kind) = NAMED.into_iter().find(|(prefix, _)| name.strip_prefix(prefix).is_some_and(is_digits))?;
+    Some((kind, name))
+}
+
+fn is_digits(rest: &str) -> bool {
+    rest.len() == 22 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record;
+
+    #[test]
+    fn only_what_has_the_form_of_a_name_is_repeated() {
+        let digits = "0123456789abcdefghijAB";
+        let path = format!("/api/v1/agents/reg_{digits}/children");
+        assert_eq!(record(&path), Some(("agent", &*format!("reg_{digits}"))));
+        for other in ["/api/v1/agents", "/api/v1/agents/reg_1", &format!("/api/v1/credentials/postern_{digits}_{digits}")] {
+            assert_eq!(record(other), None, "{other}");
+        }
+    }
+}

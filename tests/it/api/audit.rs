@@ -1,0 +1,198 @@
+//! What was done, and what was tried: durable, bounded, and read page by page.
+
+use serde_json::{Value, json};
+
+use super::party::Party;
+use crate::world::World;
+
+fn events(rows: &[Value]) -> Vec<(String, String)> {
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    rows.iter().map(|row| (text(row, "event_type"), text(row, "outcome"))).collect()
+}
+
+fn pair(event: &str, outcome: &str) -> (String, String) {
+    (event.to_owned(), outcome.to_owned())
+}
+
+#[test]
+fn what_was_refused_or_failed_is_there_although_the_request_failed() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let unknown = format!("whk_{}", "0".repeat(22));
+    let body = json!({ "url": "https://hooks.example.com/", "events": ["*"], "agent_id": format!("reg_{}", "0".repeat(22)) });
+    assert_eq!(party.get(&format!("/webhooks/{unknown}")).status(), 404);
+    assert_eq!(party.send("POST", "/webhooks", &body).status(), 404);
+    assert_eq!(party.send("POST", "/webhooks", &json!({})).status(), 422);
+    assert_eq!(party.get(&format!("/credentials/{}", party.key)).status(), 404);
+    let rows = party.audited("");
+    assert_eq!(
+        events(&rows),
+        [
+            pair("request.failed", "failure"),
+            // What the account refuses, it writes down itself: once.
+            pair("webhook.created", "denied"),
+            pair("request.failed", "failure"),
+            pair("request.failed", "failure"),
+        ]
+    );
+    let row = &rows[0];
+    assert_eq!((&row["target_type"], &row["target_id"]), (&json!("webhook"), &json!(unknown)));
+    assert_eq!(
+        (&row["actor_id"], &row["request_id"], &row["network"]),
+        (&json!(party.id), &json!("0123456789abcdef"), &json!("192.0.2.1"))
+    );
+    assert_eq!(row["metadata"], json!({ "method": "GET", "family": "webhooks", "status": 404, "error": "not_found" }));
+    let stored = world.platform.accounts.borrow()[party.account().as_str()].dump();
+    assert!(!stored.contains(&party.key), "no secret that somebody took for a name");
+}
+
+#[test]
+fn failures_of_one_agent_fill_nothing() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    for _ in 0..70 {
+        assert_eq!(party.get("/webhooks/x").status(), 404);
+    }
+    assert_eq!(party.audited("&outcome=failure").len(), 60);
+    world.later(61);
+    assert_eq!(party.get("/webhooks/x").status(), 404);
+    assert_eq!(party.audited("&outcome=failure").len(), 61);
+}
+
+#[test]
+fn who_fails_to_be_an_agent_is_noted_at_most_so_often_and_makes_no_tables() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let wrong = || {
+        // The address of a key is genuine, and its end is not.
+        let secret =
+            postern::secret::Secret::<postern::secret::ApiKey>::mint("postern", party.id.digits(), [9; 32], &world.config.masters.current);
+        world.form("/oauth2/token", &[("grant_type", "client_credentials"), ("client_secret", &secret.reveal())]).status()
+    };
+    assert_eq!(wrong(), 401);
+    assert!(world.platform.accounts.borrow().get(party.account().as_str()).is_none_or(|database| database.dump().is_empty()));
+    assert_eq!(party.send("POST", "/webhooks", &json!({ "url": "https://hooks.example.com/", "events": ["*"] })).status(), 201);
+    for _ in 0..15 {
+        assert_eq!(wrong(), 401);
+    }
+    let rows = party.audited("&event_type=authentication.failed");
+    assert_eq!(rows.len(), 10);
+    assert_eq!(
+        (&rows[0]["actor_type"], &rows[0]["target_id"], &rows[0]["outcome"]),
+        (&json!("system"), &json!(party.id), &json!("failure"))
+    );
+}
+
+#[test]
+fn a_token_that_was_given_back_is_there_once() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    party.audited("");
+    let child = party.child(3);
+    let token = child.token();
+    for _ in 0..3 {
+        assert_eq!(world.form("/oauth2/revoke", &[("token", &token)]).status(), 200);
+    }
+    let rows = party.audited("&event_type=token.revoked");
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&rows[0]["actor_id"], &rows[0]["target_type"]), (&json!(child.id), &json!("access_token")));
+    assert_eq!(child.audited("").len(), 1);
+    assert_eq!(party.child(4).audited("").len(), 0, "a sibling does not see it");
+}
+
+#[test]
+fn pages_of_equal_times_lose_nothing_and_repeat_nothing() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    for _ in 0..50 {
+        party.get("/webhooks/x");
+    }
+    let all: Vec<Value> = party.audited("").iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(all.len(), 50);
+    for (order, lines) in [("asc", false), ("desc", false), ("asc", true)] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/audit/events?limit=7&order={order}{cursor}");
+            let headers: &[(&str, &str)] = if lines { &[("accept", "application/x-ndjson")] } else { &[] };
+            let answer = party.with("GET", &path, headers, &Value::Null);
+            let next = if lines {
+                let text = std::str::from_utf8(answer.0.body()).unwrap();
+                let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+                assert_eq!(answer.header("x-total-returned"), Some(&*rows.len().to_string()));
+                assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+                found.extend(rows.iter().map(|row| row["id"].clone()));
+                answer.header("x-next-cursor").map(str::to_owned)
+            } else {
+                let page = answer.json();
+                assert_eq!(page["meta"]["returned"], page["data"].as_array().unwrap().len());
+                found.extend(page["data"].as_array().unwrap().iter().map(|row| row["id"].clone()));
+                page["meta"]["next_cursor"].as_str().map(str::to_owned)
+            };
+            match next {
+                Some(next) => cursor = format!("&after={next}"),
+                None => break,
+            }
+        }
+        if order == "desc" {
+            found.reverse();
+        }
+        assert_eq!(found, all, "{order}");
+    }
+}
+
+#[test]
+fn filters_are_judged_and_kept_to() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    party.get("/webhooks/x");
+    world.later(86_400);
+    party.get("/webhooks/x");
+    for (query, found) in [
+        ("&from_date=2027-01-16", 1),
+        ("&to_date=2027-01-15", 1),
+        ("&from_date=2027-01-15&to_date=2027-01-16", 2),
+        ("&to_date=2027-01-15T08:00:00Z", 1),
+        ("&to_date=2027-01-15T07:59:59.999Z", 0),
+        (&format!("&actor_id={}", party.id), 2),
+        ("&actor_id=x", 0),
+        ("&outcome=denied", 0),
+        ("&outcome=failure&event_type=request.failed", 2),
+        ("&target_id=webhooks", 2),
+    ] {
+        assert_eq!(party.audited(query).len(), found, "{query}");
+    }
+    for query in ["limit=0", "limit=501", "limit=x", "outcome=maybe", "after=x", "after=-1", "from_date=soon", "order=up", "export=csv"] {
+        assert_eq!(party.get(&format!("/audit/events?{query}")).status(), 422, "{query}");
+    }
+}
+
+#[test]
+fn rows_go_when_they_are_as_old_as_the_operator_says() {
+    let world = World::new(&[("AUDIT_RETENTION", "86400")]);
+    let party = Party::claimed(&world, "ada@example.com");
+    party.get("/webhooks/x");
+    world.later(86_401);
+    party.get("/webhooks/x");
+    assert_eq!(party.audited("").len(), 1);
+    let forever = World::new(&[("AUDIT_RETENTION", "0")]);
+    let party = Party::claimed(&forever, "ada@example.com");
+    party.get("/webhooks/x");
+    forever.later(400 * 86_400);
+    party.get("/webhooks/x");
+    assert_eq!(party.audited("").len(), 2);
+}
+
+#[test]
+fn everybody_counts_what_they_reach() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let children = [party.child(1), party.child(2)];
+    let body = json!({ "url": "https://hooks.example.com/", "events": ["*"] });
+    assert_eq!(children[0].send("POST", "/webhooks", &body).status(), 201);
+    let of = |party: &Party<'_>| party.get("/stats").json()["data"].clone();
+    let (root, child) = (of(&party), of(&children[0]));
+    assert_eq!((&root["agents"], &root["agents_by_status"]["active"], &root["webhooks"]), (&json!(3), &json!(3), &json!(1)));
+    assert_eq!((&child["agents"], &child["webhooks"], &of(&children[1])["webhooks"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(party.get("/stats").json()["meta"]["is_root"], true);
+    assert!(root.get("tokens_issued").is_none(), "nobody counts them");
+}
