@@ -122,8 +122,8 @@ fn records() {
 #[test]
 fn commands() {
     use postern::machine::{
-        Machine, address, authorization, budget, client, client_index, device, grant, keyring, limit, link, login, once, outbox, quota,
-        registration, session, status_index, status_list, trace, trace_index, upstream, waiting,
+        Machine, address, authorization, budget, client, client_index, delegation, device, grant, keyring, limit, link, login, once,
+        outbox, quota, registration, session, status_index, status_list, trace, trace_index, upstream, waiting,
     };
 
     fn reads<M: Machine>(all: &Value) {
@@ -140,6 +140,7 @@ fn commands() {
         reads::<address::Address>(&all);
         reads::<budget::Budget>(&all);
         reads::<authorization::Authorization>(&all);
+        reads::<delegation::Delegation>(&all);
         reads::<device::Device>(&all);
         reads::<client::Registered>(&all);
         reads::<client_index::ClientIndex>(&all);
@@ -222,6 +223,7 @@ pub fn everything(world: &World) {
     let traces = world.send("192.0.2.1", "GET", "/operator/traces?client_id=a-client", &operator, "").json();
     let trace = format!("/operator/traces/{}", traces["traces"][0]["trace"].as_str().unwrap());
     assert_eq!(world.send("192.0.2.1", "GET", &trace, &operator, "").status(), 200);
+    crate::api::delegations::everything(world);
 }
 
 /// Clients of each kind, and all that can happen to them.

@@ -96,6 +96,11 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "rotate_credential",
             "revoke_credential",
             "list_credentials"
+            "create_delegation",
+            "list_delegations",
+            "accept_delegation",
+            "revoke_delegation",
+            "check_permission"
         ]
     );
 }

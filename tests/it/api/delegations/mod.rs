@@ -4,8 +4,11 @@ mod account;
 mod chain;
 mod history;
 mod make;
+mod record;
 mod token;
 mod tools;
+
+pub use record::everything;
 
 use postern::id::RegistrationId;
 use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
