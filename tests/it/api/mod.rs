@@ -121,3 +121,23 @@ pub fn by_key(world: &World, key: &str, more: Value) -> Answer {
 pub fn refresh(world: &World, token_text: &str) -> Answer {
     token(world, &json!({ "grant_type": "refresh_token", "refresh_token": token_text }))
 }
+
+/// Every operation of keys, tokens and scopes once.
+pub fn keys_and_tokens(world: &World) {
+    let tree = Tree::of(world);
+    let (id, key) = tree.new_key(&tree.child, json!({}));
+    let path = format!("/api/v1/credentials/{id}");
+    for read in ["/api/v1/credentials", &path, &format!("/api/v1/agents/{}/credentials", tree.child)] {
+        assert_eq!(send(world, "GET", read, &tree.key, &Value::Null).status(), 200, "{read}");
+    }
+    let token = by_key(world, &key, json!({})).text("access_token");
+    for (ask, status) in [("introspect", 200), ("revoke", 200)] {
+        let answer = send(world, "POST", &format!("/api/v1/auth/token/{ask}"), &token, &json!({ "token": token }));
+        assert_eq!(answer.status(), status, "{}", answer.json());
+    }
+    let rotated = send(world, "POST", &format!("{path}/rotate"), &tree.key, &Value::Null).json();
+    let path = format!("/api/v1/credentials/{}", rotated["new_credential"]["id"].as_str().unwrap());
+    assert_eq!(send(world, "DELETE", &path, &tree.key, &Value::Null).status(), 200);
+    assert_eq!((world.get("/api/v1/auth/jwks").status(), world.get("/api/v1/scopes").status()), (200, 200));
+    assert_eq!(world.json("/api/v1/scopes/resolve", &json!(["agents.*"])).status(), 200);
+}
