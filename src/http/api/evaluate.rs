@@ -39,7 +39,8 @@ pub(in crate::http) const QUESTION: &str = r#"{
                 "ip": { "type": "string", "minLength": 2, "maxLength": 45, "description": "From where; used only for another agent than the one that asks." },
                 "arguments": { "type": "object", "description": "With which arguments." }
             },
-            "additionalProperties": false
+            "additionalProperties": false,
+            "description": "In which circumstances."
         }
     },
     "required": ["agent_id", "action", "resource"],
