@@ -100,12 +100,18 @@ fn listed(domain: &str) -> bool {
 /// Text that an agent says of itself: without controls and direction marks, at most 200 characters.
 #[must_use]
 pub fn cleaned(text: &str) -> String {
+    visible(text).chars().take(200).collect::<String>().trim_end().to_owned()
+}
+
+/// The same, as long as it is.
+#[must_use]
+pub fn visible(text: &str) -> String {
     let hidden = |c: &char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
             || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
     };
-    text.chars().filter(|c| !hidden(c)).take(200).collect::<String>().trim().to_owned()
+    text.chars().filter(|c| !hidden(c)).collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub mod client;
 pub mod config;
 pub mod constraint;
 pub mod cx;
+pub mod delegation;
 pub mod dpop;
 pub mod effect;
 pub mod email;

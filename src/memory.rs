@@ -12,8 +12,9 @@ use crate::client::keys::ClientKeys;
 use crate::config::trust::MOST_PROVIDERS;
 use crate::config::upstream::MOST_UPSTREAMS;
 use crate::http::{Prepared, logo};
-use crate::id::Holder;
+use crate::id::{DelegationId, Holder};
 use crate::jose::claims::AccessToken;
+use crate::machine::delegation::Link;
 use crate::machine::keyring::{KeySet, Ring};
 use crate::machine::standing::Standing;
 use crate::machine::status_index::Block;
@@ -83,6 +84,9 @@ pub struct Seen {
 /// When a holder was asked, and what it said; none if there is no such one.
 pub type Known = (Timestamp, Option<Rc<Standing>>);
 
+/// When a delegation was asked, and what it said; none if there is no such one.
+pub type KnownLink = (Timestamp, Option<Rc<Link>>);
+
 /// The caches of one isolate.
 pub struct Memory {
     /// The key sets by ring, and when they were fetched.
@@ -91,6 +95,8 @@ pub struct Memory {
     pub ring_asked: Cell<Timestamp>,
     /// What holders last said of themselves, and when.
     pub standings: RefCell<Bounded<Holder, Known>>,
+    /// What delegations last said of themselves, and when.
+    pub delegations: RefCell<Bounded<DelegationId, KnownLink>>,
     /// Tokens by SHA-256.
     pub tokens: RefCell<Bounded<[u8; 32], Seen>>,
     /// Places by holder.
@@ -127,6 +133,7 @@ impl Default for Memory {
             keys: RefCell::default(),
             ring_asked: Cell::new(Timestamp::from_millis(0)),
             standings: RefCell::new(Bounded::new(4096)),
+            delegations: RefCell::new(Bounded::new(4096)),
             tokens: RefCell::new(Bounded::new(4096)),
             places: RefCell::new(Bounded::new(4096)),
             leases: RefCell::new(Vec::new()),

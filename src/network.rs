@@ -27,6 +27,12 @@ impl Origin {
         };
         Some(Self { network, narrow, address })
     }
+
+    /// The address itself: [`Origin::parse`] reads it again.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
 }
 
 /// A network of [`Origin`] in CIDR notation, as people are shown it; what is none stays as it is.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::client;
 use crate::config::Config;
 use crate::cx::Cx;
+use crate::delegation;
 use crate::dpop;
 use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, holds};
@@ -23,6 +24,7 @@ use crate::oauth::scope::{GrantedScope, Scope};
 use crate::rights;
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
+use crate::tenant::DelegationStatus;
 use crate::time::Timestamp;
 
 pub use inactive::{Inactive, Unproven};
@@ -36,8 +38,19 @@ pub struct Active {
     pub standing: Rc<Standing>,
     /// How its root stands, if it is an agent's that others answer for.
     pub root: Option<Rc<Standing>>,
+    /// Whose rights it has, if they were handed on: those of the first delegator.
+    pub behalf: Option<Behalf>,
     /// What it is.
     pub kind: Kind,
+}
+
+/// How the first delegator of a chain stands.
+#[derive(Clone)]
+pub struct Behalf {
+    /// Itself.
+    pub standing: Rc<Standing>,
+    /// Its root, if that is another.
+    pub root: Option<Rc<Standing>>,
 }
 
 impl Active {
@@ -80,13 +93,18 @@ impl Active {
     /// The most that it may be used for, whatever it says of itself.
     #[must_use]
     pub fn entitled(&self, config: &Config) -> GrantedScope {
-        rights::entitled(&self.standing, self.root.as_deref(), self.stamp(), config)
+        match &self.behalf {
+            Some(first) => rights::entitled(&first.standing, first.root.as_deref(), None, config),
+            None => rights::entitled(&self.standing, self.root.as_deref(), self.stamp(), config),
+        }
     }
 
-    /// The same of the scopes with which agents manage agents; nobody has them but an agent.
+    /// The same of the scopes with which agents manage agents; nobody has them but an agent, for itself.
     #[must_use]
     pub fn managing(&self) -> Scope {
-        self.registration().map_or(Scope::default(), |_| rights::managing(&self.standing, self.root.as_deref(), self.stamp()))
+        self.registration()
+            .filter(|_| self.behalf.is_none())
+            .map_or(Scope::default(), |_| rights::managing(&self.standing, self.root.as_deref(), self.stamp()))
     }
 
     /// The key that it is bound to: the thumbprint of `cnf`.
@@ -155,12 +173,16 @@ pub async fn credential<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Act
     // What is genuine and newer than what is remembered shows that something happened meanwhile: a claim, or a new key.
     let behind = |known: &Standing| token.generation > known.generation || token.credential.is_some_and(|stamp| !known.knows(stamp));
     let standing = standing(&holder, behind, cx).await?;
-    let live = counts(&claims, &standing, cx) && actors_count(&claims, cx).await? && has_client(&holder, &token.client_id, cx).await?;
+    let live = counts(&claims, &standing, cx)
+        && actors_count(&claims, cx).await?
+        && links_count(token, cx).await?
+        && has_client(&holder, &token.client_id, cx).await?;
     if !live {
         return Err(Inactive::Revoked(holder));
     }
     let root = root(&standing, cx).await?;
-    Ok(Active { holder, standing, root, kind: Kind::AccessToken(claims) })
+    let behalf = if token.is_by_delegation() { Some(behalf(&token.sub, cx).await?) } else { None };
+    Ok(Active { holder, standing, root, behalf, kind: Kind::AccessToken(claims) })
 }
 
 /// Whether the client of a grant is still there, where that is ours to know: whoever ends a client ends its tokens. A document that cannot be
@@ -181,12 +203,32 @@ pub(crate) fn counts<P>(claims: &Claims<AccessToken>, standing: &Standing, cx: &
     let token = &claims.custom;
     let issued_at = claims.issued_at.map_or(0, |at| at.timestamp());
     still_counts(standing, token.generation, &token.jti, issued_at, token.credential, cx.now)
-        && !token.origins.iter().any(|origin| origin.holder().is_none() && standing.has_revoked(&origin.jti, origin.iat))
+        && !token.origins.iter().any(|origin| origin.is_own() && standing.has_revoked(&origin.jti, origin.iat))
 }
 
 /// Whether a token of that generation, issued then and for that key, counts by what its holder says.
 fn still_counts(standing: &Standing, generation: u32, jti: &str, issued_at: i64, stamp: Option<CredentialStamp>, now: Timestamp) -> bool {
     standing.counts(generation, now) && !standing.has_revoked(jti, issued_at) && stamp.is_none_or(|stamp| standing.stamp_counts(stamp, now))
+}
+
+/// How whoever has handed on first stands.
+async fn behalf<P: Ports>(subject: &str, cx: &Cx<'_, P>) -> Result<Behalf, Inactive> {
+    let id: RegistrationId = subject.parse().map_err(|_| Inactive::Claims("sub"))?;
+    let (standing, root) = agent(&id, cx).await?;
+    Ok(Behalf { standing, root })
+}
+
+/// Whether the delegations that it came from still count. A link never says another thing than when it was made: it ends.
+async fn links_count<P: Ports>(token: &AccessToken, cx: &Cx<'_, P>) -> Result<bool, Inactive> {
+    for origin in &token.origins {
+        let Some(id) = &origin.delegation else { continue };
+        let epoch = origin.generation.unwrap_or_default();
+        let link = delegation::find(id, |known| epoch > known.epoch || known.status == DelegationStatus::Pending, cx).await?;
+        if !link.is_some_and(|link| link.epoch == epoch && link.is_live(cx.now)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether what its actors have shown still counts.
@@ -235,7 +277,7 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
     match standing.api_key(|digest| key.matches(digest), cx.now) {
         Some(stamp) => {
             let root = root(&standing, cx).await?;
-            Ok(Active { holder, standing, root, kind: Kind::ApiKey(stamp) })
+            Ok(Active { holder, standing, root, behalf: None, kind: Kind::ApiKey(stamp) })
         }
         None => Err(Inactive::Revoked(holder)),
     }
@@ -247,6 +289,14 @@ async fn keeper<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<(Ho
     let unknown = |known: &Standing| !known.credentials.iter().any(|credential| key.matches(&credential.digest));
     let standing = standing(&holder, unknown, cx).await?;
     Ok((holder, standing))
+}
+
+/// How an agent stands, whether it counts or not.
+///
+/// # Errors
+/// It is gone, or cannot be asked.
+pub async fn known<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
+    standing(&Holder::Registration(id.clone()), |_| false, cx).await
 }
 
 /// How the root of an agent stands; none if it is one itself. Whoever is above it is asked too, as fresh as everybody: what ends or suspends
@@ -268,6 +318,28 @@ pub async fn root<P: Ports>(of: &Standing, cx: &Cx<'_, P>) -> Result<Option<Rc<S
         root.get_or_insert(above);
     }
     Ok(root)
+}
+
+/// How an agent stands, and its root, if that is another; as fresh as `LIVENESS_TTL` says.
+///
+/// # Errors
+/// It, or an agent above it, does not count, or cannot be asked.
+pub async fn agent<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<(Rc<Standing>, Option<Rc<Standing>>), Inactive> {
+    let holder = Holder::Registration(id.clone());
+    let standing = standing(&holder, |_| false, cx).await?;
+    if !standing.is_live(cx.now) {
+        return Err(Inactive::Revoked(holder));
+    }
+    let root = root(&standing, cx).await?;
+    Ok((standing, root))
+}
+
+/// The agents above one, the root first; whether any of them counts is another question.
+///
+/// # Errors
+/// It is not there, or cannot be asked.
+pub async fn ancestors<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Vec<RegistrationId>, Inactive> {
+    Ok(standing(&Holder::Registration(id.clone()), |_| false, cx).await?.ancestors.clone())
 }
 
 /// Checks signature, type, issuer and time of an access token; liveness is another question.

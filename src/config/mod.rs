@@ -210,7 +210,7 @@ pub struct Ttls {
     pub session_idle: Ttl,
 }
 
-/// Registrations an hour.
+/// Registrations an hour, and requests a minute.
 pub struct Limits {
     /// Of one IPv4 address or IPv6 /64.
     pub per_network: u32,
@@ -224,6 +224,8 @@ pub struct Limits {
     pub clients_per_deployment: u32,
     /// Of shared egress networks.
     pub overrides: Vec<(Cidr, u32)>,
+    /// Requests a minute of one agent that manages agents.
+    pub api_per_minute: u32,
 }
 
 impl Config {

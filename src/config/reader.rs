@@ -124,6 +124,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Config, Fault
             clients_per_network: whole(reader.number("CLIENTS_PER_NETWORK_PER_HOUR", 1, 1_000_000)),
             clients_per_deployment: whole(reader.number("CLIENTS_PER_HOUR", 0, 10_000_000)),
             overrides: overrides(&mut reader),
+            api_per_minute: whole(reader.number("API_PER_MINUTE", 1, 1_000_000)),
         },
         dpop_nonces: reader.read("DPOP_NONCE", Nonces::Optional, |text| match text {
             "off" => Ok(Nonces::Off),

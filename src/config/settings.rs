@@ -96,6 +96,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     var("CLIENTS_PER_NETWORK_PER_HOUR", "600", "New clients that register in an hour from one IPv4 /24 or IPv6 /48; a repeat is not new."),
     var("CLIENTS_PER_HOUR", "10000", "New clients that register in an hour in the whole deployment; 0 switches their registration off."),
+    var("API_PER_MINUTE", "300", "Requests a minute of one agent to what it manages with: /api/v1 and the tools for it."),
     var("ALLOWED_ORIGINS", "", "Browser origins that may call /mcp, beside our own and loopback; * for all."),
     var(
         "MCP_OPEN_TOOLS",

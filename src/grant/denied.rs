@@ -36,12 +36,18 @@ pub enum Denied {
     /// The exchange is refused.
     #[error(transparent)]
     Exchange(#[from] NotExchanged),
+    /// No delegation brings what is asked for.
+    #[error("the delegation brings nothing: {0}")]
+    Delegation(&'static str),
     /// The grant is unknown or not built.
     #[error("the grant type is unknown")]
     GrantType,
     /// RFC 6749, section 2.3: one method per request.
     #[error("the client authenticates in two ways at once")]
     TwoMethods,
+    /// Which delegation is meant is said twice.
+    #[error("delegation_id and delegation_token at once")]
+    TwoDelegations,
     /// Nobody knows the client.
     #[error("the client is unknown")]
     UnknownClient,
@@ -127,7 +133,7 @@ impl Refusal for Denied {
             Self::Vouched { code, .. } => *code,
             Self::StepUp => ErrorCode::InvalidGrant,
             Self::GrantType => ErrorCode::UnsupportedGrantType,
-            Self::TwoMethods => ErrorCode::InvalidRequest,
+            Self::TwoMethods | Self::TwoDelegations => ErrorCode::InvalidRequest,
             // RFC 6749, section 5.2: no authentication where there must be some.
             Self::Authorization(_) | Self::Client(_) | Self::UnknownClient | Self::Grant(GrantRefusal::Proof) => ErrorCode::InvalidClient,
             Self::Unavailable(error) => error.code(),
@@ -136,7 +142,7 @@ impl Refusal for Denied {
             Self::Resource | Self::Grant(GrantRefusal::Resource) => ErrorCode::InvalidTarget,
             Self::Scope(_) | Self::ScopeExceeded(_) | Self::NoScope | Self::Grant(GrantRefusal::Scope) => ErrorCode::InvalidScope,
             Self::Grant(GrantRefusal::Taken | GrantRefusal::Full) => ErrorCode::TemporarilyUnavailable,
-            Self::Assertion(_) | Self::Holder(_) | Self::Grant(_) => ErrorCode::InvalidGrant,
+            Self::Assertion(_) | Self::Holder(_) | Self::Grant(_) | Self::Delegation(_) => ErrorCode::InvalidGrant,
             Self::UnauthorizedClient => ErrorCode::UnauthorizedClient,
             Self::Device(refusal) => match refusal {
                 DeviceRefusal::Pending => ErrorCode::AuthorizationPending,
@@ -157,6 +163,7 @@ impl Refusal for Denied {
             Self::Proof(error) => error.hint(),
             Self::Exchange(error) => error.hint(),
             Self::TwoMethods => "Authenticate with the Authorization header, client_secret or client_assertion: with one of them.",
+            Self::TwoDelegations => "Send delegation_id or delegation_token.",
             Self::Unavailable(error) => error.hint(),
             Self::ClientAssertion(error) => error.hint(),
             Self::Vouched { hint, .. } => hint,
@@ -168,6 +175,9 @@ impl Refusal for Denied {
             }
             Self::Device(DeviceRefusal::Expired | DeviceRefusal::Served | DeviceRefusal::Client | DeviceRefusal::Unknown) => {
                 "Begin again at the device_authorization_endpoint: a device code works once, for the client that asked for it and for ten minutes."
+            }
+            Self::Delegation(_) => {
+                "Name with delegation_id a delegation to yourself that is active, as all above it, or send as delegation_token a live access token of an agent that has delegated to you."
             }
             Self::NoScope => "Ask for a resource that your scopes are of use at, or have a person claim the registration.",
             _ => self.code().hint(),

@@ -115,9 +115,9 @@ pub async fn issue<P: Ports>(authorized: Authorized, cx: &Cx<'_, P>) -> Result<T
         Holder::Grant(id) => (None, Some(id)),
     };
     let scope = authorized.scope.to_string();
-    let (act, origins, issued_token_type) = match authorized.exchanged.map(|exchanged| *exchanged) {
-        Some(exchanged) => (exchanged.act, exchanged.origins, Some(exchanged.issued_type)),
-        None => (None, Vec::new(), None),
+    let (act, origins, constraints, issued_token_type) = match authorized.exchanged.map(|exchanged| *exchanged) {
+        Some(exchanged) => (exchanged.act, exchanged.origins, exchanged.constraints, exchanged.issued_type),
+        None => (None, Vec::new(), Vec::new(), None),
     };
     // RFC 9449, section 5: the type says how the token is to be presented.
     let token_type = if authorized.jkt.is_some() { "DPoP" } else { "Bearer" };
@@ -135,6 +135,7 @@ pub async fn issue<P: Ports>(authorized: Authorized, cx: &Cx<'_, P>) -> Result<T
         cnf: authorized.jkt.map(|jkt| Confirmation { jkt }),
         act,
         origins,
+        constraints,
         status: Some(status::claim(authorized.place, cx)),
     };
     let access_token = keys::sign(ACCESS_TOKEN, &lasting(claims, issued_at, expires), cx).await?;

@@ -1,5 +1,6 @@
 //! From a token request to tokens. Every grant ends in [`Authorized`]; [`issue()`] knows no grant.
 
+mod agent_delegation;
 mod authorization_code;
 pub mod claim;
 pub mod client;
@@ -49,13 +50,15 @@ pub const REFRESH_TOKEN: &str = "refresh_token";
 pub const CLIENT_CREDENTIALS: &str = "client_credentials";
 /// RFC 8628, section 3.4.
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// AgentAuth: a token for what another agent has delegated.
+pub const AGENT_DELEGATION: &str = "agent_delegation";
 /// auth.md: polling for a person's confirmation.
 pub const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 
 /// The grants that work, as the metadata lists them: no other is taken. Where nobody can sign in, nobody has granted anything to a client.
 #[must_use]
 pub fn grant_types(config: &Config) -> Vec<&'static str> {
-    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, AGENT_DELEGATION];
     all.extend(config.mail.is_some().then_some([AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE]).into_iter().flatten());
     all.extend((config.dialects.v07 && config.mail.is_some()).then_some(CLAIM));
     all
@@ -77,6 +80,7 @@ enum Grant {
     Claim { token: String },
     Exchange(exchange::Asked),
     AuthorizationCode(authorization_code::Sent),
+    AgentDelegation(agent_delegation::Asked),
     RefreshToken(String),
     DeviceCode(String),
 }
@@ -127,6 +131,7 @@ impl TokenRequest {
             JWT_BEARER => Grant::JwtBearer { assertion: params.require("assertion")?.to_owned() },
             CLIENT_CREDENTIALS => Grant::ClientCredentials,
             TOKEN_EXCHANGE => Grant::Exchange(exchange::Asked::parse(params)?),
+            AGENT_DELEGATION => Grant::AgentDelegation(agent_delegation::Asked::parse(params)?),
             AUTHORIZATION_CODE => Grant::AuthorizationCode(authorization_code::Sent::parse(params)?),
             DEVICE_CODE => Grant::DeviceCode(params.require("device_code")?.to_owned()),
             REFRESH_TOKEN => Grant::RefreshToken(params.require("refresh_token")?.to_owned()),
@@ -193,6 +198,10 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
         Grant::Exchange(asked) => {
             let resource = request.resource.as_deref();
             exchange::authorize(asked, &request.client, resource, request.scope, proof, cx).await.map(Granted::Token)
+        }
+        Grant::AgentDelegation(asked) => {
+            let resource = request.resource.as_deref();
+            agent_delegation::authorize(&asked, &request.client, resource, request.scope, proof, cx).await.map(Granted::Token)
         }
         Grant::Claim { token } => {
             client::authenticate(&request.client, cx).await?;

@@ -192,7 +192,7 @@ fn vouched<P>(cx: &Cx<'_, P>) -> bool {
 }
 
 /// What access tokens say.
-const TOKEN_CLAIMS: [&str; 15] = [
+const TOKEN_CLAIMS: [&str; 16] = [
     "iss",
     "sub",
     "aud",
@@ -207,6 +207,7 @@ const TOKEN_CLAIMS: [&str; 15] = [
     "cnf",
     "act",
     "origins",
+    "constraints",
     "status",
 ];
 

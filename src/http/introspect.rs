@@ -1,7 +1,7 @@
 //! `POST /oauth2/introspect` (RFC 7662)
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -61,6 +61,23 @@ pub(super) async fn by_bearer<P: Ports>(token: &str, caller: Option<&Active>, cx
     }
 }
 
+/// Whether a resource server shows its name and its key.
+pub(super) fn is_resource_server<P>(headers: &HeaderMap, cx: &Cx<'_, P>) -> bool {
+    match Authorization::parse(headers) {
+        Ok(Some(basic @ Authorization::Basic { .. })) => {
+            Params::parse(&[]).is_ok_and(|none| client::shown(&none, Some(basic)).is_ok_and(|shown| is_known(&shown, cx)))
+        }
+        _ => false,
+    }
+}
+
+fn is_known<P>(shown: &Shown, cx: &Cx<'_, P>) -> bool {
+    let Shown::Secret { name: Some(name), secret, plain } = shown else { return false };
+    let digests: Vec<[u8; 32]> = std::iter::once(secret).chain(plain).map(|secret| sha256(secret)).collect();
+    let is_one = |known: &[u8; 32]| digests.iter().any(|digest| known.ct_eq(digest).into());
+    cx.config.resource_server_keys.iter().any(|(server, known)| name == server && is_one(known))
+}
+
 async fn asker<P: Ports>(request: &dpop::Request<'_>, params: &Params, cx: &Cx<'_, P>) -> Result<Asker, Refused> {
     let authorization = Authorization::parse(request.headers).map_err(Denied::from)?;
     if let Some(Authorization::Dpop(token)) = &authorization {
@@ -71,13 +88,8 @@ async fn asker<P: Ports>(request: &dpop::Request<'_>, params: &Params, cx: &Cx<'
         };
     }
     let shown = client::shown(params, authorization)?;
-    if let Shown::Secret { name: Some(name), secret, plain } = &shown {
-        let digests: Vec<[u8; 32]> = std::iter::once(secret).chain(plain).map(|secret| sha256(secret)).collect();
-        let is_one = |known: &[u8; 32]| digests.iter().any(|digest| known.ct_eq(digest).into());
-        let known = |(server, known): &(String, [u8; 32])| name == server && is_one(known);
-        if cx.config.resource_server_keys.iter().any(known) {
-            return Ok(Asker::ResourceServer);
-        }
+    if is_known(&shown, cx) {
+        return Ok(Asker::ResourceServer);
     }
     // Resource servers have names too: an unknown one and a wrong key look the same here.
     let alike = |denied| if matches!(denied, Denied::UnknownClient) { Denied::Client("an unknown name") } else { denied };
@@ -116,6 +128,9 @@ pub(super) fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
             }
             if let Some(act) = &token.act {
                 merge(&mut answer, json!({ "act": act }));
+            }
+            if !token.constraints.is_empty() {
+                merge(&mut answer, json!({ "constraints": token.constraints }));
             }
             answer
         }

@@ -9,6 +9,7 @@ use super::refuse::Refused;
 use super::reply;
 use crate::cx::Cx;
 use crate::dpop;
+use crate::grant::claim::merge;
 use crate::id::Holder;
 use crate::store::Ports;
 use crate::time::Timestamp;
@@ -42,7 +43,7 @@ pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
             "expires_at": expires.and_then(Timestamp::iso),
         });
     }
-    json!({
+    let mut answer = json!({
         "registration_id": active.holder.as_str(),
         "registration_type": active.standing.kind.as_str(),
         "status": if active.is_claimed() { "claimed" } else { "unclaimed" },
@@ -53,5 +54,9 @@ pub(super) fn describe<P>(caller: &Caller, cx: &Cx<'_, P>) -> Value {
         "audience": audience,
         "expires_at": expires.and_then(Timestamp::iso),
         "registration_expires": active.standing.expires.iso(),
-    })
+    });
+    if let (Some(_), Kind::AccessToken(claims)) = (&active.behalf, &active.kind) {
+        merge(&mut answer, json!({ "sub": claims.custom.sub, "act": claims.custom.act, "constraints": claims.custom.constraints }));
+    }
+    answer
 }

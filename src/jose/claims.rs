@@ -4,7 +4,7 @@ use jwt_compact::Claims;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::{GrantId, Holder, RegistrationId};
+use crate::id::{DelegationId, GrantId, Holder, RegistrationId};
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::time::Timestamp;
 
@@ -51,17 +51,30 @@ pub struct AccessToken {
     /// The tokens that it came from by exchange: it counts as long as all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<Origin>,
+    /// What its delegations are bound to, the first hop first, each as it was written: all have to be met. Whoever serves the resource
+    /// knows arguments, time and path, and judges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Bound>,
     /// Where its status stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
 
-/// A token that another one came from.
+/// What one delegation is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Which.
+    pub delegation: DelegationId,
+    /// Argument → test, `time_window`, `resource_prefix`: [`Constraints`](crate::constraint::Constraints).
+    pub constraints: Value,
+}
+
+/// What a token came from: another token, a delegation, or an agent that has handed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// Its `jti`.
+    /// Its `jti`; empty if it is no token.
     pub jti: String,
-    /// Its `iat`.
+    /// Its `iat`; of the new token, if it is no token.
     pub iat: i64,
     /// The registration that decides whether it counts; neither this nor a grant if that is the new token's own holder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +82,10 @@ pub struct Origin {
     /// The grant that decides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
-    /// The generation of that.
+    /// The delegation that decides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<DelegationId>,
+    /// The generation of that, or the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u32>,
     /// As in [`AccessToken`].
@@ -78,7 +94,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The record that decides whether it counts, if not the new token's own.
+    /// Whether it is a token of the new token's own holder.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        self.registration.is_none() && self.grant.is_none() && self.delegation.is_none()
+    }
+
+    /// The registration or grant that decides whether it counts, if not the new token's own.
     #[must_use]
     pub fn holder(&self) -> Option<Holder> {
         self.registration.clone().map(Holder::Registration).or_else(|| self.grant.clone().map(Holder::Grant))
@@ -86,6 +108,12 @@ impl Origin {
 }
 
 impl AccessToken {
+    /// Whether its rights are somebody else's, who has handed them on: its subject's, the first delegator's.
+    #[must_use]
+    pub fn is_by_delegation(&self) -> bool {
+        self.origins.iter().any(|origin| origin.delegation.is_some())
+    }
+
     /// The record that decides whether it still counts; none if it names none, or two.
     #[must_use]
     pub fn holder(&self) -> Option<Holder> {

@@ -6,6 +6,7 @@ pub mod authorization;
 pub mod budget;
 pub mod client;
 pub mod client_index;
+pub mod delegation;
 pub mod device;
 pub mod family;
 pub mod grant;

@@ -8,6 +8,7 @@ use super::authorization::Authorization;
 use super::budget::Budget;
 use super::client::Registered;
 use super::client_index::ClientIndex;
+use super::delegation::Delegation;
 use super::device::Device;
 use super::grant::Grant;
 use super::keyring::KeyRing;
@@ -95,6 +96,7 @@ pub const ALL: &[Entry] = &[
     entry::<Trace>(),
     entry::<TraceIndex>(),
     entry::<ClientIndex>(),
+    entry::<Delegation>(),
 ];
 
 const fn entry<M: Machine>() -> Entry {

@@ -9,7 +9,7 @@ use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
 
 /// Agents that may stand one above the other, over one that is asked for: each is a question.
-pub const MOST_ANCESTORS: usize = 8;
+pub const MOST_ANCESTORS: usize = 10;
 
 /// Everything that decides whether a credential or token counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]

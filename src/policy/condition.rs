@@ -56,14 +56,18 @@ impl Conditions {
     /// Whether a policy of this effect counts for the question; `count` is how often the agent has done so within the time of the limit.
     /// What cannot be judged does not hold for an allow, and holds for a deny.
     pub(super) fn hold(&self, effect: Effect, question: &Question<'_>, count: Option<u64>) -> bool {
-        let holds = |judged: Option<bool>| judged.unwrap_or(effect == Effect::Deny);
-        let address = |networks: &Vec<Cidr>| question.ip.map(|ip| networks.iter().any(|network| network.contains(ip)));
         // An allow counts until the limit is reached, a deny from then on.
         let rate = |limit: RateLimit| count.map(|count| (count < limit.max) == (effect == Effect::Allow));
+        self.rate_limit.is_none_or(|limit| rate(limit).unwrap_or(effect == Effect::Deny)) && self.hold_but_for_rate(effect, question)
+    }
+
+    /// The same without a look at how often.
+    pub(super) fn hold_but_for_rate(&self, effect: Effect, question: &Question<'_>) -> bool {
+        let holds = |judged: Option<bool>| judged.unwrap_or(effect == Effect::Deny);
+        let address = |networks: &Vec<Cidr>| question.ip.map(|ip| networks.iter().any(|network| network.contains(ip)));
         let argument = |(name, test): &(String, Test)| test.judge(question.arguments.and_then(|arguments| arguments.get(name)));
         self.time_window.is_none_or(|window| window.contains(question.at))
             && self.networks.iter().all(|networks| holds(address(networks)))
-            && self.rate_limit.is_none_or(|limit| holds(rate(limit)))
             && self.arguments.iter().all(|test| holds(argument(test)))
     }
 }

@@ -1,22 +1,25 @@
 //! The decision, in this order:
 //!
-//! 1. A resource that servers could read in two ways is denied: [`Path::parse`].
-//! 2. A deny policy matches: denied.
-//! 3. An allow policy matches: allowed.
-//! 4. An allow policy is about the agent and the resource, if not about the action or the moment: policies govern the resource, denied. Deny
+//! 1. A resource that servers could read in two ways is denied: [`Path::parse`]. So is whatever an agent would do that is not active.
+//! 2. Something of our own API needs a scope that the agent's own scopes do not cover: denied. An agent writes policies for itself, and they
+//!    must not give it what it does not have; nor does a delegation, which is for others' resources.
+//! 3. A deny policy matches: denied.
+//! 4. An allow policy matches: allowed.
+//! 5. An allow policy is about the agent and the resource, if not about the action or the moment: policies govern the resource, denied. Deny
 //!    policies never make a resource governed, so one more of them never changes what the rest of this order finds.
-//! 5. The agent's own scopes cover what is needed: allowed.
-//! 6. A chain of delegations covers it and all constraints of all its links are met: allowed.
-//! 7. Denied.
+//! 6. The agent's own scopes cover what is needed: allowed.
+//! 7. A chain of delegations covers it and all constraints of all its links are met: allowed.
+//! 8. Denied.
 //!
-//! Disabled policies are as if they were not there. Neither order nor priority changes a decision: of several policies that would do, the one
-//! of the highest priority is named, then the one with the smallest id.
+//! Disabled policies are as if they were not there; so are those that an agent has made itself, where it manages policies: it can take back
+//! whatever it has written. Neither order nor priority changes a decision: of several policies that would do, the one of the highest priority
+//! is named, then the one with the smallest id.
 
 use std::cmp::Reverse;
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Effect, Policy, named};
+use super::{Action, Effect, Policy, RateLimit, named};
 use crate::constraint::chain::Chain;
 use crate::constraint::path::Path;
 use crate::constraint::{Asked, Violation};
@@ -24,6 +27,9 @@ use crate::id::{AccountId, DelegationId, PolicyId, RegistrationId};
 use crate::network::Origin;
 use crate::oauth::scope::Scope;
 use crate::time::Timestamp;
+
+/// Where policies are managed.
+const MANAGING: &str = "/api/v1/policies";
 
 /// May this agent do that?
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +40,15 @@ pub struct Question<'q> {
     pub agent_type: &'q str,
     /// One of [`super::TRUST_LEVELS`].
     pub trust_level: &'q str,
-    /// The accounts that the agent is of: its root's, and its owner's.
+    /// It and all its ancestors are.
+    pub is_active: bool,
+    /// The accounts that the agent is of.
     pub accounts: &'q [AccountId],
     /// What is done.
     pub action: Action,
     /// The path of what it is done to, as it was given.
     pub resource: &'q str,
-    /// The scope that is needed; without one it follows from the path: [`Path::scope`].
+    /// The scope that something of our own API needs; without one it follows from the path: [`Path::scope`].
     pub scope: Option<&'q str>,
     /// From where. What a caller merely says of itself is no address.
     pub ip: Option<&'q Origin>,
@@ -119,8 +127,14 @@ impl Decision {
         })
     }
 
-    fn of(effect: Effect, reason: &'static str) -> Self {
+    /// With fixed words alone.
+    #[must_use]
+    pub fn of(effect: Effect, reason: &'static str) -> Self {
         Self { effect, policy: None, delegation: None, hops: Vec::new(), missing_scope: None, violations: Vec::new(), reason }
+    }
+
+    fn without(needed: &str, reason: &'static str) -> Self {
+        Self { missing_scope: Some(needed.to_owned()), ..Self::of(Effect::Deny, reason) }
     }
 
     fn by_policy(effect: Effect, policy: &Policy, reason: &'static str) -> Self {
@@ -139,17 +153,55 @@ pub fn decide(question: &Question<'_>, policies: &[Policy], rights: &Rights) -> 
     let Some(path) = Path::parse(question.resource) else {
         return Decision::of(Effect::Deny, "The resource is not a plain path.");
     };
-    let about: Vec<&Policy> = policies.iter().filter(|policy| policy.written.enabled && policy.written.is_about(question, &path)).collect();
+    if !question.is_active {
+        return Decision::of(Effect::Deny, "The agent, or one above it, is not active.");
+    }
+    if let Some(needed) = question.scope
+        && !rights.own.covers(needed)
+    {
+        return Decision::without(needed, "The agent's own scopes do not cover this.");
+    }
+    verdict(question, &path, policies).unwrap_or_else(|| by_scope(question, &path, rights))
+}
+
+/// Those of `policies` that have the agent among their subjects and the resource among theirs: no other has to do with a decision.
+pub fn about(question: &Question<'_>, policies: impl IntoIterator<Item = Policy>) -> Vec<Policy> {
+    let Some(path) = Path::parse(question.resource) else { return Vec::new() };
+    policies.into_iter().filter(|policy| is_about(policy, question, &path)).collect()
+}
+
+/// The policies whose rate limits count what is asked for as one time more, if no policy denies it.
+#[must_use]
+pub fn counting<'p>(question: &Question<'_>, policies: &'p [Policy]) -> Vec<(&'p PolicyId, RateLimit)> {
+    let Some(path) = Path::parse(question.resource).filter(|_| question.is_active) else { return Vec::new() };
+    if verdict(question, &path, policies).is_some_and(|decision| !decision.is_allowed()) {
+        return Vec::new();
+    }
+    let counts = |policy: &&Policy| {
+        let written = &policy.written;
+        is_about(policy, question, &path)
+            && written.is_about_action(question.action)
+            && written.conditions.hold_but_for_rate(written.effect, question)
+    };
+    policies.iter().filter(counts).filter_map(|policy| Some((&policy.id, policy.written.rate_limit()?))).collect()
+}
+
+/// What policies say, if they speak at all.
+fn verdict(question: &Question<'_>, path: &Path, policies: &[Policy]) -> Option<Decision> {
+    let about: Vec<&Policy> = policies.iter().filter(|policy| is_about(policy, question, path)).collect();
     if let Some(policy) = first(&about, |policy| counts(policy, Effect::Deny, question)) {
-        return Decision::by_policy(Effect::Deny, policy, "A policy denies this.");
+        return Some(Decision::by_policy(Effect::Deny, policy, "A policy denies this."));
     }
     if let Some(policy) = first(&about, |policy| counts(policy, Effect::Allow, question)) {
-        return Decision::by_policy(Effect::Allow, policy, "A policy allows this.");
+        return Some(Decision::by_policy(Effect::Allow, policy, "A policy allows this."));
     }
-    if let Some(policy) = first(&about, |policy| policy.written.effect == Effect::Allow) {
-        return Decision::by_policy(Effect::Deny, policy, "The resource is governed by policies, and no allow matches.");
-    }
-    by_scope(question, &path, rights)
+    first(&about, |policy| policy.written.effect == Effect::Allow)
+        .map(|policy| Decision::by_policy(Effect::Deny, policy, "The resource is governed by policies, and no allow matches."))
+}
+
+fn is_about(policy: &Policy, question: &Question<'_>, path: &Path) -> bool {
+    let is_own = || policy.created_by.as_ref() == Some(question.agent) && Path::parse(MANAGING).is_some_and(|above| path.is_within(&above));
+    policy.written.enabled && policy.written.is_about(question, path) && !is_own()
 }
 
 fn by_scope(question: &Question<'_>, path: &Path, rights: &Rights) -> Decision {
@@ -171,10 +223,7 @@ fn by_scope(question: &Question<'_>, path: &Path, rights: &Rights) -> Decision {
             violations,
             ..Decision::by_chain(Effect::Deny, chain, "A delegation covers this, but constraints of its chain are not met.")
         },
-        None => Decision {
-            missing_scope: Some(needed),
-            ..Decision::of(Effect::Deny, "Neither the agent's own scopes nor a delegation cover this.")
-        },
+        None => Decision::without(&needed, "Neither the agent's own scopes nor a delegation cover this."),
     }
 }
 

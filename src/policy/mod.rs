@@ -10,7 +10,8 @@ use crate::id::{PolicyId, RegistrationId};
 use crate::time::Timestamp;
 
 pub use self::condition::RateLimit;
-pub use self::decide::{Decision, Question, Rights, decide};
+pub use self::decide::{Decision, Question, Rights, about, counting, decide};
+pub use self::stored::Unreadable;
 pub use self::syntax::syntax;
 pub use self::written::Written;
 
@@ -18,6 +19,7 @@ mod condition;
 pub mod decide;
 #[cfg(test)]
 mod properties;
+mod stored;
 mod subject;
 mod syntax;
 #[cfg(test)]
@@ -60,8 +62,8 @@ pub enum Action {
 pub struct Policy {
     /// Its name for good.
     pub id: PolicyId,
-    /// Whose it is: it is about that agent and all below.
-    pub created_by: RegistrationId,
+    /// Whose it is: it is about that agent and all below; about all of the account if a person has made it.
+    pub created_by: Option<RegistrationId>,
     /// What it says.
     pub written: Written,
     /// When it was made.
@@ -113,7 +115,7 @@ impl Policy {
     pub fn to_value(&self) -> Value {
         let mut fields = self.written.document().clone();
         fields.insert("id".to_owned(), self.id.as_str().into());
-        fields.insert("created_by_agent_id".to_owned(), self.created_by.as_str().into());
+        fields.insert("created_by_agent_id".to_owned(), self.created_by.as_ref().map(RegistrationId::as_str).into());
         fields.insert("created_at".to_owned(), self.created.iso().into());
         fields.insert("updated_at".to_owned(), self.updated.iso().into());
         fields.into()

@@ -71,10 +71,12 @@ fn question() -> impl Strategy<Value = Value> {
         prop::sample::select(vec![json!(null), json!(1), json!(2)]),
         prop::sample::select(vec!["2027-01-15T08:15:00Z", "2027-01-15T08:45:00Z", "2027-01-15T09:00:00Z"]),
         prop::sample::select(vec!["tool", "assistant"]),
+        prop::sample::select(vec![json!(null), json!(null), json!("files.read"), json!("other.write")]),
     )
-        .prop_map(|(action, resource, ip, arguments, count, at, agent_type)| {
+        .prop_map(|(action, resource, ip, arguments, count, at, agent_type, needs)| {
             json!({
                 "action": action, "resource": resource, "ip": ip, "arguments": arguments, "count": count, "at": at, "agent_type": agent_type,
+                "needs": needs,
             })
         })
 }
@@ -85,6 +87,16 @@ proptest! {
         deny["effect"] = json!("deny");
         let with: Vec<_> = policies.iter().cloned().chain([policy(99, deny)]).collect();
         prop_assert!(ask(&question, &policies, &rights).is_allowed() || !ask(&question, &with, &rights).is_allowed());
+    }
+
+    #[test]
+    fn nothing_makes_up_for_a_scope_that_is_required(question in question(), policies in policies(), rights in rights()) {
+        if let Some(needed) = question["needs"].as_str() {
+            let decision = ask(&question, &policies, &rights);
+            prop_assert!(rights.own.covers(needed) || !decision.is_allowed());
+            let other = Rights { delegations: Vec::new(), ..rights };
+            prop_assert_eq!(decision, ask(&question, &policies, &other), "delegations have no part in it");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ const FRIDAY_8: u64 = 1_800_000_000_000;
 pub(super) fn policy(index: u8, written: Value) -> Policy {
     Policy {
         id: PolicyId::from_bytes([index; 16]),
-        created_by: RegistrationId::from_bytes([0; 16]),
+        created_by: Some(RegistrationId::from_bytes([0; 16])),
         written: Written::parse(&written).unwrap(),
         created: Timestamp::from_millis(FRIDAY_8),
         updated: Timestamp::from_millis(FRIDAY_8 + 1000),
@@ -23,7 +23,7 @@ pub(super) fn policy(index: u8, written: Value) -> Policy {
 }
 
 /// Asks as `question` says: `action` and `resource`, and perhaps `agent`, `agent_type`, `trust_level`, `account`, `needs`, `ip`, `at`,
-/// `arguments`, and `count` for every policy.
+/// `arguments`, `active`, and `count` for every policy.
 pub(super) fn ask(question: &Value, policies: &[Policy], rights: &Rights) -> Decision {
     let text = |name: &str| question[name].as_str();
     let ip = text("ip").map(|ip| Origin::parse(ip).unwrap());
@@ -34,6 +34,7 @@ pub(super) fn ask(question: &Value, policies: &[Policy], rights: &Rights) -> Dec
         agent: &text("agent").unwrap_or("reg_0000000000000000000001").parse().unwrap(),
         agent_type: text("agent_type").unwrap_or("tool"),
         trust_level: text("trust_level").unwrap_or("delegated"),
+        is_active: question["active"].as_bool().unwrap_or(true),
         accounts: &[text("account").unwrap_or("acc_0000000000000000000001").parse::<AccountId>().unwrap()],
         action: Action::parse(text("action").unwrap()).unwrap(),
         resource: text("resource").unwrap(),
@@ -117,6 +118,67 @@ fn a_delegation_is_explained_hop_by_hop() {
     );
     let write = ask(&json!({ "action": "write", "resource": "/files" }), &[], &rights);
     assert_eq!((write.is_allowed(), write.missing_scope.as_deref()), (false, Some("files.write")), "the second hop has not handed it on");
+}
+
+#[test]
+fn what_our_own_api_needs_is_given_by_no_policy_and_by_no_delegation() {
+    let allow = policy(1, plain("allow", json!({ "resources": { "wildcard": true }, "actions": ["*"] })));
+    let chain = Chain { source: "agents.write".parse().unwrap(), links: vec![link(1, "agents.write", json!({}))] };
+    let question = json!({ "action": "write", "resource": "/api/v1/agents", "needs": "agents.write" });
+    let rights = |held: &str| Rights { delegations: vec![chain.clone()], ..own(held) };
+    let denied = ask(&question, std::slice::from_ref(&allow), &rights("agents.read"));
+    assert_eq!((denied.effect, denied.policy, denied.missing_scope.as_deref()), (Effect::Deny, None, Some("agents.write")));
+    assert!(ask(&question, &[allow], &rights("agents.write")).is_allowed());
+    let mut asleep = question;
+    asleep["active"] = json!(false);
+    assert!(!ask(&asleep, &[], &rights("agents.write")).is_allowed(), "nobody acts who is not active");
+}
+
+#[test]
+fn an_agent_can_take_back_what_it_has_written() {
+    let author = "reg_0000000000000000000001";
+    let by = |author: &str, effect: &str| {
+        let all = json!({ "resources": { "wildcard": true }, "actions": if effect == "deny" { ["*"] } else { ["execute"] } });
+        Policy { created_by: Some(author.parse().unwrap()), ..policy(1, plain(effect, all)) }
+    };
+    let asked = |policy: &Policy, resource: &str| {
+        let question = json!({ "agent": author, "action": "delete", "resource": resource, "needs": "policies.write" });
+        ask(&question, std::slice::from_ref(policy), &own("policies.write")).is_allowed()
+    };
+    for effect in ["deny", "allow"] {
+        let own = by(author, effect);
+        assert!(asked(&own, "/api/v1/policies/pol_1") && asked(&own, "/api/v1/policies"), "{effect}");
+        assert!(!asked(&own, "/api/v1/policies-x") && !asked(&own, "/api/v1/agents/x"), "{effect}");
+        assert!(!asked(&by("reg_0000000000000000000002", effect), "/api/v1/policies/pol_1"), "another's {effect} binds");
+    }
+}
+
+#[test]
+fn a_rate_counts_what_is_allowed_and_nothing_else() {
+    let limit = json!({ "conditions": { "rate_limit": { "max": 2, "window_seconds": 60 } } });
+    let policies = [policy(1, plain("allow", limit.clone())), policy(2, plain("allow", json!({}))), policy(3, plain("deny", limit))];
+    let agent = "reg_0000000000000000000001".parse().unwrap();
+    let counted = |action: Action, resource: &str, count: u64| {
+        let counts: Vec<_> = policies.iter().map(|policy| (policy.id.clone(), count)).collect();
+        let question = Question {
+            agent: &agent,
+            agent_type: "tool",
+            trust_level: "root",
+            is_active: true,
+            accounts: &[],
+            action,
+            resource,
+            scope: None,
+            ip: None,
+            at: Timestamp::from_millis(FRIDAY_8),
+            arguments: None,
+            counts: &counts,
+        };
+        counting(&question, &policies).into_iter().map(|(id, _)| id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(Action::Read, "/files", 1), [policies[0].id.clone(), policies[2].id.clone()]);
+    assert!(counted(Action::Read, "/files", 2).is_empty(), "denied from then on");
+    assert!(counted(Action::Write, "/files", 0).is_empty() && counted(Action::Read, "/mail", 0).is_empty());
 }
 
 #[test]
@@ -234,7 +296,7 @@ fn a_policy_is_answered_as_it_was_written() {
     assert_eq!(
         policy.to_value(),
         json!({
-            "id": policy.id.as_str(), "created_by_agent_id": policy.created_by.as_str(), "name": "allow", "description": null,
+            "id": policy.id.as_str(), "created_by_agent_id": policy.created_by.as_ref().unwrap().as_str(), "name": "allow", "description": null,
             "effect": "allow", "subjects": { "wildcard": true }, "resources": { "paths": ["/files", "/files/*"] }, "actions": ["read"],
             "conditions": {}, "priority": 0, "enabled": true,
             "created_at": "2027-01-15T08:00:00.000Z", "updated_at": "2027-01-15T08:00:01.000Z",

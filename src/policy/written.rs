@@ -18,6 +18,8 @@ pub const ACTIONS: &[&str] = &["read", "write", "delete", "execute", "delegate",
 /// The values of `effect`.
 pub const EFFECTS: &[&str] = &["allow", "deny"];
 
+/// Bytes of JSON: an account has hundreds of them, and every request reads those that are about it.
+const LONGEST: usize = 8192;
 const LONGEST_NAME: usize = 256;
 const LONGEST_DESCRIPTION: usize = 2000;
 const GREATEST_PRIORITY: u64 = 1_000_000;
@@ -60,6 +62,9 @@ impl Written {
             .to_owned();
         if !member("description").is_null() && words("description", LONGEST_DESCRIPTION).is_none() {
             return Err(Fault::wrong("description", "must be text of at most 2000 characters"));
+        }
+        if written.to_string().len() > LONGEST {
+            return Err(Fault::wrong("", "must be at most 8192 bytes of JSON"));
         }
         let effect = match member("effect").as_str() {
             Some("allow") => Effect::Allow,

@@ -34,6 +34,11 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     {
         return Ok(Outcome::Delegation(Box::new(known.clone()), false));
     }
+    // What was offered from elsewhere, and is over before it was heard of, is nobody's business.
+    let is_over = matches!(told.status, DelegationStatus::Declined | DelegationStatus::Revoked);
+    if known.is_none() && is_over && told.peer.is_some() && call.node(&told.delegator)?.is_none() {
+        return Ok(Outcome::Done(false));
+    }
     let was_pending = known.as_ref().is_some_and(|(known, _)| known.status == DelegationStatus::Pending);
     let is_pending = told.status == DelegationStatus::Pending;
     if is_pending && !was_pending && tally::sum(call, ACCOUNT, &["delegations.pending"])? >= MOST_PENDING {
@@ -90,6 +95,18 @@ pub(super) fn list(call: &Call<'_, impl Sql>, active_only: bool, limit: u32, off
         let rows = call.sql.run(delegations!("WHERE number = ?"), &[Value::number(row.number()?)?])?;
         found.extend(all(rows, read)?);
     }
+    Ok(Outcome::Delegations(found, total))
+}
+
+/// What counts for itself, and is to that agent.
+pub(super) fn incoming(call: &Call<'_, impl Sql>, delegate: &RegistrationId, limit: u32) -> Result<Outcome, Stop> {
+    if call.caller.is_some() {
+        call.reached(&call.reach()?, delegate)?;
+    }
+    let [limit, _] = page(limit, 0);
+    let values = [delegate.as_str().into(), call.now.into(), limit];
+    let found = all(call.sql.run(delegations!("WHERE delegate = ? AND until > ? ORDER BY until DESC, number LIMIT ?"), &values)?, read)?;
+    let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
     Ok(Outcome::Delegations(found, total))
 }
 

@@ -14,7 +14,9 @@ mod call;
 mod credential;
 mod delegation;
 pub mod delivery;
+mod enter;
 pub mod policy;
+mod rate;
 mod repeat;
 mod rows;
 mod run;
@@ -26,6 +28,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use enter::{Allowance, Asking, Rate, Weighed};
 pub use rows::{Agent, AuditFilter, AuditRow, Credential, Delegation, Delivery, Emit, Patch, Peer, Policy, PolicyPatch, Profile, Webhook};
 pub(crate) use run::{carry_out, trouble, wake};
 pub use words::{AgentType, AuditOutcome, DelegationStatus, DeliveryState, Status, TrustLevel, UnknownWord};
@@ -156,6 +159,13 @@ pub enum What {
         /// After so many.
         offset: u32,
     },
+    /// Delegations to one agent that count for themselves, those first that count longest.
+    Incoming {
+        /// To whom.
+        delegate: RegistrationId,
+        /// At most so many, 1 to 100.
+        limit: u32,
+    },
     /// Whom delegations that count connect an agent with, directly and over others of this account.
     Peers(RegistrationId),
     /// Delegations that were made out of one, directly, the oldest first.
@@ -190,6 +200,13 @@ pub enum What {
         limit: u32,
         /// After so many.
         offset: u32,
+    },
+    /// The caller comes in: one request less is left to it, and policies are found for what is asked.
+    Enter {
+        /// How many requests it may make.
+        rate: Option<Rate>,
+        /// What would be done, by the caller or by agents that it reaches.
+        asked: Vec<Asking>,
     },
     /// Nothing but what is audited and told.
     Note,
@@ -295,6 +312,9 @@ pub enum Outcome {
     Policy(Box<Policy>, bool),
     /// Policies, and how many there are on all pages.
     Policies(Vec<Policy>, u64),
+    /// How many requests are left, and what was found for each question: nothing for an agent that the caller does not reach. Without
+    /// questions answered, the request was one too many.
+    Entered(Option<Allowance>, Vec<Option<Weighed>>),
     /// Numbered audit rows with their times, and the cursor if there may be more; a page with a cursor may be short, or empty.
     Audit(Vec<(u64, Timestamp, AuditRow)>, Option<u64>),
     /// One webhook.

@@ -99,14 +99,8 @@ pub(super) fn list(
         Some(agent) => (call.reached(&reach, agent)?.path, None),
         None => (reach.0.clone(), Some(reach)),
     };
-    let mut found = within(call, ["".into(), "".into()])?;
-    for end in (1..).map(|level| level * 8).take_while(|end| *end <= path.len()) {
-        let above = path.get(..end).unwrap_or_default();
-        // What lies below is found with it.
-        if below.as_ref().is_none_or(|reach| reach.0 != above) {
-            found.extend(within(call, [above.into(), above.into()])?);
-        }
-    }
+    // What lies below is found with it.
+    let mut found = above(call, &path, |above| below.as_ref().is_none_or(|reach| reach.0 != above))?;
     if let Some(reach) = below {
         let everything = reach.0.is_empty();
         found.extend(within(call, reach.bounds())?.into_iter().filter(|policy| !everything || policy.created_by.is_some()));
@@ -118,6 +112,28 @@ pub(super) fn list(
     let length = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let found = found.into_iter().skip(length(offset)).take(length(limit.clamp(1, MOST))).collect();
     Ok(Outcome::Policies(found, total))
+}
+
+/// Those that count for whoever has that place in the tree.
+pub(super) fn binding(call: &Call<'_, impl Sql>, path: &str) -> Result<Vec<Policy>, SqlError> {
+    if tally::sum(call, ACCOUNT, &["policies"])? == 0 {
+        return Ok(Vec::new());
+    }
+    let mut found = above(call, path, |_| true)?;
+    found.retain(|policy| policy.enabled);
+    Ok(found)
+}
+
+/// The person's, and those of all from the root down to that place, if they are `meant`.
+fn above(call: &Call<'_, impl Sql>, path: &str, is_meant: impl Fn(&str) -> bool) -> Result<Vec<Policy>, SqlError> {
+    let mut found = within(call, ["".into(), "".into()])?;
+    for end in (1..).map(|level| level * 8).take_while(|end| *end <= path.len()) {
+        let above = path.get(..end).unwrap_or_default();
+        if is_meant(above) {
+            found.extend(within(call, [above.into(), above.into()])?);
+        }
+    }
+    Ok(found)
 }
 
 /// How many agents have made that are within reach.

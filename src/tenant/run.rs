@@ -3,7 +3,9 @@
 use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
-use super::{Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, policy, repeat, stats, webhook};
+use super::{
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, policy, repeat, stats, webhook,
+};
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
 
@@ -73,10 +75,12 @@ const fn changes(what: &What) -> bool {
         | What::Credentials { .. }
         | What::Delegation(_)
         | What::Delegations { .. }
+        | What::Incoming { .. }
         | What::Peers(_)
         | What::Downstream { .. }
         | What::Policy(_)
         | What::Policies { .. }
+        | What::Enter { .. }
         | What::Note
         | What::Stats
         | What::Audit(_)
@@ -141,6 +145,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::PutDelegation(told) => delegation::put(call, *told),
         What::Delegation(id) => delegation::get(call, &id),
         What::Delegations { active_only, limit, offset } => delegation::list(call, active_only, limit, offset),
+        What::Incoming { delegate, limit } => delegation::incoming(call, &delegate, limit),
         What::Peers(agent) => delegation::peers(call, &agent),
         What::Downstream { id, limit, offset } => delegation::downstream(call, &id, limit, offset),
         What::CreatePolicy(policy) => policy::create(call, *policy),
@@ -148,6 +153,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::PutPolicy { id, patch } => policy::put(call, &id, *patch),
         What::DeletePolicy(id) => policy::delete(call, &id),
         What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
+        What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
         What::Remark { key, most, until } => Ok(Outcome::Done(repeat::within(call, &key, most, until)?)),
         What::Stats => stats::stats(call),

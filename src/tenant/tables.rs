@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -84,8 +84,16 @@ const FIRST: &[&str] = &[
     "CREATE INDEX tenant_repeat_until ON tenant_repeat (until)",
 ];
 
+const RATES: &[&str] = &[
+    // How often an agent did something within a window that ends at `until`: a request, with an empty name, or what a policy counts.
+    "CREATE TABLE tenant_rate (
+        agent TEXT, what TEXT, until INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (agent, what)
+    ) STRICT, WITHOUT ROWID",
+    "CREATE INDEX tenant_rate_until ON tenant_rate (until)",
+];
+
 /// Takes away every table that the steps make.
-const REMOVAL: [&str; 11] = [
+const REMOVAL: [&str; 12] = [
     "DROP TABLE IF EXISTS tenant_agent",
     "DROP TABLE IF EXISTS tenant_tally",
     "DROP TABLE IF EXISTS tenant_credential",
@@ -96,6 +104,7 @@ const REMOVAL: [&str; 11] = [
     "DROP TABLE IF EXISTS tenant_webhook",
     "DROP TABLE IF EXISTS tenant_delivery",
     "DROP TABLE IF EXISTS tenant_repeat",
+    "DROP TABLE IF EXISTS tenant_rate",
     "DROP TABLE IF EXISTS tenant_migration",
 ];
 

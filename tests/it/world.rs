@@ -77,6 +77,8 @@ pub struct Platform {
     pub lost: RefCell<Vec<&'static str>>,
     /// Every call of a record or an account waits once.
     pub halting: Cell<bool>,
+    /// Questions of accounts.
+    pub asked: Cell<u32>,
 }
 
 impl Entropy for Platform {
@@ -239,6 +241,7 @@ impl Accounts for Platform {
     async fn account(&self, id: &AccountId, command: account::Command) -> Result<account::Outcome, StoreError> {
         self.halt().await;
         self.reachable(account::KIND)?;
+        self.asked.set(self.asked.get() + 1);
         self.tables(id.as_str(), &command)
     }
 }
@@ -327,6 +330,7 @@ impl World {
             checked: Cell::new(0),
             lost: RefCell::default(),
             halting: Cell::new(false),
+            asked: Cell::new(0),
         };
         Self {
             platform,

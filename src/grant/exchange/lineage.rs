@@ -8,7 +8,7 @@ use crate::jose::claims::Origin;
 
 /// Actors of one token, one behind the other.
 pub const MOST_ACTORS: usize = 4;
-/// Tokens that one token may come from: each of them is looked at when it is used.
+/// Tokens that one token may come from: each of them is looked at when it is used. Delegations have a limit of their own.
 pub const MOST_ORIGINS: usize = 10;
 
 /// `act` and the origins of the token that `subject` is exchanged for.
@@ -24,7 +24,9 @@ pub(super) fn of(subject: &Judged, actor: Option<&Judged>) -> Result<(Option<Val
         origins.push(origin(actor, true));
         act = Some(acting(actor, act));
     }
-    if origins.len() > MOST_ORIGINS || act.as_ref().map_or(0, depth) > MOST_ACTORS {
+    let tokens = origins.iter().filter(|origin| !origin.jti.is_empty()).count();
+    let delegates = origins.iter().filter(|origin| origin.delegation.is_some()).count();
+    if tokens > MOST_ORIGINS || act.as_ref().map_or(0, depth) > MOST_ACTORS + delegates {
         return Err(NotExchanged::TooOften);
     }
     Ok((act, origins))
@@ -52,6 +54,7 @@ fn origin(token: &Judged, foreign: bool) -> Origin {
         iat: token.claims.issued_at.map_or(0, |at| at.timestamp()),
         registration: if let Some(Holder::Registration(id)) = holder { Some(id.clone()) } else { None },
         grant: if let Some(Holder::Grant(id)) = holder { Some(id.clone()) } else { None },
+        delegation: None,
         generation: holder.map(|_| claims.generation),
         credential: holder.and(claims.credential),
     }

@@ -19,7 +19,7 @@ use crate::config::Resource;
 use crate::cx::Cx;
 use crate::dpop::{self, Proof};
 use crate::id::{GrantId, Holder};
-use crate::jose::claims::{AccessToken, Origin};
+use crate::jose::claims::{AccessToken, Bound, Origin};
 use crate::machine::grant::{Command, Grant, GrantRefusal, Outcome};
 use crate::machine::registration;
 use crate::machine::standing::Standing;
@@ -27,7 +27,6 @@ use crate::machine::status_index::Block;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::params::Params;
 use crate::oauth::scope::{GrantedScope, Scope};
-use crate::rights;
 use crate::store::Ports;
 use crate::time::Timestamp;
 use crate::verify::{self, Inactive, Kind};
@@ -51,8 +50,10 @@ pub(super) struct Exchanged {
     pub(super) act: Option<Value>,
     /// The tokens that it came from.
     pub(super) origins: Vec<Origin>,
-    /// `issued_token_type` of the answer.
-    pub(super) issued_type: &'static str,
+    /// What the delegations that it came from are bound to.
+    pub(super) constraints: Vec<Bound>,
+    /// `issued_token_type` of the answer, if it was an exchange.
+    pub(super) issued_type: Option<&'static str>,
 }
 
 /// Why nothing is exchanged. RFC 8693, section 2.2.2: whatever is wrong with a token is `invalid_request`.
@@ -124,16 +125,17 @@ impl Asked {
 /// A token that counts.
 struct Judged {
     holder: Holder,
-    standing: Rc<Standing>,
-    root: Option<Rc<Standing>>,
+    /// The most that it may be used for.
+    entitled: GrantedScope,
     claims: Rc<Claims<AccessToken>>,
 }
 
 impl Judged {
     async fn read<P: Ports>(token: &str, name: &'static str, cx: &Cx<'_, P>) -> Result<Self, NotExchanged> {
         let active = verify::credential(token, cx).await.map_err(|error| NotExchanged::Token(name, error))?;
+        let entitled = active.entitled(cx.config);
         match active.kind {
-            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, standing: active.standing, root: active.root, claims }),
+            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, entitled, claims }),
             Kind::ApiKey(_) => Err(NotExchanged::Key(name)),
         }
     }
@@ -200,7 +202,7 @@ pub(super) async fn authorize<P: Ports>(
         scope,
         place,
         jkt: proof.map(|proof| proof.jkt.clone()),
-        exchanged: Some(Box::new(Exchanged { act, origins, issued_type: asked.issued_type })),
+        exchanged: Some(Box::new(Exchanged { act, origins, constraints: token.constraints.clone(), issued_type: Some(asked.issued_type) })),
     })
 }
 
@@ -223,7 +225,7 @@ async fn ceiling<P: Ports>(subject: &Judged, actor: Option<&Judged>, target: &Re
         ceiling = ceiling.intersect(&actor.token().scope);
     }
     let Holder::Grant(grant) = &subject.holder else {
-        return Ok(ceiling.intersect(&rights::entitled(&subject.standing, subject.root.as_deref(), token.credential, cx.config)));
+        return Ok(ceiling.intersect(&subject.entitled));
     };
     if *grant == GrantId::of(None, &token.client_id) {
         return if target.client_access { Ok(ceiling) } else { Err(Denied::PeopleOnly) };

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::door::{self, DECISION, Entered};
 use super::{Sent, attempt};
 use crate::account;
 use crate::cx::Cx;
@@ -31,6 +32,8 @@ pub(in crate::http) struct Manager {
     pub(in crate::http) root: RegistrationId,
     /// The account of the root, where all below it is listed.
     pub(in crate::http) account: AccountId,
+    /// How many requests are left to it.
+    pub(in crate::http) entered: Entered,
     /// `act` of the token, if somebody acts for the agent.
     on_behalf: Option<String>,
 }
@@ -99,17 +102,27 @@ impl Manager {
     /// The same for somebody who is known: whoever calls a tool asks for the same as a request by REST.
     ///
     /// # Errors
-    /// The scope is missing, or it is no agent itself.
+    /// The scope is missing, it is no agent itself, it has asked too often, or a policy denies it.
     pub(in crate::http) async fn admit<P: Ports>(
         caller: Caller,
         scope: &str,
-        _action: Action,
-        _resource: &str,
+        action: Action,
+        resource: &str,
         cx: &Cx<'_, P>,
     ) -> Result<Self, Refused> {
+        let mut manager = Self::with(caller, scope, cx)?;
+        let here = door::here(&manager, scope, action, resource, cx);
+        manager.entered = door::enter(&manager, here, None, cx).await?.0;
+        Ok(manager)
+    }
+
+    /// An agent with what it needs, who has not entered yet.
+    ///
+    /// # Errors
+    /// The scope is missing, or it is no agent itself.
+    pub(super) fn with<P>(caller: Caller, scope: &str, cx: &Cx<'_, P>) -> Result<Self, Refused> {
         let needed: Scope = scope.parse().map_err(|_| Refused::new(ErrorCode::ServerError, "a scope of ours is malformed"))?;
-        let caller = caller.needs(&needed, cx)?;
-        Self::of(caller)
+        Self::of(caller.needs(&needed, cx).map_err(|refused| refused.header(DECISION, "deny"))?)
     }
 
     fn of(caller: Caller) -> Result<Self, Refused> {
@@ -118,13 +131,23 @@ impl Manager {
                 .status(StatusCode::FORBIDDEN)
                 .hint("Agents are managed by agents: use an agent's own API key or token. People manage theirs at /account."));
         };
+        if caller.active.behalf.is_some() {
+            return Err(Refused::new(ErrorCode::AccessDenied, "a token by delegation")
+                .status(StatusCode::FORBIDDEN)
+                .hint("What was delegated does not manage agents: use your own API key or token."));
+        }
         let root = caller.active.standing.ancestors.first().unwrap_or(&id).clone();
         let account = AccountId::from_digits(root.digits());
         let on_behalf = match &caller.active.kind {
             Kind::AccessToken(claims) => claims.custom.act.as_ref().map(Value::to_string),
             Kind::ApiKey(_) => None,
         };
-        Ok(Self { caller, id, root, account, on_behalf })
+        Ok(Self { caller, id, root, account, entered: Entered::default(), on_behalf })
+    }
+
+    /// `act` of the token, if somebody acts for the agent.
+    pub(in crate::http) fn on_behalf(&self) -> Option<&str> {
+        self.on_behalf.as_deref()
     }
 
     /// Has the account do something, on the agent's behalf.
@@ -162,7 +185,7 @@ impl Manager {
 }
 
 /// Whether a root was entered into its account just now: not if it was there before.
-async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
+pub(super) async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, Refused> {
     let profile = Profile {
         name: root.to_string(),
         agent_type: AgentType::Autonomous,
@@ -199,7 +222,7 @@ pub(in crate::http) const fn retain<P>(cx: &Cx<'_, P>) -> Ttl {
 }
 
 /// `X-Agent-Key`, or the `Authorization` header.
-async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
     let Some(key) = request.headers.get("x-agent-key") else { return guard::caller(request, "/api/v1", cx).await };
     let key = key.to_str().unwrap_or("?");
     let bearer = format!("Bearer {key}");

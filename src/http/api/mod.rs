@@ -1,12 +1,14 @@
 //! `/api/v1`: agents manage themselves and the agents below them, with AgentAuth's paths, parameters, bodies and statuses. What each MCP tool
 //! does is done here too.
 
-mod agents;
+pub(super) mod agents;
 mod attempt;
 pub(super) mod audit;
 pub(super) mod body;
 mod credentials;
-mod delegations;
+pub(super) mod delegations;
+mod door;
+pub(super) mod evaluate;
 pub(super) mod manager;
 mod policies;
 pub(super) mod route;
@@ -30,8 +32,11 @@ use route::Api;
 /// Answers a request whose method the route has.
 pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let Some(scope) = api.needs(sent.method) else { return open(api, sent, cx).await };
+    if api == Api::Evaluate {
+        return Box::pin(evaluate::evaluate(scope, sent, cx)).await;
+    }
     let manager = Manager::enter(sent, scope, route::action(sent.method), cx).await?;
-    managed(api, &manager, sent, cx).await
+    manager.entered.shown(managed(api, &manager, sent, cx).await, cx)
 }
 
 /// What is there for everybody.
@@ -59,7 +64,7 @@ async fn family<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: 
         Api::AgentCredentials(_) | Api::Credentials | Api::Credential(_) | Api::RotateCredential(_) => {
             Box::pin(credentials::serve(api, manager, sent, cx)).await
         }
-        Api::Policies | Api::Evaluate | Api::Policy(_) => Box::pin(policies::serve(api, manager, sent, cx)).await,
+        Api::Policies | Api::Policy(_) => Box::pin(policies::serve(api, manager, sent, cx)).await,
         Api::Delegations | Api::Delegation(_) | Api::Chain(_) | Api::Accept(_) | Api::Decline(_) => {
             Box::pin(delegations::serve(api, manager, sent, cx)).await
         }

@@ -169,6 +169,43 @@ impl<'p> Api<'p> {
     }
 }
 
+/// What an action on a path needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Demand {
+    /// It is no path of ours.
+    Foreign,
+    /// Nothing.
+    Everybody,
+    /// This scope, and policies have a say.
+    Scope(&'static str),
+    /// The scope of our own read calls.
+    Reading,
+    /// There is no such thing to be done.
+    Nobody,
+}
+
+/// What an action on a plain path needs: what the route of that path does.
+pub(in crate::http) fn demand(path: &str, action: Action) -> Demand {
+    let methods: &[&str] = match action {
+        Action::Read => &["GET"],
+        Action::Write => &["POST", "PUT", "PATCH"],
+        Action::Delete => &["DELETE"],
+        Action::Execute | Action::Delegate | Action::Admin => &[],
+    };
+    let Some(api) = Api::of(path) else {
+        let is_me = path == "/api/v1/auth/me";
+        return match action {
+            Action::Read if is_me => Demand::Reading,
+            _ if is_me => Demand::Nobody,
+            _ => Demand::Foreign,
+        };
+    };
+    match methods.iter().find(|method| api.methods().allows(method)) {
+        Some(method) => api.needs(method).map_or(Demand::Everybody, Demand::Scope),
+        None => Demand::Nobody,
+    }
+}
+
 /// What a method does to what the path names.
 pub(in crate::http) fn action(method: &str) -> Action {
     match method {

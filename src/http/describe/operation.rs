@@ -15,6 +15,11 @@ use crate::oauth::error::ErrorCode;
 /// The media type of pages.
 pub(super) const HTML: &str = "text/html";
 
+/// How many requests are left.
+const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+/// The same, and what was decided, where agents manage agents.
+const DECIDED: [&str; 4] = ["X-Authorization-Decision", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
+
 /// A body: its media type, its schema, and the members that the type which reads it knows, if one does.
 type Body = (&'static str, Value, Option<&'static [&'static str]>);
 
@@ -38,6 +43,8 @@ pub(super) struct Operation {
     /// And as a page too.
     pages: bool,
     proof: bool,
+    /// Agents manage agents with it: their requests are counted.
+    managed: bool,
     answers: BTreeMap<u16, Answer>,
 }
 
@@ -65,6 +72,7 @@ impl Operation {
             surface: Surface::OAuth,
             pages: false,
             proof: false,
+            managed: false,
             answers: BTreeMap::new(),
         }
     }
@@ -212,6 +220,9 @@ impl Operation {
             _ => None,
         };
         answer.headers.extend(more);
+        if status == 422 && codes.contains(&ErrorCode::InvalidRequest) {
+            answer.more = Some(json!({ "properties": { "errors": { "type": "array", "items": { "type": "string" } } } }));
+        }
         self
     }
 
@@ -228,9 +239,8 @@ impl Operation {
 
     /// It can be asked only so often, and says how often.
     pub(super) fn limited(self, status: u16) -> Self {
-        let limits = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
         let limited = self.refuses(&[ErrorCode::RateLimited]);
-        limits.iter().fold(limited, |operation, name| operation.header(status, name).header(429, name))
+        LIMITS.iter().fold(limited, |operation, name| operation.header(status, name).header(429, name))
     }
 
     /// It looks at a DPoP proof, and gives a nonce for the next one; what is wrong with a proof is told with `status`.
@@ -250,14 +260,16 @@ impl Operation {
     }
 
     /// Agents manage agents with it; what can be refused to them everywhere.
-    pub(super) fn managed(self) -> Self {
+    pub(super) fn managed(mut self) -> Self {
         let codes =
             [ErrorCode::InvalidRequest, ErrorCode::AccessDenied, ErrorCode::PolicyDenied, ErrorCode::NotFound, ErrorCode::AgentInactive];
+        self.managed = true;
         self.surface(Surface::Problem)
             .guarded()
             .parameter("header", "X-Agent-Key", json!({ "type": "string" }), "An API key, if there is no Authorization header.")
             .refuses(&codes)
-            .refuses_as(403, &[ErrorCode::AccessDenied])
+            .refuses_as(403, &[ErrorCode::AccessDenied, ErrorCode::AgentInactive])
+            .refuses(&[ErrorCode::RateLimited])
     }
 
     /// It can be repeated with the same Idempotency-Key, and is answered the same.
@@ -305,6 +317,9 @@ impl Operation {
         for (status, mut answer) in self.answers {
             if self.proof {
                 answer.headers.insert("DPoP-Nonce");
+            }
+            if self.managed {
+                answer.headers.extend(LIMITS.iter().chain(&DECIDED));
             }
             responses.insert(status.to_string(), answer.render(self.surface, self.pages));
         }

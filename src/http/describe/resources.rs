@@ -45,7 +45,9 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             object([
                 ("registration_id?", text("Of an agent.")),
                 ("registration_type?", word(&["anonymous", "service_auth", "identity_assertion", "child"])),
-                ("sub?", text("Of a client's token: the person, or the client itself.")),
+                ("sub?", text("Of a client's token: the person, or the client itself. Of a token by delegation: who has handed on first.")),
+                ("act?", named("Actor")),
+                ("constraints?", named("DelegationConstraints")),
                 ("client_id?", text("Of a client's token.")),
                 ("status", word(&["unclaimed", "claimed", "active"])),
                 ("claimed?", flag("")),

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::operation::{HTML, Operation};
 use super::schema::{about_it, flag, list, named, number, object, text, uri, with, word};
-use crate::grant::{AUTHORIZATION_CODE, CLAIM, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE};
+use crate::grant::{
+    AGENT_DELEGATION, AUTHORIZATION_CODE, CLAIM, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE,
+};
 use crate::http::refuse::Surface;
 use crate::http::reply::JSON;
 use crate::oauth::error::ErrorCode;
@@ -177,7 +179,19 @@ fn credentials(mut form: Value) -> Value {
 fn grant() -> Value {
     let token_type = || uri("`urn:ietf:params:oauth:token-type:access_token`, or the same with `jwt`.");
     credentials(object([
-        ("grant_type", word(&[JWT_BEARER, CLIENT_CREDENTIALS, AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE, CLAIM])),
+        (
+            "grant_type",
+            word(&[
+                JWT_BEARER,
+                CLIENT_CREDENTIALS,
+                AUTHORIZATION_CODE,
+                REFRESH_TOKEN,
+                DEVICE_CODE,
+                TOKEN_EXCHANGE,
+                AGENT_DELEGATION,
+                CLAIM,
+            ]),
+        ),
         ("scope?", text("At most what one is entitled to; all of it without.")),
         ("resource?", uri("What the token is to be for (RFC 8707); the default resource without.")),
         ("assertion?", text("jwt-bearer: our identity assertion, or an ID-JAG.")),
@@ -192,7 +206,9 @@ fn grant() -> Value {
         ("actor_token?", text("Exchange: who acts.")),
         ("actor_token_type?", token_type()),
         ("requested_token_type?", token_type()),
-        ("audience?", text("Exchange: refused, resource says it.")),
+        ("delegation_id?", text("agent_delegation: a delegation to whoever asks.")),
+        ("delegation_token?", text("agent_delegation: a live access token of the delegator, in place of delegation_id.")),
+        ("audience?", text("The same as resource, for an exchange or agent_delegation.")),
     ]))
 }
 
@@ -262,6 +278,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("exp?", number("")),
                 ("cnf?", object([("jkt", text("The key that it is bound to."))])),
                 ("act?", named("Actor")),
+                ("constraints?", named("DelegationConstraints")),
             ]),
         ),
         (

@@ -28,7 +28,7 @@ use answer::Answer;
 use open::{Opened, Plan, open};
 use seed::Seed;
 
-pub(super) use quickstart::{Quickstart, quickstart};
+pub(super) use quickstart::{bootstrap, quickstart};
 pub(super) use refresh::refreshed;
 pub(super) use seed::{first, usable};
 pub(super) use v01::v01;

@@ -1,74 +1,191 @@
-//! An agent comes in by one call, as AgentAuth has it: a registration of its own with an API key.
+//! An agent comes in by one call, as AgentAuth has it: a registration of its own, which is the root of a tree, with an API key or without.
 
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::answer::list;
 use super::open::{Opened, Plan, open};
 use super::seed::Seed;
 use crate::cx::Cx;
 use crate::email::cleaned;
+use crate::grant;
 use crate::grant::claim::merge;
+use crate::http::api::agents::{fields, shown, token};
+use crate::http::api::manager::{retain, run, unexpected};
+use crate::http::limit::Allowance;
 use crate::http::refuse::Refused;
-use crate::id::RegistrationId;
+use crate::id::{AccountId, CredentialId, RegistrationId};
 use crate::machine::registration::Said;
-use crate::machine::standing::{Kind, Standing};
+use crate::machine::standing::{Credential, Kind, Standing};
 use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::Scope;
+use crate::rights;
 use crate::secret::Secret;
 use crate::store::Ports;
+use crate::tenant::{self, Agent, AuditOutcome, AuditRow, Outcome, Profile, What};
 
-/// What an agent says of itself.
-pub(in crate::http) struct Quickstart<'r> {
-    /// What it is called.
-    pub(in crate::http) name: &'r str,
-    /// Its kind, as far as it says.
-    pub(in crate::http) agent_type: &'r str,
-    /// What it does.
-    pub(in crate::http) description: Option<&'r str>,
+/// What whoever comes in is told.
+pub(in crate::http) struct ComeIn {
+    pub(in crate::http) answer: Value,
+    pub(in crate::http) allowance: Option<Allowance>,
 }
 
-/// Opens a registration for `wish`, and answers with the agent, its key, and the token that a person claims it with.
+/// Opens a registration for what an agent says of itself, and answers with the agent, its key, a token for all that the key may, and the
+/// token that a person claims it with.
 ///
 /// # Errors
-/// Nobody comes in without a person here, or too many have.
-pub(in crate::http) async fn quickstart<P: Ports>(wish: &Quickstart<'_>, headers: &HeaderMap, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+/// Nobody comes in without a person here, too many have, or the fields do not fit.
+pub(in crate::http) async fn quickstart<P: Ports>(
+    fields: &Map<String, Value>,
+    headers: &HeaderMap,
+    cx: &Cx<'_, P>,
+) -> Result<ComeIn, Refused> {
+    let (id, profile, opened) = opened("quickstart", true, fields, headers, cx).await?;
+    let Opened { standing, made, allowance, .. } = opened;
+    let agent = entered(&id, profile, cx).await?;
+    let key = made.key.map(Secret::reveal).unwrap_or_default();
+    let prefix = key.get(..cx.config.api_key_prefix.len() + 9).unwrap_or_default();
+    let stamp = standing.credentials.first().map(Credential::stamp);
+    listed(&id, prefix, &standing, cx).await?;
+    let entitled = rights::entitled(&standing, None, stamp, cx.config);
+    let own = cx.config.resource(&cx.config.own("/api/v1")).map(|resource| &resource.scopes);
+    let entitled = own.map_or_else(Scope::default, |own| entitled.as_scope().intersect(own));
+    let all = entitled.union(&rights::managing(&standing, None, stamp));
+    // The key is worth more than the token: asking for another one says what is wrong with that.
+    let token = token(&key, &all, cx).await.unwrap_or_default();
+    let mut answer = json!({
+        "agent": shown::shown(&agent, standing.expires, cx.now),
+        "api_key_prefix": prefix,
+        "api_key": key,
+        "scopes": list(&cx.config.pre_claim_scopes),
+        "token": token,
+        "message": "Keep the api_key: it is shown this once. With the claim_token a person can take you over, and you can do more then.",
+    });
+    merge(&mut answer, claimable(made.claim.as_deref(), &standing, cx));
+    Ok(ComeIn { answer, allowance })
+}
+
+/// The same without a key. Where AgentAuth gives no credential at all, here is the identity assertion of auth.md, which is exchanged for
+/// tokens: a registration that nobody can use would be of no use.
+///
+/// # Errors
+/// As [`quickstart`].
+pub(in crate::http) async fn bootstrap<P: Ports>(
+    fields: &Map<String, Value>,
+    headers: &HeaderMap,
+    cx: &Cx<'_, P>,
+) -> Result<ComeIn, Refused> {
+    let (id, profile, opened) = opened("bootstrap", false, fields, headers, cx).await?;
+    let Opened { standing, made, allowance, .. } = opened;
+    let agent = entered(&id, profile, cx).await?;
+    // Dated by the registration, so that a repeated answer says the same.
+    let (assertion, expires) = grant::identity_assertion(&id, &standing, made.jti, standing.created, cx).await?;
+    let mut meta = json!({
+        "message": "You are registered. Exchange identity_assertion for a token at the token_endpoint (urn:ietf:params:oauth:grant-type:jwt-bearer).",
+        "is_root": true,
+        "identity_assertion": assertion,
+        "assertion_expires": expires.iso(),
+    });
+    merge(&mut meta, claimable(made.claim.as_deref(), &standing, cx));
+    Ok(ComeIn { answer: json!({ "data": shown::shown(&agent, standing.expires, cx.now), "meta": meta }), allowance })
+}
+
+async fn opened<P: Ports>(
+    path: &str,
+    key: bool,
+    fields: &Map<String, Value>,
+    headers: &HeaderMap,
+    cx: &Cx<'_, P>,
+) -> Result<(RegistrationId, Profile, Opened), Refused> {
     if !cx.config.anonymous || !cx.config.dialects.any() {
         return Err(Refused::new(ErrorCode::AnonymousNotEnabled, "anonymous registration is off"));
     }
-    let name = cleaned(wish.name);
-    if name.is_empty() {
-        return Err(Refused::new(ErrorCode::InvalidRequest, "no visible name").hint("Send a name that can be seen."));
-    }
-    let description = wish.description.map(cleaned).filter(|description| !description.is_empty());
-    let said = Said { email: None, agent: Some(cleaned(&of_itself(&name, wish.agent_type, description.as_deref()))) };
-    let body = json!([wish.name, wish.agent_type, wish.description]).to_string();
-    let seed = Seed::new("quickstart", headers, body.as_bytes(), cx)?;
-    let plan = Plan { kind: Kind::Anonymous, v01: false, key: true, said, hint: None, credential: None, attempt: None };
-    let Opened { standing, made, .. } = open(&seed, &plan, cx).await?;
-    let key = made.key.map(Secret::reveal).unwrap_or_default();
-    let mut answer = json!({
-        "agent": agent(&seed.registration, &standing, &name, wish.agent_type, description.as_deref()),
-        "api_key_prefix": key.get(..cx.config.api_key_prefix.len() + 9).unwrap_or_default(),
-        "api_key": key,
-        "scopes": list(&cx.config.pre_claim_scopes),
-    });
-    if let Some(token) = made.claim {
-        let url = cx.config.own("/agent/identity/claim");
-        merge(&mut answer, json!({ "claim_token": token, "claim_url": url, "claim_token_expires": standing.expires.iso() }));
-    }
-    Ok(answer)
+    let profile = fields::profile(fields)?;
+    let said = Said { email: None, agent: Some(cleaned(&of_itself(&profile))) };
+    let seed = Seed::new(path, headers, Value::Object(fields.clone()).to_string().as_bytes(), cx)?;
+    let plan = Plan { kind: Kind::Anonymous, v01: false, key, said, hint: None, credential: None, attempt: None };
+    let opened = open(&seed, &plan, cx).await?;
+    Ok((seed.registration, profile, opened))
 }
 
-/// The agent object.
-fn agent(id: &RegistrationId, standing: &Standing, name: &str, agent_type: &str, description: Option<&str>) -> Value {
-    json!({
-        "id": id, "parent_agent_id": null, "name": name, "agent_type": agent_type, "description": description,
-        "trust_level": "root", "status": "active", "created_at": standing.created.iso(), "updated_at": standing.created.iso(),
-        "expires_at": standing.expires.iso(),
-    })
+/// Enters the root into its account; as it is there already, if the request is a repeat.
+async fn entered<P: Ports>(id: &RegistrationId, profile: Profile, cx: &Cx<'_, P>) -> Result<Agent, Refused> {
+    let about = json!({ "name": profile.name, "agent_type": profile.agent_type });
+    let audit = audited("agent.created", ("agent", id.as_str()), id, &about, cx);
+    match told(id, What::Root { id: id.clone(), profile }, audit, cx).await? {
+        Outcome::Agent(agent, _) => Ok(*agent),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Lists the key that the root came with. There is one, so it is called as the root is.
+async fn listed<P: Ports>(id: &RegistrationId, prefix: &str, standing: &Standing, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let Some(key) = standing.credentials.first() else { return Ok(()) };
+    let credential = CredentialId::from_digits(id.digits());
+    let audit = audited("credential.created", ("credential", credential.as_str()), id, &json!({ "agent_id": id }), cx);
+    let row = tenant::Credential {
+        id: credential,
+        agent: id.clone(),
+        number: key.id,
+        kind: "api_key".to_owned(),
+        prefix: prefix.to_owned(),
+        scopes: None,
+        expires: Some(key.expires).filter(|expires| expires.iso().is_some()),
+        last_used: None,
+        last_rotated: None,
+        revoked: None,
+        token_lifetime_seconds: None,
+        metadata: "{}".to_owned(),
+        created: cx.now,
+        updated: cx.now,
+    };
+    match told(id, What::AddCredential(Box::new(row)), audit, cx).await? {
+        Outcome::Credential(..) => Ok(()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What the new root's account says: nobody has a credential to ask with yet.
+async fn told<P: Ports>(root: &RegistrationId, what: What, audit: AuditRow, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
+    let command = tenant::Command { caller: None, what, audit: vec![audit], emit: Vec::new(), retain: retain(cx) };
+    match run(&AccountId::from_digits(root.digits()), command, cx).await? {
+        Outcome::Refused(refused) => Err(refused.into()),
+        outcome => Ok(outcome),
+    }
+}
+
+fn audited<P>(event: &str, target: (&str, &str), root: &RegistrationId, metadata: &Value, cx: &Cx<'_, P>) -> AuditRow {
+    AuditRow {
+        event_type: event.to_owned(),
+        actor_type: "agent".to_owned(),
+        actor_id: Some(root.to_string()),
+        on_behalf: None,
+        action: "created".to_owned(),
+        target_type: Some(target.0.to_owned()),
+        target_id: Some(target.1.to_owned()),
+        outcome: AuditOutcome::Success,
+        network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
+        request_id: Some(cx.request_id.to_owned()),
+        metadata: Some(metadata.to_string()),
+        about: Some(root.clone()),
+    }
+}
+
+/// How a person takes the root over.
+fn claimable<P>(token: Option<&str>, standing: &Standing, cx: &Cx<'_, P>) -> Value {
+    match token {
+        Some(token) => json!({
+            "claim_token": token, "claim_url": cx.config.own("/agent/identity/claim"), "claim_token_expires": standing.expires.iso(),
+        }),
+        None => json!({}),
+    }
 }
 
 /// What people read of it where they decide.
-fn of_itself(name: &str, agent_type: &str, description: Option<&str>) -> String {
-    description.map_or_else(|| format!("{name} ({agent_type})"), |description| format!("{name} ({agent_type}): {description}"))
+fn of_itself(profile: &Profile) -> String {
+    let (name, agent_type) = (&profile.name, profile.agent_type.as_str());
+    profile
+        .description
+        .as_ref()
+        .map_or_else(|| format!("{name} ({agent_type})"), |description| format!("{name} ({agent_type}): {description}"))
 }

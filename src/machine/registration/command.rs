@@ -42,7 +42,7 @@ pub enum Command {
     },
     /// A new agent that another one answers for.
     Adopt {
-        /// The root first, the parent last: 1 to 8 different ones.
+        /// The root first, the parent last: 1 to 10 different ones.
         ancestors: Vec<RegistrationId>,
         /// When its root dies; never, if that has been claimed. The same again with a later one makes it live longer.
         expires: Timestamp,
@@ -238,7 +238,7 @@ pub enum Command {
 }
 
 /// What a token is asked for with.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Proof {
     /// An identity assertion of this generation.
     Assertion {

@@ -299,12 +299,9 @@ impl ErrorCode {
                 "The event's signature or claims do not hold.",
                 "Send a security event token as RFC 8417 and auth.md describe it.",
             ),
-            Self::RateLimited => (
-                "rate_limited",
-                429,
-                "Too many registrations.",
-                "Wait for retry_after seconds; keep and reuse the registration that you have.",
-            ),
+            Self::RateLimited => {
+                ("rate_limited", 429, "Too many requests.", "Wait for retry_after seconds; keep and reuse the registration that you have.")
+            }
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 422,

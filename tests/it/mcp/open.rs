@@ -85,7 +85,13 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "authenticate",
             "refresh_token",
             "introspect_token",
-            "revoke_token"
+            "revoke_token",
+            "list_agents",
+            "get_agent",
+            "create_agent",
+            "update_agent",
+            "auth_agent"
+            "check_permission"
         ]
     );
 }

@@ -37,6 +37,8 @@ fn every_operation_takes_what_is_described() {
     within(World::new(&[]), &[keys, tokens, clients, agents, mcp]);
     within(World::new(&[]), &[people]);
     within(World::new(&[]), &[account, relying]);
+    within(World::new(&[]), &[crate::api::agents::everything]);
+    within(World::new(&[]), &[crate::api::policies::everything]);
     within(World::new(&[]), &[crate::api::webhooks::everything]);
     let all: BTreeSet<String> = operations().map(|(.., operation)| operation["operationId"].as_str().unwrap().to_owned()).collect();
     let missing: Vec<&String> = all.difference(&done).collect();

@@ -3,8 +3,11 @@ use std::cell::{Cell, RefCell};
 use postern::account;
 use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::tenant::tables::{self, STEPS};
-use postern::tenant::{AuditFilter, AuditOutcome, Command, Delegation, DelegationStatus, Emit, Outcome, Patch, PolicyPatch, Status, What};
+use postern::tenant::{
+    Asking, AuditFilter, AuditOutcome, Command, Delegation, DelegationStatus, Emit, Outcome, Patch, PolicyPatch, Rate, Status, What,
+};
 use postern::time::Ttl;
+use serde_json::json;
 
 use super::{
     ROOT, add, at, audited, command, crd, create, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg, run, subscribe,
@@ -56,6 +59,7 @@ pub(super) fn everything() -> Vec<What> {
         What::PutPolicy { id: pol(1), patch: Box::new(PolicyPatch { priority: Some(4), ..PolicyPatch::default() }) },
         policies(None),
         policies(Some(4)),
+        enter(4, Some(1)),
         What::DeletePolicy(pol(2)),
         What::Note,
         What::Remark { key: "k".to_owned(), most: 2, until: at(60) },
@@ -86,6 +90,21 @@ pub(super) fn everything() -> Vec<What> {
         }
     }
     all
+}
+
+/// An agent comes in, and does what a policy counts.
+fn enter(agent: u32, most: Option<u32>) -> What {
+    let asking = Asking {
+        agent: reg(agent),
+        accounts: vec![postern::id::AccountId::from_bytes([1; 16])],
+        action: "read".to_owned(),
+        resource: "/a".to_owned(),
+        scope: Some("files.read".to_owned()),
+        ip: Some("192.0.2.1".to_owned()),
+        arguments: json!({ "a": 1 }).as_object().cloned(),
+        counted: true,
+    };
+    What::Enter { rate: most.map(|most| Rate { most, window: Ttl::from_seconds(60) }), asked: vec![asking] }
 }
 
 /// An account that has something of everything.
@@ -167,6 +186,7 @@ fn no_statement_walks_through_a_table_or_sorts() {
         "delivery_waiting",
         "delivery_state",
         "repeat_until",
+        "rate_until",
     ] {
         let used = format!("INDEX tenant_{index} (");
         assert!(plans.iter().any(|plan| plan.contains(&used)), "nothing needs {index}");

@@ -74,16 +74,10 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
 
 async fn quickstart<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     token::unbound(&asked)?;
-    let cx = asked.cx;
-    let wish =
-        register::Quickstart { name: asked.text("name"), agent_type: asked.text("agent_type"), description: asked.find("description") };
-    let mut answer = register::quickstart(&wish, asked.request.headers, cx).await?;
-    // The key is worth more than the token: `authenticate` says what is wrong with that.
-    if let Some(key) = answer.get("api_key").and_then(Value::as_str)
-        && let Ok(token) = token::by_key(key, "", cx).await
-    {
-        merge(&mut answer, token);
-    }
+    let mut answer = register::quickstart(asked.arguments, asked.request.headers, asked.cx).await?.answer;
+    // AgentAuth's tool has the token's members beside those of the agent.
+    let token = answer.as_object_mut().and_then(|fields| fields.remove("token")).unwrap_or_default();
+    merge(&mut answer, token);
     Ok(answer)
 }
 

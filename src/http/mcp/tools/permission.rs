@@ -1,8 +1,54 @@
 //! Whether something would be allowed, and why.
 
-use super::super::tool::Tool;
+use serde_json::Value;
+
+use super::super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Hints, Tool};
+use crate::http::api::evaluate;
 use crate::store::Ports;
 
 pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
-    Vec::new()
+    vec![Tool {
+        name: "check_permission",
+        title: "Would this be allowed?",
+        about: "Says whether you, or an agent below you, may do something, and why: which policy decides, which delegation allows it, which scope is missing. It changes nothing; what it answers is what would be done.",
+        input: r#"{
+            "type": "object",
+            "properties": {
+                "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Who would do it: yourself or an agent below you." },
+                "action": { "type": "string", "enum": ["read", "write", "delete", "execute", "delegate", "admin"], "description": "What would be done." },
+                "resource": { "type": "string", "minLength": 1, "maxLength": 2048, "description": "The path of what it would be done to: /files/a." },
+                "context": {
+                    "type": "object",
+                    "properties": {
+                        "ip": { "type": "string", "minLength": 2, "maxLength": 45, "description": "From where; used only for another agent than you." },
+                        "arguments": { "type": "object", "description": "With which arguments." }
+                    },
+                    "additionalProperties": false
+                },
+                "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+            },
+            "required": ["agent_id", "action", "resource"],
+            "additionalProperties": false
+        }"#,
+        output: r#"{
+            "properties": {
+                "allowed": { "type": "boolean" },
+                "effect": { "type": "string", "enum": ["allow", "deny"] },
+                "delegation_chain": { "type": "array", "items": { "type": "string" } },
+                "violations": { "type": "array", "items": { "type": "object" } },
+                "reason": { "type": "string" }
+            },
+            "required": ["allowed", "effect", "reason"]
+        }"#,
+        hints: Hints::READS,
+        access: Access::Scope(|_| evaluate::NEEDS.parse().unwrap_or_default()),
+        run: |asked| Box::pin(check(asked)),
+    }]
+}
+
+async fn check<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
+    let caller = asked.caller.ok_or_else(|| Failure::arguments("a token is needed"))?;
+    let mut fields = asked.arguments.clone();
+    fields.remove(ACCESS_TOKEN);
+    Ok(evaluate::by(caller, fields, asked.cx).await?)
 }

@@ -1,0 +1,219 @@
+//! Would that be allowed? What is answered is what would be done: the evaluator of the door, asked for an agent itself, for one below it, or
+//! by a resource server that has an agent before it.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::door;
+use super::manager::{self, Manager, run, unexpected};
+use super::route::{Demand, demand};
+use super::{Sent, body};
+use crate::constraint::chain::Chain;
+use crate::constraint::path::Path;
+use crate::cx::Cx;
+use crate::http::guard::Caller;
+use crate::http::refuse::Refused;
+use crate::http::{introspect, json, operator, reply};
+use crate::id::{AccountId, RegistrationId};
+use crate::machine::standing::Standing;
+use crate::network::Origin;
+use crate::oauth::scope::Scope;
+use crate::policy::{Action, Decision, Effect, Rights};
+use crate::rights;
+use crate::store::Ports;
+use crate::tenant::{self, Asking, Outcome, Weighed, What};
+use crate::time::Ttl;
+use crate::verify::{self, Inactive};
+
+/// What is asked.
+pub(in crate::http) const QUESTION: &str = r#"{
+    "type": "object",
+    "properties": {
+        "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Who would do it: yourself or an agent below you." },
+        "action": { "type": "string", "enum": ["read", "write", "delete", "execute", "delegate", "admin"], "description": "What would be done." },
+        "resource": { "type": "string", "minLength": 1, "maxLength": 2048, "description": "The path of what it would be done to." },
+        "context": {
+            "type": "object",
+            "properties": {
+                "ip": { "type": "string", "minLength": 2, "maxLength": 45, "description": "From where; used only for another agent than the one that asks." },
+                "arguments": { "type": "object", "description": "With which arguments." }
+            },
+            "additionalProperties": false
+        }
+    },
+    "required": ["agent_id", "action", "resource"],
+    "additionalProperties": false
+}"#;
+
+/// What is asked, once it is read.
+struct Wish {
+    agent: RegistrationId,
+    action: Action,
+    resource: String,
+    ip: Option<String>,
+    arguments: Option<Map<String, Value>>,
+    demand: Demand,
+}
+
+/// `POST /api/v1/policies/evaluate`.
+pub(super) async fn evaluate<P: Ports>(scope: &str, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let read = || json::object::<Map<String, Value>>(sent.headers, sent.body);
+    if introspect::is_resource_server(sent.headers, cx) || operator::operator(sent.headers, cx).is_ok() {
+        return Ok(reply::json(StatusCode::OK, &of_any(read()?, cx).await?));
+    }
+    let mut manager = Manager::with(manager::caller(&sent.request, cx).await?, scope, cx)?;
+    let answer = of_reached(&mut manager, read()?, cx).await.map(|answer| reply::json(StatusCode::OK, &answer));
+    manager.entered.shown(answer, cx)
+}
+
+/// The same for whoever calls a tool.
+///
+/// # Errors
+/// As there.
+pub(in crate::http) async fn by<P: Ports>(caller: Caller, fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let mut manager = Manager::with(caller, NEEDS, cx)?;
+    of_reached(&mut manager, fields, cx).await
+}
+
+/// The scope that asking needs.
+pub(in crate::http) const NEEDS: &str = "policies.read";
+const HERE: &str = "/api/v1/policies/evaluate";
+
+/// An agent asks, about itself or one below it: one question of its account, in which it comes in too.
+async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let wish = wish(fields)?;
+    let is_own = wish.agent == manager.id;
+    let mut asking = wish.asking(&manager.account, false);
+    if is_own {
+        // What somebody says of itself is no address.
+        asking.ip = cx.origin.as_ref().map(Origin::address);
+    }
+    let here = door::here(manager, NEEDS, Action::Write, HERE, cx);
+    let (entered, weighed) = door::enter(manager, here, Some(asking.clone()), cx).await?;
+    manager.entered = entered;
+    let mut weighed = weighed.ok_or(tenant::Refused::Missing)?;
+    let own = if is_own {
+        manager.caller.rights()
+    } else {
+        let standing = standing(&wish.agent, cx).await?;
+        held(&standing, &mut weighed, cx).await?
+    };
+    wish.answer(&asking, weighed, own, &manager.account, cx).await
+}
+
+/// A resource server, or the operator, asks about any agent. It has the agent before it, so what it asks is being done.
+async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let wish = wish(fields)?;
+    let standing = standing(&wish.agent, cx).await?;
+    let root = standing.ancestors.first().unwrap_or(&wish.agent);
+    let account = AccountId::from_digits(root.digits());
+    let asking = wish.asking(&account, matches!(wish.demand, Demand::Foreign));
+    let what = What::Enter { rate: None, asked: vec![asking.clone()] };
+    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+    let weighed = match run(&account, command, cx).await? {
+        Outcome::Nothing if *root == wish.agent => Some(door::new_root()),
+        Outcome::Entered(_, weighed) => weighed.into_iter().next().flatten(),
+        Outcome::Nothing => None,
+        _ => return Err(unexpected()),
+    };
+    let mut weighed = weighed.ok_or(tenant::Refused::Missing)?;
+    let own = held(&standing, &mut weighed, cx).await?;
+    wish.answer(&asking, weighed, own, &account, cx).await
+}
+
+/// What may be asked, and nothing else.
+fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
+    // Clients of AgentAuth send it whether they have one or not.
+    if fields.get("context").is_some_and(Value::is_null) {
+        fields.remove("context");
+    }
+    body::fit(&fields, QUESTION)?;
+    let context = fields.get("context").and_then(Value::as_object);
+    let ip = context.and_then(|context| body::text(context, "ip")).map(str::to_owned);
+    if ip.as_deref().is_some_and(|ip| Origin::parse(ip).is_none()) {
+        return Err(body::unfit("context.ip must be an IPv4 or IPv6 address"));
+    }
+    let arguments = context.and_then(|context| context.get("arguments")).and_then(Value::as_object).cloned();
+    let text = |name: &str| body::text(&fields, name).unwrap_or_default();
+    // What is no agent's name is nobody's.
+    let agent = text("agent_id").parse().map_err(|_| tenant::Refused::Missing)?;
+    let action = Action::parse(text("action")).ok_or_else(|| body::unfit("action is unknown"))?;
+    let resource = text("resource").to_owned();
+    let demand = Path::parse(&resource).map_or(Demand::Foreign, |path| demand(&path.to_string(), action));
+    Ok(Wish { agent, action, resource, ip, arguments, demand })
+}
+
+impl Wish {
+    fn asking(&self, account: &AccountId, counted: bool) -> Asking {
+        let (scope, arguments) = match self.demand {
+            Demand::Scope(scope) => (Some(scope.to_owned()), None),
+            Demand::Foreign => (None, self.arguments.clone()),
+            Demand::Reading | Demand::Everybody | Demand::Nobody => (None, None),
+        };
+        Asking {
+            agent: self.agent.clone(),
+            accounts: vec![account.clone()],
+            action: self.action.as_str().to_owned(),
+            resource: self.resource.clone(),
+            scope,
+            ip: self.ip.clone(),
+            arguments,
+            counted,
+        }
+    }
+
+    async fn answer<P: Ports>(
+        &self,
+        asking: &Asking,
+        mut weighed: Weighed,
+        own: Scope,
+        account: &AccountId,
+        cx: &Cx<'_, P>,
+    ) -> Result<Value, Refused> {
+        let decision = match self.demand {
+            Demand::Everybody => Decision::of(Effect::Allow, "Everybody may do this."),
+            Demand::Nobody => Decision::of(Effect::Deny, "Nothing of the kind can be done here."),
+            Demand::Scope(_) => door::decide(asking, &weighed, &Rights { own, delegations: Vec::new() }, cx)?,
+            Demand::Reading => {
+                let needed = &cx.config.read_scope;
+                let scope = needed.iter().find(|scope| !own.covers(scope)).or(needed.iter().next()).map(str::to_owned);
+                weighed.policies.clear();
+                door::decide(&Asking { scope, ..asking.clone() }, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
+            }
+            Demand::Foreign => {
+                let delegations = chains(&self.agent, account, cx).await?;
+                door::decide(asking, &weighed, &Rights { own, delegations }, cx)?
+            }
+        };
+        Ok(decision.to_value())
+    }
+}
+
+/// How an agent stands, whether it counts or not.
+async fn standing<P: Ports>(agent: &RegistrationId, cx: &Cx<'_, P>) -> Result<std::rc::Rc<Standing>, Refused> {
+    match verify::known(agent, cx).await {
+        Err(Inactive::Gone(_)) => Err(tenant::Refused::Missing.into()),
+        found => Ok(found?),
+    }
+}
+
+/// What an agent may do by itself, with whatever credential, if it and all above it count.
+async fn held<P: Ports>(standing: &Standing, weighed: &mut Weighed, cx: &Cx<'_, P>) -> Result<Scope, Refused> {
+    let root = match verify::root(standing, cx).await {
+        Ok(root) => root,
+        Err(Inactive::Gone(_) | Inactive::Revoked(_)) => {
+            weighed.is_active = false;
+            return Ok(Scope::default());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    weighed.is_active &= standing.is_live(cx.now);
+    let entitled = rights::entitled(standing, root.as_deref(), None, cx.config);
+    Ok(entitled.as_scope().union(&rights::managing(standing, root.as_deref(), None)))
+}
+
+/// The chains of delegations that end with the agent and count now.
+async fn chains<P: Ports>(_agent: &RegistrationId, _account: &AccountId, _cx: &Cx<'_, P>) -> Result<Vec<Chain>, Refused> {
+    std::future::ready(Ok(Vec::new())).await
+}

@@ -1,0 +1,133 @@
+//! Delegations: made, accepted, used, taken back.
+
+mod account;
+mod chain;
+mod history;
+mod make;
+mod token;
+mod tools;
+
+use postern::id::RegistrationId;
+use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
+use postern::secret::{ApiKey, Secret};
+use postern::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::world::{Answer, World, block};
+
+pub fn world() -> World {
+    World::new(&[
+        ("SCOPES_SUPPORTED", "api.read api.write files.read files.write"),
+        ("PRE_CLAIM_SCOPES", "api.read api.write files.read"),
+        ("POST_CLAIM_SCOPES", "api.read api.write files.read files.write"),
+        ("REGISTRATIONS_PER_NETWORK_PER_HOUR", "1000"),
+    ])
+}
+
+/// An agent with an API key.
+#[derive(Clone)]
+pub struct Agent {
+    pub key: String,
+    pub id: String,
+}
+
+impl Agent {
+    /// A root: an account of its own.
+    pub fn root(world: &World) -> Self {
+        let answer = world.json("/agent/auth", &json!({ "type": "anonymous", "requested_credential_type": "api_key" }));
+        Self { key: answer.text("credential"), id: answer.text("registration_id") }
+    }
+
+    /// A child of these, the root first.
+    pub fn below(world: &World, ancestors: &[&Self], name: u8) -> Self {
+        let id = RegistrationId::from_bytes([name; 16]);
+        let ancestors = ancestors.iter().map(|agent| agent.id.parse().unwrap()).collect();
+        run(world, &id, Command::Adopt { ancestors, expires: Timestamp::NEVER, said: Said::default() });
+        Self::known(world, &id, name)
+    }
+
+    /// With a new key.
+    pub fn known(world: &World, id: &RegistrationId, name: u8) -> Self {
+        Self::keyed(world, id, name, None)
+    }
+
+    /// With a new key that is good for so much.
+    pub fn keyed(world: &World, id: &RegistrationId, name: u8, scope: Option<&str>) -> Self {
+        let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), [name; 32], &world.config.masters.current);
+        let scope = scope.map(|scope| scope.parse().unwrap());
+        let key = NewKey { digest: secret.digest(), scope, lifetime: None, expires: None, limited: false };
+        assert!(matches!(run(world, id, Command::AddManagedKey(key)), Outcome::Credential(..)));
+        Self { key: secret.reveal(), id: id.to_string() }
+    }
+
+    pub fn registration(&self) -> RegistrationId {
+        self.id.parse().unwrap()
+    }
+
+    pub fn pause(&self, world: &World, paused: bool) {
+        run(world, &self.registration(), Command::Pause(paused));
+    }
+
+    pub fn ask(&self, world: &World, method: &str, path: &str, body: &Value) -> Answer {
+        ask(world, &self.key, method, path, body)
+    }
+
+    /// Hands on.
+    pub fn delegate(&self, world: &World, to: &Self, scopes: &[&str], more: Value) -> Answer {
+        let mut body = json!({ "delegate_agent_id": to.id, "scopes": scopes });
+        body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        self.ask(world, "POST", "/api/v1/delegations", &body)
+    }
+
+    /// Hands on, and it is made.
+    pub fn delegated(&self, world: &World, to: &Self, scopes: &[&str], more: Value) -> String {
+        let answer = self.delegate(world, to, scopes, more);
+        assert_eq!(answer.status(), 201, "{}", answer.json());
+        answer.text("id")
+    }
+
+    /// The same across accounts.
+    pub fn accepted(&self, world: &World, to: &Self, scopes: &[&str], more: Value) -> String {
+        let id = self.delegated(world, to, scopes, more);
+        let answer = to.ask(world, "POST", &format!("/api/v1/delegations/{id}/accept"), &json!({}));
+        assert_eq!((answer.status(), answer.text("status").as_str()), (200, "active"), "{}", answer.json());
+        id
+    }
+
+    pub fn revoke(&self, world: &World, id: &str) -> Answer {
+        self.ask(world, "DELETE", &format!("/api/v1/delegations/{id}"), &Value::Null)
+    }
+
+    /// A token for what was delegated.
+    pub fn grant(&self, world: &World, more: &[(&str, &str)]) -> Answer {
+        world.form("/oauth2/token", &[&[("grant_type", "agent_delegation"), ("client_secret", self.key.as_str())], more].concat())
+    }
+
+    pub fn by(&self, world: &World, id: &str) -> String {
+        let answer = self.grant(world, &[("delegation_id", id)]);
+        assert_eq!(answer.status(), 200, "{}", answer.json());
+        answer.text("access_token")
+    }
+
+    /// A token of its own.
+    pub fn own(&self, world: &World, more: &[(&str, &str)]) -> Answer {
+        world.form("/oauth2/token", &[&[("grant_type", "client_credentials"), ("client_secret", self.key.as_str())], more].concat())
+    }
+}
+
+pub fn run(world: &World, id: &RegistrationId, command: Command) -> Outcome {
+    block(postern::store::Cells::run::<Registration>(&world.platform, id, command)).unwrap()
+}
+
+pub fn ask(world: &World, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    world.send("192.0.2.1", method, path, &[("x-agent-key", key), ("content-type", "application/json")], &text)
+}
+
+pub fn is(answer: &Answer, status: u16, error: &str) {
+    assert_eq!((answer.status(), answer.text("error").as_str()), (status, error), "{}", answer.json());
+}
+
+pub fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+}
