@@ -91,11 +91,10 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "create_agent",
             "update_agent",
             "auth_agent",
-            "check_permission",
             "create_credential",
             "rotate_credential",
             "revoke_credential",
-            "list_credentials"
+            "list_credentials",
             "create_delegation",
             "list_delegations",
             "accept_delegation",
