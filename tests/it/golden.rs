@@ -106,6 +106,7 @@ fn records() {
         .text("access_token");
     world.form("/oauth2/revoke", &[("token", &token)]);
     everything(&world);
+    crate::personal_tree::everything(&world);
     let shown = |world: &World| -> Value {
         let cells = world.platform.cells.borrow();
         // A list's bits are long; its form is what counts.
@@ -169,6 +170,7 @@ fn commands_of_this_version() {
     let world = crate::upstream::world();
     everything(&world);
     crate::upstream::everything(&world);
+    crate::personal_tree::everything(&world);
     let mut all: serde_json::Map<String, Value> = serde_json::Map::new();
     for (name, forms) in world.platform.samples.borrow().iter() {
         let (kind, what) = name.rsplit_once('/').unwrap();
