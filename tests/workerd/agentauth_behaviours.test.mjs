@@ -145,7 +145,7 @@ describe("an agent that cannot be seen", () => {
     const theirs = await child(stranger);
     const policy = await stranger.key.createPolicy({ name: "Theirs", effect: "deny", subjects: { wildcard: true }, resources: { paths: ["/theirs"] }, actions: ["delete"] });
     const delegation = await stranger.key.createDelegation({ delegate_agent_id: theirs.id, scopes: ["api.read"] });
-    const webhook = await stranger.key.createWebhook({ url: "https://agent.example/theirs", events: ["agent.suspended"] });
+    const webhook = await stranger.key.createWebhook({ url: "https://agent.example.com/theirs", events: ["agent.suspended"] });
     const tries = [
       ["GET", `/credentials/${theirs.credential.id}`], ["POST", `/credentials/${theirs.credential.id}/rotate`], ["DELETE", `/credentials/${theirs.credential.id}`],
       ["GET", `/policies/${policy.id}`], ["PUT", `/policies/${policy.id}`, { enabled: false }], ["DELETE", `/policies/${policy.id}`],

@@ -310,7 +310,7 @@ describe("the audit", () => {
 });
 
 test("the webhooks are made, listed and deleted by whoever is claimed, and the secret is shown once", async () => {
-  const wanted = { url: "https://agent.example/hook", events: ["credential.rotated", "agent.suspended"] };
+  const wanted = { url: "https://agent.example.com/hook", events: ["credential.rotated", "agent.suspended"] };
   await refused(mine.key.ask("POST", "/webhooks", { body: wanted }), 403, "insufficient_scope");
   const owned = await claimedRoot(postern, "hooks@example.com");
   const webhook = await owned.key.createWebhook(wanted);
