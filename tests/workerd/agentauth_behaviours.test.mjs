@@ -114,6 +114,7 @@ describe("refresh", () => {
     await sleep(61_000);
     await refusedGrant(refresh(first.refresh_token), 400, "invalid_grant");
     await refusedGrant(refresh(third.refresh_token), 400, "invalid_grant");
+    await sleep(FELT);
     assert.ok(!(await works(third.access_token)));
   });
 });
