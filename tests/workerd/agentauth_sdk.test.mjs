@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { call, sleep } from "./support/agent.mjs";
-import { AgentAuth, UNHURRIED, child, refused, refusedGrant, root, shapes } from "./support/agentauth.mjs";
+import { AgentAuth, UNHURRIED, child, claimedRoot, refused, refusedGrant, root, shapes } from "./support/agentauth.mjs";
 import { RESOURCE_SERVER_KEY, deploy } from "./support/postern.mjs";
 
 let postern, anybody, mine;
@@ -309,15 +309,18 @@ describe("the audit", () => {
   });
 });
 
-test("the webhooks are made, listed and deleted, and the secret is shown once", async () => {
-  const webhook = await mine.key.createWebhook({ url: "https://agent.example/hook", events: ["credential.rotated", "agent.suspended"] });
+test("the webhooks are made, listed and deleted by whoever is claimed, and the secret is shown once", async () => {
+  const wanted = { url: "https://agent.example.com/hook", events: ["credential.rotated", "agent.suspended"] };
+  await refused(mine.key.ask("POST", "/webhooks", { body: wanted }), 403, "insufficient_scope");
+  const owned = await claimedRoot(postern, "hooks@example.com");
+  const webhook = await owned.key.createWebhook(wanted);
   assert.match(webhook.secret, /^whsec_/);
-  const { data } = await mine.key.listWebhooks();
+  const { data } = await owned.key.listWebhooks();
   assert.deepEqual(data.map(({ id }) => id), [webhook.id]);
   assert.ok(!JSON.stringify(data).includes(webhook.secret.slice(6)));
-  assert.deepEqual(await mine.key.webhookLogs(webhook.id), []);
-  assert.ok([200, 204].includes((await mine.key.deleteWebhook(webhook.id)).status));
-  await refused(mine.key.ask("GET", `/webhooks/${webhook.id}/logs`), 404, "not_found");
+  assert.deepEqual(await owned.key.webhookLogs(webhook.id), []);
+  assert.ok([200, 204].includes((await owned.key.deleteWebhook(webhook.id)).status));
+  await refused(owned.key.ask("GET", `/webhooks/${webhook.id}/logs`), 404, "not_found");
 });
 
 test("stats are those of the tree", async () => {

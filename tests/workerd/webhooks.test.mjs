@@ -4,7 +4,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import { until } from "./support/agent.mjs";
-import { UNHURRIED, child, refused, root } from "./support/agentauth.mjs";
+import { UNHURRIED, child, claimedRoot, refused } from "./support/agentauth.mjs";
 import { deploy } from "./support/postern.mjs";
 
 /** The first attempt is made at once, the second five to six seconds later. */
@@ -12,6 +12,8 @@ const PROMPT = 4000;
 const RETRIED = 12_000;
 
 let postern, mine, receiver, url;
+let people = 0;
+const somebody = (name) => claimedRoot(postern, `person-${(people += 1)}@example.com`, { name });
 const taken = [];
 let respond = () => 204;
 before(async () => {
@@ -32,7 +34,7 @@ after(async () => {
 });
 beforeEach(async () => {
   respond = () => 204;
-  mine = await root(postern, { name: "Hooked" });
+  mine = await somebody("Hooked");
 });
 
 /** Whether one of the signatures is by this secret (Standard Webhooks, "Verifying signatures"). */
@@ -103,7 +105,7 @@ test("after a rotation both secrets sign, so that nothing is lost on the way", a
 });
 
 test("nobody is told what others do, nor what they did not ask for", async () => {
-  const other = await root(postern, { name: "Somebody else" });
+  const other = await somebody("Somebody else");
   await other.key.createWebhook({ url: `${url}/others`, events: ["*"] });
   await mine.key.createWebhook({ url: `${url}/narrow`, events: ["agent.suspended"] });
   await mine.key.createWebhook({ url: `${url}/mine`, events: ["agent.created"] });

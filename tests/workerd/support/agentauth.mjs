@@ -1,5 +1,8 @@
 // A client of AgentAuth's REST API, as its documentation has it: paths, parameters, wrapping. It knows nothing else of the server.
 import assert from "node:assert/strict";
+import { exchange } from "./agent.mjs";
+import { page, poll, start } from "./claim.mjs";
+import { Browser } from "./person.mjs";
 import { address } from "./postern.mjs";
 
 /** Without limits that are about strangers and hurry. */
@@ -275,6 +278,28 @@ export async function root(base, fields = {}) {
   const anybody = new AgentAuth(base);
   const come = await anybody.quickstart({ name: "Root", ...fields });
   return { ...come, id: come.agent.id, key: anybody.as({ apiKey: come.api_key }), bearer: anybody.as({ token: come.token.access_token }) };
+}
+
+const EVERYTHING = ["agents", "credentials", "delegations", "policies", "webhooks"].flatMap((what) => [`${what}.read`, `${what}.write`]).concat("audit.read", "api.read", "api.write").join(" ");
+
+/**
+ * A root that a person has taken over, with a client that has a key of afterwards: one of before keeps the rights of before, and those do
+ * not have webhooks in them.
+ */
+export async function claimedRoot(postern, email, fields = {}) {
+  const come = await root(postern, fields);
+  const { body: started } = await start(postern, { type: "login_hint", claim_token: come.claim_token, login_hint: email });
+  const { user_code, verification_uri } = started.claim_attempt;
+  const browser = await new Browser(postern).signIn(email);
+  await browser.open(page(verification_uri));
+  await browser.submit("/agent/identity/claim/complete", { user_code });
+  assert.match(browser.html, /Approved/, browser.html);
+  const { body: given } = await poll(postern, come.claim_token);
+  const { access_token } = await exchange(postern, given.identity_assertion, { scope: EVERYTHING, resource: `${postern.issuer}/api/v1` });
+  const { raw_key } = await come.key.as({ token: access_token }).createCredential({ agent_id: come.id });
+  const token = await come.key.as({}).authenticate(raw_key);
+  const [key, bearer] = [come.key.as({ apiKey: raw_key }), come.key.as({ token: token.access_token })];
+  return { ...come, api_key: raw_key, token, key, bearer, before: come.key };
 }
 
 /** A child of that root with a key of its own. */

@@ -31,11 +31,13 @@ export async function manage(ask, issuer) {
   assert.deepEqual([agent.name, agent.trust_level, me.token_type], ["Orchestrator", "root", "Bearer"]);
   for (const name of ["access_token", "expires_in", "expires_at", "refresh_before"]) assert.ok(name in me, name);
 
-  const { access_token } = await well("authenticate", { api_key });
+  const { access_token, refresh_token } = await well("authenticate", { api_key });
+  const second = await well("refresh_token", { refresh_token_value: refresh_token });
+  assert.ok(second.access_token !== access_token && second.refresh_token !== refresh_token && "refresh_before" in second);
   assert.equal((await well("authenticate", { api_key, scopes: ["agents.read"] })).scope, "agents.read");
   await ill("authenticate", { api_key, scopes: ["no.such"] }, ["invalid_scope"]);
   await ill("authenticate", { api_key: "postern_wrong" }, ["invalid_client"]);
-  await ill("refresh_token", { refresh_token_value: "wrong" }, ["invalid_grant", "invalid_refresh_token"]);
+  await ill("refresh_token", { refresh_token_value: "wrong" }, ["invalid_grant", "invalid_client"]);
   assert.equal((await well("whoami", { access_token })).registration_id, agent.id);
   assert.equal((await well("introspect_token", { token: access_token })).active, true);
   assert.equal((await well("introspect_token", { token: "garbage" })).active, false);
@@ -75,7 +77,7 @@ export async function manage(ask, issuer) {
   assert.equal(ended.meta.credential_id, next.id);
   await ill("authenticate", { api_key: next.raw_key }, ["invalid_client"]);
   await well("revoke_token", { token: access_token });
-  const secrets = [api_key, key.raw_key, next.raw_key, access_token];
+  const secrets = [api_key, key.raw_key, next.raw_key, access_token, refresh_token, second.access_token];
   return { agent, child, secrets };
 }
 
