@@ -248,6 +248,7 @@ impl<'p> Route<'p> {
     /// Whether a DPoP proof is looked at, and a nonce for the next one given.
     pub(super) const fn takes_proof(self) -> bool {
         matches!(self, Self::Token | Self::Push | Self::Userinfo | Self::Introspect | Self::Me | Self::Api(_) | Self::Mcp)
+            && !matches!(self, Self::Api(Api::Revoke | Api::Jwks | Api::Scopes | Api::ResolveScopes))
     }
 
     /// How errors look. The one path that browsers and agents share is told apart by what they send.

@@ -212,6 +212,9 @@ impl Operation {
             _ => None,
         };
         answer.headers.extend(more);
+        if status == 422 && codes.contains(&ErrorCode::InvalidRequest) {
+            answer.more = Some(json!({ "properties": { "errors": { "type": "array", "items": { "type": "string" } } } }));
+        }
         self
     }
 

@@ -73,7 +73,10 @@ fn the_raw_key_is_shown_once_and_is_nowhere_in_lists_logs_audit_and_stores() {
     send(&world, "DELETE", &format!("/api/v1/credentials/{}", rotated["new_credential"]["id"].as_str().unwrap()), &tree.key, &Value::Null);
     let everything = [
         get(&tree, "/api/v1/credentials?include_revoked=true").to_string(),
-        format!("{:?}", tree.tenant(postern::tenant::What::Audit(Box::new(postern::tenant::AuditFilter { limit: 500, ..Default::default() })))),
+        format!(
+            "{:?}",
+            tree.tenant(postern::tenant::What::Audit(Box::new(postern::tenant::AuditFilter { limit: 500, ..Default::default() })))
+        ),
         format!("{:?}", world.platform.warnings.borrow()),
         format!("{:?}", world.platform.cells.borrow()),
     ];
@@ -89,7 +92,8 @@ fn the_raw_key_is_shown_once_and_is_nowhere_in_lists_logs_audit_and_stores() {
 fn a_rotated_key_is_dead_at_once_with_its_tokens_and_refresh_tokens_and_the_new_one_is_good_for_the_same() {
     let world = World::new(&[]);
     let tree = Tree::of(&world);
-    let more = json!({ "scopes": ["api.read"], "expires_at": "2027-02-01T00:00:00Z", "metadata": { "a": 1 }, "token_lifetime_seconds": 86400 });
+    let more =
+        json!({ "scopes": ["api.read"], "expires_at": "2027-02-01T00:00:00Z", "metadata": { "a": 1 }, "token_lifetime_seconds": 86400 });
     let (id, key) = tree.new_key(&tree.child, more);
     let token = by_key(&world, &key, json!({})).json();
     assert_eq!(world.call(token["access_token"].as_str().unwrap()), 200);
@@ -222,7 +226,9 @@ fn nobody_makes_a_key_that_is_good_for_more_than_their_own_credential() {
     let tree = Tree::of(&world);
     let (_, narrow) = tree.new_key(&tree.root, json!({ "scopes": ["credentials.*", "api.read"] }));
     let (wide_id, wide) = tree.new_key(&tree.root, json!({}));
-    let make = |bearer: &str, scopes: Value| send(&world, "POST", "/api/v1/credentials", bearer, &json!({ "agent_id": tree.root, "scopes": scopes }));
+    let make = |bearer: &str, scopes: Value| {
+        send(&world, "POST", "/api/v1/credentials", bearer, &json!({ "agent_id": tree.root, "scopes": scopes }))
+    };
     for (scopes, status) in [
         (json!(["credentials.read"]), 201),
         (json!(["credentials.*"]), 201),
@@ -265,10 +271,14 @@ fn a_lifetime_is_a_minute_to_a_day_and_an_expiry_is_ahead() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         send(&world, "POST", "/api/v1/credentials", &tree.key, &body).status()
     };
-    for (seconds, status) in [(json!(59), 422), (json!(60), 201), (json!(86_400), 201), (json!(86_401), 422), (json!(-1), 422), (json!("60"), 422)] {
+    for (seconds, status) in
+        [(json!(59), 422), (json!(60), 201), (json!(86_400), 201), (json!(86_401), 422), (json!(-1), 422), (json!("60"), 422)]
+    {
         assert_eq!(make(json!({ "token_lifetime_seconds": seconds })), status, "{seconds}");
     }
-    for (expires, status) in [("2027-01-15T08:00:00Z", 422), ("2026-01-01T00:00:00Z", 422), ("2027-01-15T08:00:01Z", 201), ("2027-01-16 tomorrow ok", 422)] {
+    for (expires, status) in
+        [("2027-01-15T08:00:00Z", 422), ("2026-01-01T00:00:00Z", 422), ("2027-01-15T08:00:01Z", 201), ("2027-01-16 tomorrow ok", 422)]
+    {
         assert_eq!(make(json!({ "expires_at": expires })), status, "{expires}");
     }
     assert_eq!(make(json!({ "type": "client_secret" })), 422);

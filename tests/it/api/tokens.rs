@@ -22,7 +22,8 @@ fn a_key_brings_everything_that_it_may_with_the_times_and_a_refresh_token() {
     assert_eq!((got["scope"].as_str(), got["token_type"].as_str(), got["expires_in"].as_u64()), (Some(scope), Some("Bearer"), Some(900)));
     let moments = ["issued_at", "expires_at", "refresh_before"].map(|name| got[name].as_str().unwrap());
     assert_eq!(moments, ["2027-01-15T08:00:00.000Z", "2027-01-15T08:15:00.000Z", "2027-01-15T08:14:00.000Z"]);
-    let form = world.form("/api/v1/auth/token", &[("grant_type", "client_credentials"), ("client_secret", &tree.key), ("scope", "api.read")]);
+    let form =
+        world.form("/api/v1/auth/token", &[("grant_type", "client_credentials"), ("client_secret", &tree.key), ("scope", "api.read")]);
     assert_eq!((form.text("scope").as_str(), form.json()["refresh_token"].is_string()), ("api.read", true));
     let wide = by_key(&world, &tree.key, json!({ "scope": "api.read admin.all" }));
     assert_eq!((wide.status(), wide.text("error").as_str(), wide.text("hint").is_empty()), (400, "invalid_scope", false));
@@ -62,7 +63,8 @@ fn refresh_tokens_rotate_keep_what_they_brought_and_a_replay_ends_them_all() {
     let third = narrower("credentials.read").json();
     assert_eq!(third["scope"], "credentials.read");
     // The standard endpoint takes it too, and the scope is what was granted at first.
-    let fourth = world.form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", third["refresh_token"].as_str().unwrap())]);
+    let fourth =
+        world.form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", third["refresh_token"].as_str().unwrap())]);
     assert_eq!((fourth.status(), fourth.text("scope").as_str()), (200, "api.read credentials.read"));
     world.later(61);
     assert_eq!(refresh(&world, first["refresh_token"].as_str().unwrap()).text("error"), "invalid_grant");
@@ -125,7 +127,13 @@ fn to_revoke_either_of_a_pair_ends_both_and_whatever_is_unknown_is_no_more_all_t
     // Whoever says who they are ends only their own.
     let got = by_key(&world, &tree.key, json!({})).json();
     let body = json!({ "token": access(&got) });
-    let answer = world.send(super::FROM, "POST", "/api/v1/auth/token/revoke", &[("x-agent-key", &tree.strangers_key), ("content-type", "application/json")], &body.to_string());
+    let answer = world.send(
+        super::FROM,
+        "POST",
+        "/api/v1/auth/token/revoke",
+        &[("x-agent-key", &tree.strangers_key), ("content-type", "application/json")],
+        &body.to_string(),
+    );
     assert_eq!((answer.status(), world.call(access(&got))), (200, 200));
     assert_eq!(world.json("/api/v1/auth/token/revoke", &json!({})).status(), 400);
 }

@@ -97,6 +97,11 @@ impl Judge<'_> {
             "enum" => wanted.as_array().unwrap().contains(value),
             "const" => wanted == value,
             "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
+            "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= wanted.as_u64().unwrap()),
+            "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
             "required" => {
                 let missing = |name: &&Value| value.as_object().is_some_and(|members| !members.contains_key(name.as_str().unwrap()));
                 if let Some(name) = wanted.as_array().unwrap().iter().find(missing) {
