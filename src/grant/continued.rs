@@ -1,6 +1,7 @@
 //! Refresh tokens of agents: they begin with an API key, and live no longer than that.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::client::{self, Authenticated, Shown};
 use super::issue::everything;
@@ -65,7 +66,8 @@ pub(super) async fn begin<P: Ports>(
     let begun: RefCell<Option<Told>> = RefCell::new(None);
     let ask = async |block| {
         let digests = key.digests().to_vec();
-        if let Some(told) = begun.borrow().clone() {
+        let before = begun.borrow().clone();
+        if let Some(told) = before {
             return match cx.ports.run::<Registration>(&id, Command::Issue { proof: Proof::ApiKey { digests }, block }).await? {
                 Outcome::Issue(standing, _) => Ok(Some((standing, told))),
                 Outcome::Full => Err(NoPlace::Full.into()),
@@ -80,7 +82,7 @@ pub(super) async fn begin<P: Ports>(
     };
     let (holder, ttl) = (Holder::Registration(id.clone()), cx.config.ttls.access_token);
     let (standing, (stamp, ..), place) = places::with(&holder, ttl, ask, cx).await?.ok_or(DEAD)?;
-    let root = root(&standing, cx).await?.ok_or(DEAD)?;
+    let root = root(&standing, DEAD, cx).await?;
     let admitted = Admitted { standing, root, credential: Some(stamp), place };
     Ok((Authorized::within(&id, admitted, resource, Some(scope), cx)?.bound(proof), token.text().to_owned()))
 }
@@ -133,7 +135,7 @@ pub(super) async fn refresh<P: Ports>(
     };
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
     let resource = cx.config.resource(&uri).ok_or(Denied::Resource)?;
-    let root = root(&standing, cx).await?.ok_or(UNKNOWN)?;
+    let root = root(&standing, UNKNOWN, cx).await?;
     // What was granted, as far as it still may be.
     let ceiling = everything(&standing, root.as_deref(), Some(stamp), resource, cx).intersect(&granted.entitle());
     if ceiling.as_scope().is_empty() {
@@ -154,12 +156,10 @@ fn read(outcome: Outcome) -> Result<Option<(Standing, Told)>, Denied> {
     }
 }
 
-/// How the root stands; nothing inside if that is the agent itself, and nothing at all if one above it does not count any more.
-#[expect(clippy::option_option, reason = "no root of its own, or none that counts")]
-async fn root<P: Ports>(standing: &Standing, cx: &Cx<'_, P>) -> Result<Option<Option<std::rc::Rc<Standing>>>, Denied> {
-    match verify::root(standing, cx).await {
-        Ok(root) => Ok(Some(root)),
-        Err(error @ (Inactive::Keys(_) | Inactive::Store(_))) => Err(Denied::Assertion(error)),
-        Err(_) => Ok(None),
-    }
+/// How the root stands, if that is another; `refused` if one above it does not count any more.
+async fn root<P: Ports>(standing: &Standing, refused: Denied, cx: &Cx<'_, P>) -> Result<Option<Rc<Standing>>, Denied> {
+    verify::root(standing, cx).await.map_err(|error| match error {
+        Inactive::Keys(_) | Inactive::Store(_) => Denied::Assertion(error),
+        _ => refused,
+    })
 }

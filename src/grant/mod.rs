@@ -59,8 +59,12 @@ pub const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 /// The grants that work, as the metadata lists them: no other is taken. Where nobody can sign in, nobody has granted anything to a client.
 #[must_use]
 pub fn grant_types(config: &Config) -> Vec<&'static str> {
-    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, REFRESH_TOKEN, AGENT_DELEGATION];
-    all.extend(config.mail.is_some().then_some([AUTHORIZATION_CODE, DEVICE_CODE]).into_iter().flatten());
+    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+    all.extend(config.mail.is_some().then_some(AUTHORIZATION_CODE));
+    // Agents have refresh tokens too.
+    all.push(REFRESH_TOKEN);
+    all.extend(config.mail.is_some().then_some(DEVICE_CODE));
+    all.push(AGENT_DELEGATION);
     all.extend((config.dialects.v07 && config.mail.is_some()).then_some(CLAIM));
     all
 }

@@ -303,15 +303,16 @@ fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
         "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "agent_delegation",
         "urn:workos:agent-auth:grant-type:claim",
         "password",
     ];
     for (vars, count) in [
-        (&[][..], 7),
-        (&[("OPENID_CONNECT", "off")], 7),
-        (&[("AUTH_MD_DIALECTS", "none")], 6),
-        (&[("MAIL", "none")], 4),
-        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 4),
+        (&[][..], 8),
+        (&[("OPENID_CONNECT", "off")], 8),
+        (&[("AUTH_MD_DIALECTS", "none")], 7),
+        (&[("MAIL", "none")], 5),
+        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 5),
     ] {
         let world = World::new(vars);
         let taken = |grant: &&str| world.form("/oauth2/token", &[("grant_type", grant)]).text("error") != "unsupported_grant_type";
