@@ -126,7 +126,11 @@ pub(super) async fn refresh<P: Ports>(
         }
     };
     let told = places::with(&token.holder, cx.config.ttls.access_token, ask, cx).await?;
-    let (standing, (stamp, granted, uri, successor), place) = told.ok_or(UNKNOWN)?;
+    let Some((standing, (stamp, granted, uri, successor), place)) = told else {
+        // A replay may have ended what is remembered here as alive.
+        cx.memory.standings.borrow_mut().remove(&token.holder);
+        return Err(UNKNOWN);
+    };
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
     let resource = cx.config.resource(&uri).ok_or(Denied::Resource)?;
     let root = root(&standing, cx).await?.ok_or(UNKNOWN)?;

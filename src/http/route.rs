@@ -262,7 +262,12 @@ impl<'p> Route<'p> {
     /// Whether a DPoP proof is looked at, and a nonce for the next one given.
     pub(super) const fn takes_proof(self) -> bool {
         matches!(self, Self::Token | Self::Push | Self::Userinfo | Self::Introspect | Self::Me | Self::Api(_) | Self::Mcp)
-            && !matches!(self, Self::Api(Api::Quickstart | Api::Bootstrap))
+            && !matches!(
+                self,
+                Self::Api(
+                    Api::Quickstart | Api::Bootstrap | Api::Revoke | Api::Jwks | Api::Scopes | Api::ResolveScopes | Api::PolicySyntax
+                )
+            )
     }
 
     /// How errors look. The one path that browsers and agents share is told apart by what they send.

@@ -57,7 +57,11 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P
             revoke::revoked(&credential(sent.headers)?, &params(sent)?, cx).await?;
             Ok(reply::json(StatusCode::OK, &json!({})))
         }
-        _ => Ok(reply::private(StatusCode::OK, reply::JSON, discovery::jwks(cx).await?)),
+        _ => {
+            // Which ones there are is asked first, as for the document: some are made when they are first needed.
+            discovery::jwks_name(cx).await?;
+            Ok(reply::private(StatusCode::OK, reply::JSON, discovery::jwks(cx).await?))
+        }
     }
 }
 

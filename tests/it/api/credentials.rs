@@ -1,11 +1,14 @@
 //! API keys: made, shown once, rotated, ended; by nobody but whoever is above, and for no more than they have.
 
-use postern::machine::registration::Command;
+use postern::machine::registration::{Command, NewKey, Registration};
+use postern::secret::{ApiKey, Secret};
+use postern::store::Cells;
 use serde_json::{Value, json};
 
 use super::{Tree, by_key, refresh, send, sent};
 use crate::mcp::Sender;
-use crate::world::{World, together};
+use crate::person::{Person, page};
+use crate::world::{World, block, together};
 
 const FIELDS: [&str; 14] = [
     "id",
@@ -380,4 +383,33 @@ fn tools_do_what_the_paths_do() {
     let refused = narrow.legacy(&world, "tools/call", json!({ "name": "create_credential", "arguments": { "agent_id": tree.child } }));
     assert_eq!(refused.status(), 403);
     assert!(refused.header("www-authenticate").unwrap().contains("credentials.write"));
+}
+
+#[test]
+fn a_key_that_is_older_than_a_person_s_claim_brings_no_key_that_outlives_it() {
+    let world = World::new(&[]);
+    let agent = world.json("/agent/identity", &json!({ "type": "anonymous" })).json();
+    let root: postern::id::RegistrationId = agent["registration_id"].as_str().unwrap().parse().unwrap();
+    let key = |name: u8| {
+        let (prefix, master) = (&world.config.api_key_prefix, &world.config.masters.current);
+        let secret = Secret::<ApiKey>::mint(prefix, root.digits(), [name; 32], master);
+        let new = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false };
+        block(world.platform.run::<Registration>(&root, Command::AddManagedKey(new))).unwrap();
+        secret.reveal()
+    };
+    let old = key(1);
+    let mut ada = Person::sign_in(&world, "ada@example.com");
+    let start = json!({ "type": "login_hint", "claim_token": agent["claim_token"], "login_hint": "ada@example.com" });
+    let started = world.json("/agent/identity/claim", &start).json();
+    assert_eq!(ada.get(&page(started["claim_attempt"]["verification_uri"].as_str().unwrap())).status(), 200);
+    let code = started["claim_attempt"]["user_code"].as_str().unwrap();
+    assert_eq!(ada.post("/agent/identity/claim/complete", &[("user_code", code)]).status(), 200);
+    world.later(1);
+    let new = key(2);
+    let make = |bearer: &str| send(&world, "POST", "/api/v1/credentials", bearer, &json!({ "agent_id": root }));
+    assert_eq!((make(&old).status(), make(&old).text("error").as_str(), world.call(&old)), (403, "forbidden", 200));
+    let made = make(&new).json();
+    let path = format!("/api/v1/credentials/{}/rotate", made["credential"]["id"].as_str().unwrap());
+    assert_eq!(send(&world, "POST", &path, &old, &Value::Null).text("error"), "forbidden");
+    assert_eq!(send(&world, "POST", &path, &new, &Value::Null).status(), 200);
 }

@@ -213,7 +213,7 @@ fn tools_authenticate_and_renew() {
 
 #[test]
 fn scopes_are_listed_in_words_and_wildcards_resolved() {
-    let world = World::new(&[("SCOPES", "api.read api.write")]);
+    let world = World::new(&[("SCOPES_SUPPORTED", "api.read api.write")]);
     let all = world.get("/api/v1/scopes").json();
     assert_eq!(all["total"].as_u64().unwrap(), u64::try_from(all["data"].as_array().unwrap().len()).unwrap());
     let found = |name: &str| all["data"].as_array().unwrap().iter().find(|scope| scope["name"] == name).cloned().unwrap();

@@ -12,6 +12,8 @@ use crate::verify::Kind;
 pub(super) struct Limit {
     /// All that it may do at the moment.
     rights: Scope,
+    /// It is a key, or a token that may do all that its key may.
+    whole: bool,
     /// No more than this, whatever becomes of the agent; may have wildcards.
     most: Option<Scope>,
     /// It is older than a person's claim, and so is to end soon.
@@ -37,7 +39,7 @@ impl Limit {
         };
         let most = if whole { held } else { Some(rights.clone()) };
         let (claimed, is_limited) = (active.is_claimed(), active.standing.is_limited(stamp));
-        Self { rights, most, is_old: claimed && is_limited, limited: !claimed || is_limited }
+        Self { rights, whole, most, is_old: claimed && is_limited, limited: !claimed || is_limited }
     }
 
     /// The scope of a new key for which `asked` is asked.
@@ -73,7 +75,8 @@ impl Limit {
             (Some(most), Some(scopes)) => most.covers_all(scopes),
             (Some(_), None) => false,
         };
-        if is_own || (covered && !(self.is_old && for_root)) {
+        // Who has the key may have another in its place; a token that may do less than its key may not.
+        if (is_own && self.whole) || (covered && !(self.is_old && for_root)) {
             return Ok(());
         }
         Err(Refused::new(ErrorCode::Forbidden, "the key is good for more than the credential that rotates it")

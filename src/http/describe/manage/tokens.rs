@@ -49,7 +49,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .security(ANYBODY)
             .answers(200, "It does not count any more.", JSON, object([]))
             .refuses(&[ErrorCode::InvalidClient, ErrorCode::RateLimited]),
-        Operation::get("apiKeys", "/api/v1/auth/jwks", "The public keys (RFC 7517)").stored().gives("KeySet", "Those of /.well-known/jwks.json."),
+        Operation::get("apiKeys", "/api/v1/auth/jwks", "The public keys (RFC 7517)").surface(Surface::Problem).stored().gives("KeySet", "Those of /.well-known/jwks.json."),
         Operation::get("listScopes", "/api/v1/scopes", "Which scopes there are")
             .surface(Surface::Problem)
             .gives("Scopes", "Those of the operator's resources, and those that manage agents."),
