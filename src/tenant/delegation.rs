@@ -105,7 +105,8 @@ pub(super) fn incoming(call: &Call<'_, impl Sql>, delegate: &RegistrationId, lim
     }
     let [limit, _] = page(limit, 0);
     let values = [delegate.as_str().into(), call.now.into(), limit];
-    let found = all(call.sql.run(delegations!("WHERE delegate = ? AND until > ? ORDER BY until DESC, number LIMIT ?"), &values)?, read)?;
+    let found =
+        all(call.sql.run(delegations!("WHERE delegate = ? AND until > ? ORDER BY until DESC, number DESC LIMIT ?"), &values)?, read)?;
     let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
     Ok(Outcome::Delegations(found, total))
 }

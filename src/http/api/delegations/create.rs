@@ -244,7 +244,7 @@ async fn source<P: Ports>(manager: &Manager, named: Option<&str>, scopes: &Scope
     walks.into_iter().next().map(Some).ok_or_else(|| exceeded(&lacks))
 }
 
-fn lacking<'s>(scopes: &'s Scope, held: impl Fn(&str) -> bool) -> Vec<&'s str> {
+fn lacking(scopes: &Scope, held: impl Fn(&str) -> bool) -> Vec<&str> {
     scopes.iter().filter(|scope| !held(scope)).collect()
 }
 

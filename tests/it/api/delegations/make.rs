@@ -106,7 +106,7 @@ fn a_chain_of_ten_links_works_and_an_eleventh_is_refused() {
     let agents: Vec<Agent> = (1..=11).map(|name| Agent::below(&world, &[&root], name)).collect();
     let mut last = root.delegated(&world, &agents[0], &["api.read"], json!({ "max_chain_depth": 10 }));
     for pair in agents[..10].windows(2) {
-        last = pair[0].delegated(&world, &pair[1], &["api.read"], json!({ "source_delegation_id": last }));
+        last = pair[0].delegated(&world, &pair[1], &["api.read"], json!({ "source_delegation_id": last, "max_chain_depth": 10 }));
     }
     let token = agents[9].by(&world, &last);
     assert_eq!((world.call(&token), crate::exchange::chain(&token).len()), (200, 10));

@@ -10,7 +10,6 @@ mod tools;
 
 pub use record::everything;
 
-use postern::account;
 use postern::id::{AccountId, RegistrationId};
 use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
 use postern::secret::{ApiKey, Secret};
@@ -60,9 +59,9 @@ impl Agent {
         let create = What::Create { id: id.clone(), parent, ephemeral: false, profile: profile(format!("child {name}")) };
         for what in [What::Root { id: ancestors[0].registration(), profile: profile("root".to_owned()) }, create] {
             let command = tenant::Command { caller: None, what, audit: vec![], emit: vec![], retain: Ttl::from_millis(0) };
-            let command = account::Command::Tenant(Box::new(command));
+            let command = postern::account::Command::Tenant(Box::new(command));
             let answer = block(postern::store::Accounts::account(&world.platform, &account, command)).unwrap();
-            assert!(matches!(answer, account::Outcome::Tenant(outcome) if matches!(*outcome, tenant::Outcome::Agent(..))));
+            assert!(matches!(answer, postern::account::Outcome::Tenant(outcome) if matches!(*outcome, tenant::Outcome::Agent(..))));
         }
         let ancestors = ancestors.iter().map(|agent| agent.id.parse().unwrap()).collect();
         run(world, &id, Command::Adopt { ancestors, expires: Timestamp::NEVER, said: Said::default() });
