@@ -1,5 +1,6 @@
 // `npm run bench`: sets up and builds what is missing, then runs the benchmark on the Node of node_modules.
-// Options after `--`: --seconds N (a measurement), --rounds N, --path NAME (repeatable), --no-build.
+// Options after `--`: --seconds N (a measurement), --rounds N, --path NAME (repeatable), --no-build; --audit measures an account whose audit
+// grows, and nothing else.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ const number = (name, text) => (Number(text) > 0 ? Number(text) : fail(`--${name
 
 function options() {
   const string = { type: "string" };
-  const known = { seconds: string, rounds: string, path: { type: "string", multiple: true }, "no-build": { type: "boolean" } };
+  const known = { seconds: string, rounds: string, path: { type: "string", multiple: true }, "no-build": { type: "boolean" }, audit: { type: "boolean" } };
   try {
     const { values } = parseArgs({ options: known });
     const unknown = (values.path ?? []).filter((path) => !(path in PATHS));
@@ -23,6 +24,7 @@ function options() {
       rounds: Math.ceil(number("rounds", values.rounds ?? 5)),
       paths: values.path ?? Object.keys(PATHS),
       build: !values["no-build"],
+      audit: values.audit === true,
     };
   } catch (error) {
     return fail(error.message);
@@ -42,4 +44,5 @@ const chosen = options();
 if (process.platform !== "linux") fail("The benchmark reads /proc, so it needs Linux.");
 if (chosen.build && !process.env[MARK]) await build().catch((error) => fail(error.message));
 if (Number(process.versions.node.split(".")[0]) < 22) again();
+else if (chosen.audit) await import("./audit.mjs").then(({ audit }) => audit());
 else await import("./run.mjs").then(({ run }) => run(chosen));

@@ -19,4 +19,8 @@ export const PATHS = {
   "introspect-seen": { title: "introspection, seen before", aim: 1.6, like: "introspect-first" },
   "bearer-first": { title: "bearer check, first time", aim: 2.8 },
   "bearer-seen": { title: "bearer check, repeated", aim: 1.4, like: "bearer-first" },
+  quickstart: { title: "quickstart" },
+  "check-permission": { title: "check_permission" },
+  "mcp-whoami": { title: "MCP tools/call whoami" },
+  "list-agents": { title: "100 agents of 10,000" },
 };

@@ -3,9 +3,9 @@
 /** What every request names as its host, whatever the port. */
 export const HOST = "localhost";
 
-function render(method, path, headers, body = "") {
+export function render(method, path, headers, body = "") {
   const lines = [`${method} ${path} HTTP/1.1`, `Host: ${HOST}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
-  if (method === "POST") lines.push(`Content-Length: ${body.length}`);
+  if (method !== "GET") lines.push(`Content-Length: ${body.length}`);
   return `${lines.join("\r\n")}\r\n\r\n${body}`;
 }
 

@@ -12,11 +12,12 @@ import { cpu, freePort, memory, stopAll } from "./servers.mjs";
 import { digits, median } from "./statistics.mjs";
 import { bare, bareArrivals } from "./targets/bare.mjs";
 import { empty } from "./targets/empty.mjs";
+import { posternManaged, posternQuickstart } from "./targets/managed.mjs";
 import { oidcProvider } from "./targets/oidc-provider.mjs";
 import { postern, posternArrivals, posternClients, posternConnected, posternStrangers, posternVouched, posternWaiting } from "./targets/postern.mjs";
 import { workersOauthProvider } from "./targets/workers-oauth-provider.mjs";
 
-const TARGETS = [postern, posternStrangers, posternArrivals, posternVouched, posternWaiting, posternConnected, posternClients, oidcProvider, workersOauthProvider, bare, bareArrivals];
+const TARGETS = [postern, posternStrangers, posternArrivals, posternVouched, posternWaiting, posternConnected, posternClients, posternQuickstart, posternManaged, oidcProvider, workersOauthProvider, bare, bareArrivals];
 const STARTS = 5;
 const WORK = join(root, "bench", "work");
 

@@ -123,6 +123,8 @@ pub struct Memory {
     pub registered_clients: RefCell<Bounded<String, client::Known>>,
     /// Exchanges that were noted, and when.
     pub exchanges: RefCell<Bounded<String, Timestamp>>,
+    /// API keys that were noted as used, and when.
+    pub used: RefCell<Bounded<String, Timestamp>>,
     /// Which clients are on their way in.
     pub watch: RefCell<Watch>,
 }
@@ -138,6 +140,7 @@ impl Default for Memory {
             places: RefCell::new(Bounded::new(4096)),
             leases: RefCell::new(Vec::new()),
             exchanges: RefCell::new(Bounded::new(1024)),
+            used: RefCell::new(Bounded::new(1024)),
             documents: RefCell::new(Bounded::new(64)),
             logos: RefCell::new(Bounded::new(16)),
             lists: RefCell::new(Bounded::new(64)),

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use crate::base62;
 use crate::id::{GrantId, Holder, RegistrationId};
 use crate::machine::family;
+use crate::machine::registration::FIRST_FAMILY;
 use crate::master::{Master, Masters};
 use crate::secret::{self, Digest, Purpose};
 
@@ -139,6 +140,12 @@ impl Presented {
     #[must_use]
     pub const fn family(&self) -> u32 {
         self.family
+    }
+
+    /// Whether it came from an API key, and not from a claim.
+    #[must_use]
+    pub const fn is_keyed(&self) -> bool {
+        matches!(self.holder, Holder::Registration(_)) && self.family >= FIRST_FAMILY
     }
 
     /// What the record is asked with.

@@ -11,7 +11,7 @@ use crate::oauth::scope::{GrantedScope, Scope};
 #[must_use]
 pub fn entitled(standing: &Standing, root: Option<&Standing>, stamp: Option<CredentialStamp>, config: &Config) -> GrantedScope {
     let most = config.entitled(is_full(standing, root, stamp));
-    match held(standing, stamp) {
+    match held(standing, root, stamp) {
         Some(held) => held.common(most.as_scope()).entitle(),
         None => most.clone(),
     }
@@ -21,7 +21,7 @@ pub fn entitled(standing: &Standing, root: Option<&Standing>, stamp: Option<Cred
 #[must_use]
 pub fn managing(standing: &Standing, root: Option<&Standing>, stamp: Option<CredentialStamp>) -> Scope {
     let most = management::scope(is_full(standing, root, stamp));
-    held(standing, stamp).map_or(most.clone(), |held| held.common(&most))
+    held(standing, root, stamp).map_or(most.clone(), |held| held.common(&most))
 }
 
 fn is_full(standing: &Standing, root: Option<&Standing>, stamp: Option<CredentialStamp>) -> bool {
@@ -31,7 +31,12 @@ fn is_full(standing: &Standing, root: Option<&Standing>, stamp: Option<Credentia
     }
 }
 
-/// What the API key is good for, if it has a limit of its own.
-fn held(standing: &Standing, stamp: Option<CredentialStamp>) -> Option<&Scope> {
-    stamp.and_then(|stamp| standing.key(stamp)).and_then(|key| key.scope.as_ref())
+/// What the API key is good for, and what is above all of the tree, if there is a limit.
+fn held(standing: &Standing, root: Option<&Standing>, stamp: Option<CredentialStamp>) -> Option<Scope> {
+    let key = stamp.and_then(|stamp| standing.key(stamp)).and_then(|key| key.scope.as_ref());
+    let ceiling = root.unwrap_or(standing).ceiling.as_ref();
+    match (key, ceiling) {
+        (Some(key), Some(ceiling)) => Some(key.common(ceiling)),
+        (one, other) => one.or(other).cloned(),
+    }
 }

@@ -390,6 +390,20 @@ async fn verify<T: serde::de::DeserializeOwned, P: Ports>(
     Ok((kid, untrusted.verify(typ, &key.jwk, cx.ports).await?))
 }
 
+/// How an agent stands, and its root if that is another: as fresh as everything else.
+///
+/// # Errors
+/// It, or one above it, does not count.
+pub async fn live<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<(Rc<Standing>, Option<Rc<Standing>>), Inactive> {
+    let holder = Holder::Registration(id.clone());
+    let standing = standing(&holder, |_| false, cx).await?;
+    if !standing.is_live(cx.now) {
+        return Err(Inactive::Revoked(holder));
+    }
+    let root = root(&standing, cx).await?;
+    Ok((standing, root))
+}
+
 /// How a holder stands, asked at most once per `LIVENESS_TTL` and isolate, and anew if what is remembered is `behind`.
 async fn standing<P: Ports>(holder: &Holder, behind: impl Fn(&Standing) -> bool, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
     let known = cx.memory.standings.borrow().find(holder);

@@ -18,7 +18,7 @@
 
   const excuse = (error) => {
     if (error instanceof Told) return error.message;
-    if (error.name === 'NotAllowedError') {
+    if (['NotAllowedError', 'AbortError'].includes(error.name)) {
       return signIn ? 'No passkey was used. Try again, or have a code mailed to you.' : 'No passkey was made. You can try again.';
     }
     if (error.name === 'InvalidStateError') return 'This device has a passkey for you already.';
@@ -28,15 +28,17 @@
 
   const refusal = (status) => {
     if (status === 429) return 'Too many tries. Wait a minute, then try again.';
-    if (status === 403) return 'This page has been open too long. Load it again, then try once more.';
+    if (status === 403) return 'This page is out of date. Load it again, then try once more.';
     if (status >= 500) return 'Something is wrong on our side. Try again in a moment.';
     return signIn ? 'That passkey is not known here. Have a code mailed to you instead.' : 'The passkey could not be added. Try again.';
   };
 
-  // Goes to an address of our own, and to no other.
+  // Goes to an address of our own, and to no other. Until it is there, nothing here is worth a press.
+  let leaving = false;
   const go = (location) => {
     const url = new URL(location, window.location.origin);
     if (url.origin !== window.location.origin) throw new Told('The server sent you elsewhere. You stay here, to be safe.');
+    leaving = true;
     window.location.assign(url);
   };
 
@@ -116,14 +118,24 @@
     return running.signal;
   };
 
-  const useOne = async (mediation) => {
+  // Answers with null when another ceremony has begun meanwhile.
+  const choose = async (mediation) => {
     const signal = alone();
     const options = await post('/login/passkey/options', {});
-    if (!options || signal.aborted) return;
+    if (!options || signal.aborted) return null;
     const credential = await navigator.credentials.get({ publicKey: requestOptions(options), mediation, signal });
+    return signal.aborted ? null : credential;
+  };
+
+  const enter = async (credential) => {
     say('One moment…');
     const return_to = document.querySelector('input[name="return_to"]').value;
     await post('/login/passkey', { credential: plain(credential), return_to });
+  };
+
+  const useOne = async () => {
+    const credential = await choose();
+    if (credential) await enter(credential);
   };
 
   const makeOne = async () => {
@@ -132,34 +144,38 @@
     const credential = await navigator.credentials.create({ publicKey: creationOptions(options), signal: alone() });
     say('One moment…');
     const made = await post('/account/passkeys', { credential: plain(credential), name: add.elements.name.value.trim() });
-    if (made) window.location.assign('/account?done=added');
+    if (made) go('/account?done=added');
   };
 
-  // Offers passkeys in the list under the address field, without a press of the button.
-  const offer = async () => {
-    const before = running;
-    try {
-      const available = await PublicKeyCredential.isConditionalMediationAvailable?.();
-      // Whoever has pressed the button meanwhile is not interrupted.
-      if (available && running === before) await useOne('conditional');
-    } catch (error) {
-      // Nobody asked for it yet, so only an answer that was refused is worth a word.
-      if (error instanceof Told && said.textContent) say(error.message, true);
-    }
-  };
-
-  const on = (button, work) => async (event) => {
-    event.preventDefault();
+  // What the person waits for: the button is theirs again when it has failed.
+  const attempt = async (button, work) => {
     button.disabled = true;
-    say('Waiting for your passkey…');
     try {
       await work();
     } catch (error) {
-      if (error.name === 'AbortError') return;
       say(excuse(error), true);
+      // The press has ended what was offered, and came to nothing.
+      if (signIn && error.name === 'NotAllowedError') offer(button);
     } finally {
-      button.disabled = false;
+      button.disabled = leaving;
     }
+  };
+
+  // Offers passkeys in the list under the address field, without a press of the button.
+  const offer = async (button) => {
+    const before = running;
+    const available = await PublicKeyCredential.isConditionalMediationAvailable?.().catch(() => false);
+    // Whoever has pressed the button meanwhile is not interrupted.
+    if (!available || running !== before) return;
+    // Nobody has asked for it yet, so it fails without a word.
+    const credential = await choose('conditional').catch(() => null);
+    if (credential) await attempt(button, () => enter(credential));
+  };
+
+  const on = (button, work) => (event) => {
+    event.preventDefault();
+    say('Waiting for your passkey…');
+    attempt(button, work);
   };
 
   if (!window.PublicKeyCredential || !navigator.credentials) {
@@ -167,11 +183,13 @@
     if (none) none.hidden = false;
     return;
   }
+  // A page that comes back out of the browser's memory was left for good: it sends what no longer counts.
+  window.addEventListener('pageshow', (event) => event.persisted && window.location.reload());
   if (signIn) {
     const button = signIn.querySelector('button');
     signIn.hidden = false;
-    button.addEventListener('click', on(button, () => useOne()));
-    offer();
+    button.addEventListener('click', on(button, useOne));
+    offer(button);
   }
   if (add) {
     const { name } = add.elements;

@@ -29,8 +29,8 @@ async function each(items, work) {
   return results;
 }
 
-/** A person's cookies, once they have signed in. */
-async function signIn(origin, email) {
+/** A person's browser: what it asks, with its cookies. */
+function visitor(origin) {
   const cookies = new Map();
   const ask = async (path, fields) => {
     const answer = await fetch(origin + path, {
@@ -42,14 +42,34 @@ async function signIn(origin, email) {
     for (const cookie of answer.headers.getSetCookie()) cookies.set(...cookie.split(";")[0].split("="));
     return answer.text();
   };
-  const hidden = (page, name) => new RegExp(`name="${name}" value="([^"]*)"`).exec(page)[1];
+  return { ask, cookies };
+}
+
+const hidden = (page, name) => new RegExp(`name="${name}" value="([^"]*)"`).exec(page)[1];
+
+/** A person who has signed in. */
+async function signIn(origin, email) {
+  const { ask, cookies } = visitor(origin);
   const login = await ask("/login");
   const page = await ask("/login", { csrf: hidden(login, "csrf"), email });
   const mails = await (await fetch(`${origin}/dev/outbox`)).json();
   const mail = mails.find(({ to }) => to === email);
   const code = /\b\d{3} ?\d{3}\b/.exec(mail.text)[0].replace(" ", "");
   await ask("/login/code", { csrf: hidden(page, "csrf"), login: hidden(page, "login"), email, code });
-  return [...cookies].map((pair) => pair.join("=")).join("; ");
+  return { ask, cookie: [...cookies].map((pair) => pair.join("=")).join("; ") };
+}
+
+/** Has a person take over the agent with this claim token. */
+export async function claim(port, claim_token, email) {
+  const origin = `http://localhost:${port}`;
+  const { ask } = await signIn(origin, email);
+  const body = JSON.stringify({ type: "login_hint", claim_token, login_hint: email });
+  const started = await (await fetch(`${origin}/agent/identity/claim`, { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+  const { user_code, verification_uri } = started.claim_attempt;
+  const page = await ask(new URL(verification_uri).searchParams.get("return_to"));
+  const form = Object.fromEntries(["csrf", "claim_attempt_token"].map((name) => [name, hidden(page, name)]));
+  const answer = await ask("/agent/identity/claim/complete", { ...form, user_code });
+  if (!answer.includes("Approved")) throw new Error("a claim of the preparation was not approved");
 }
 
 /** Lets `people` sign in; what it gives makes so many codes, each of another person in turn. */
@@ -57,7 +77,7 @@ export async function connect(port, people) {
   const origin = `http://localhost:${port}`;
   const sessions = [];
   // One after the other: the outbox keeps the newest mails only.
-  for (let index = 0; index < people; index += 1) sessions.push(await signIn(origin, `person-${index}@example.com`));
+  for (let index = 0; index < people; index += 1) sessions.push((await signIn(origin, `person-${index}@example.com`)).cookie);
   const query = new URLSearchParams({
     response_type: "code", client_id: CLIENT.client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, code_challenge_method: "S256", scope: "api.read",
   });

@@ -17,17 +17,17 @@ const METADATA = "/.well-known/oauth-authorization-server";
 /** Agents that ask for tokens, or come with one that nobody has seen. */
 const AGENTS = 256;
 /** Agents that come again within LIVENESS_TTL, so that few of them are asked about. */
-const REGULARS = 32;
+export const REGULARS = 32;
 /** Agents that wait for their person's confirmation; every other one has asked for it. */
 const WAITING = 1024;
 /** An assertion of a provider holds for so many seconds longer than the measurement that it is made for. */
 const ID_JAG_LIFE = 300;
 /** More requests a second than this a pool of tokens is not prepared for; when it is used up, the measurement ends early. */
-const FASTEST = 3000;
+export const FASTEST = 3000;
 
 const modules = ["index.js", "index_bg.wasm"].map((name) => [name, readFileSync(join(root, "build", name))]);
 
-const issuer = (port) => `http://localhost:${port}`;
+export const issuer = (port) => `http://localhost:${port}`;
 
 const bindings = (port) => ({
   ISSUER: issuer(port),
@@ -36,6 +36,7 @@ const bindings = (port) => ({
   RESOURCE_SERVER_KEYS: `api:${createHash("sha256").update(RESOURCE_SERVER_KEY).digest("hex")}`,
   REGISTRATIONS_PER_HOUR: "10000000",
   VOUCHED_REGISTRATIONS_PER_NETWORK_PER_HOUR: "100000",
+  API_PER_MINUTE: "1000000",
   // Credentials of the preparation serve to the end of a long run.
   ACCESS_TOKEN_TTL: "86400",
   ASSERTION_TTL: "86400",
@@ -57,7 +58,7 @@ function address() {
   arrivals += 1;
   return network % 2 ? `2001:db8:${half.toString(16)}:${host.toString(16)}::1` : `10.${(half >> 8) & 255}.${half & 255}.${host + 1}`;
 }
-const from = () => ({ "CF-Connecting-IP": address() });
+export const from = () => ({ "CF-Connecting-IP": address() });
 
 const identity = () => json("/agent/identity", { type: "anonymous" }, from());
 const apiKey = () => json("/agent/auth", { type: "anonymous", requested_credential_type: "api_key" }, from());
@@ -70,7 +71,7 @@ const byKey = (client_secret) => form("/oauth2/token", { grant_type: "client_cre
 const me = (token) => get("/api/v1/auth/me", bearer(token));
 const introspect = (token) => form("/oauth2/introspect", { client_id: "api", client_secret: RESOURCE_SERVER_KEY, token });
 
-const variant = (measures, vars = {}) => ({
+export const variant = (measures, vars = {}) => ({
   id: "postern",
   name: "Postern",
   bundle: bundle(modules),

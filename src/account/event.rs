@@ -12,6 +12,8 @@
 //! | `account.suspended` | the operator has barred the person | |
 //! | `account.resumed` | and let them in again | |
 //! | `token.exchanged` | a token of an agent, or of a client for the person, was exchanged (RFC 8693); at most once an hour for each audience | who asked, and the audience: `… for …` |
+//! | `key.created` | the person has made an API key | |
+//! | `key.revoked` | it has ended | who ended it |
 //! | `agent.` and more | as the registration told it, or whoever noted it | theirs |
 
 use super::sql::{LARGEST, Row, Sql, SqlError, Value, page};
@@ -36,6 +38,11 @@ pub const IDENTITY_REMOVED: &str = "identity.removed";
 pub const ACCOUNT_SUSPENDED: &str = "account.suspended";
 /// The person is let in again.
 pub const ACCOUNT_RESUMED: &str = "account.resumed";
+
+/// The person has made an API key for a program of their own.
+pub const KEY_CREATED: &str = "key.created";
+/// It has ended.
+pub const KEY_REVOKED: &str = "key.revoked";
 
 /// A token was exchanged for another.
 pub const TOKEN_EXCHANGED: &str = "token.exchanged";

@@ -6,7 +6,7 @@
 use super::sql::{Sql, SqlError, Value, first};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, SECOND, THIRD, FOURTH];
+pub const STEPS: &[&[&str]] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 const FIRST: &[&str] = &[
     "CREATE TABLE person (
@@ -63,6 +63,14 @@ const THIRD: &[&str] = &[
 
 /// What groups of clients know the person as.
 const FOURTH: &[&str] = &["CREATE TABLE subject (sector TEXT PRIMARY KEY, subject TEXT NOT NULL) STRICT, WITHOUT ROWID"];
+
+/// API keys that people make for programs of their own.
+const FIFTH: &[&str] = &[
+    "ALTER TABLE agent ADD COLUMN scope TEXT",
+    // Never is the largest number, so that the order is that of time.
+    "ALTER TABLE agent ADD COLUMN until INTEGER",
+    "CREATE INDEX agent_personal ON agent (until) WHERE kind = 'personal' AND ended IS NULL",
+];
 
 /// Takes away every table that the steps make.
 const REMOVAL: [&str; 9] = [

@@ -91,9 +91,11 @@ pub enum Command {
         after: Option<RegistrationId>,
         /// At most so many, 1 to 100.
         limit: u32,
-        /// Only those that have not ended.
+        /// Only those that have not ended, personal API keys among them; otherwise all but those.
         live: bool,
     },
+    /// Personal API keys that were not revoked: those that work, and then those that have expired within the last 30 days.
+    PersonalKeys,
     /// A grant tells how it stands. Older tellings than the last are ignored, repeated ones change nothing.
     Connect(Connection),
     /// Clients that the person has granted something, the newest first.
@@ -274,7 +276,7 @@ pub struct Feed {
 pub struct Agent {
     /// Its registration.
     pub registration: RegistrationId,
-    /// `anonymous`, `service_auth` or `identity_assertion`.
+    /// `anonymous`, `service_auth`, `identity_assertion` or `personal`.
     pub kind: String,
     /// Its name for itself, cleaned; a claim and nothing more.
     pub name: Option<String>,
@@ -288,6 +290,18 @@ pub struct Agent {
     pub used: Option<Timestamp>,
     /// When and why it ended.
     pub ended: Option<Timestamp>,
+    /// What its person has made it for, if it is a personal API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PersonalKey>,
+}
+
+/// An API key that a person has made for a program of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonalKey {
+    /// What it may be used for.
+    pub scope: Scope,
+    /// It ends then, if ever.
+    pub expires: Option<Timestamp>,
 }
 
 /// A client of a person, told by the grant itself.

@@ -10,10 +10,12 @@ use crate::cx::Cx;
 use crate::dpop;
 use crate::entropy::random;
 use crate::id::{Holder, RegistrationId};
-use crate::jose::claims::{ACCESS_TOKEN, AccessToken, Confirmation, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting};
+use crate::jose::claims::{
+    ACCESS_TOKEN, AccessToken, Confirmation, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, Within, lasting,
+};
 use crate::keys;
 use crate::machine::standing::Standing;
-use crate::oauth::scope::Scope;
+use crate::oauth::scope::{GrantedScope, Scope};
 use crate::rights;
 use crate::status;
 use crate::store::Ports;
@@ -65,11 +67,10 @@ impl Authorized {
         cx: &Cx<'_, P>,
     ) -> Result<Self, Denied> {
         let ceiling = rights::entitled(&standing, root.as_deref(), credential, cx.config).intersect(&resource.scopes.entitle());
-        let managing = if resource.ours { rights::managing(&standing, root.as_deref(), credential) } else { Scope::default() };
+        // What manages agents is given to those alone who ask for it, or can do nothing else.
         let ceiling = match &asked {
-            // What manages agents is given to those alone who ask for it, or can do nothing else.
             None if !ceiling.as_scope().is_empty() => ceiling,
-            _ => ceiling.as_scope().union(&managing).entitle(),
+            _ => everything(&standing, root.as_deref(), credential, resource, cx),
         };
         if ceiling.as_scope().is_empty() {
             return Err(Denied::NoScope);
@@ -98,6 +99,19 @@ impl Authorized {
         self.jkt = proof.map(|proof| proof.jkt.clone());
         self
     }
+}
+
+/// All that an agent may do at `resource` with this API key, or without one: what manages agents too, where that is.
+pub(super) fn everything<P>(
+    standing: &Standing,
+    root: Option<&Standing>,
+    credential: Option<CredentialStamp>,
+    resource: &Resource,
+    cx: &Cx<'_, P>,
+) -> GrantedScope {
+    let entitled = rights::entitled(standing, root, credential, cx.config).intersect(&resource.scopes.entitle());
+    let managing = if resource.ours { rights::managing(standing, root, credential) } else { Scope::default() };
+    entitled.as_scope().union(&managing).entitle()
 }
 
 /// Signs an access token (RFC 9068).

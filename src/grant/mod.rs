@@ -6,6 +6,7 @@ pub mod claim;
 pub mod client;
 mod client_credentials;
 mod connection;
+mod continued;
 mod denied;
 pub mod device_code;
 mod exchange;
@@ -58,8 +59,8 @@ pub const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 /// The grants that work, as the metadata lists them: no other is taken. Where nobody can sign in, nobody has granted anything to a client.
 #[must_use]
 pub fn grant_types(config: &Config) -> Vec<&'static str> {
-    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, AGENT_DELEGATION];
-    all.extend(config.mail.is_some().then_some([AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE]).into_iter().flatten());
+    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, REFRESH_TOKEN, AGENT_DELEGATION];
+    all.extend(config.mail.is_some().then_some([AUTHORIZATION_CODE, DEVICE_CODE]).into_iter().flatten());
     all.extend((config.dialects.v07 && config.mail.is_some()).then_some(CLAIM));
     all
 }
@@ -72,6 +73,8 @@ pub struct TokenRequest {
     client_id: Option<String>,
     scope: Option<Scope>,
     resource: Option<String>,
+    /// An agent gets everything that it may if it asks for nothing, for our own API, and with what continues it.
+    managed: bool,
 }
 
 enum Grant {
@@ -91,6 +94,8 @@ pub enum Granted {
     Token(Authorized),
     /// A client is connected to a person.
     Connected(Box<Connected>),
+    /// A token may be issued to an agent, with the refresh token that goes with it.
+    Continued(Box<(Authorized, String)>),
     /// An answer that was made before, or that must be the same if it is asked for again.
     Answer(Vec<u8>),
 }
@@ -144,7 +149,15 @@ impl TokenRequest {
         }
         let client = client::shown(params, authorization)?;
         let client_id = params.find("client_id").map(str::to_owned);
-        Ok(Self { grant, client, client_id, scope, resource: params.find("resource").map(str::to_owned) })
+        let resource = params.find("resource").map(str::to_owned);
+        Ok(Self { grant, client, client_id, scope, resource, managed: false })
+    }
+
+    /// As AgentAuth has it: an API key brings everything that it may, those scopes among it that manage agents, for our own API, and a
+    /// refresh token.
+    #[must_use]
+    pub fn managed(self) -> Self {
+        Self { managed: true, ..self }
     }
 }
 
@@ -155,6 +168,7 @@ impl TokenRequest {
 pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Proof>, cx: &Cx<'_, P>) -> Result<Granted, Denied> {
     let resource = match &request.resource {
         Some(asked) => cx.config.resource_asked(asked),
+        None if request.managed => cx.config.resource(&cx.config.own("/api/v1")),
         None => cx.config.default_resource(),
     };
     match request.grant {
@@ -174,6 +188,11 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
             let resource = wanted(request.resource.as_deref(), cx)?;
             authorization_code::redeem(sent, &by, resource, proof, cx).await.map(|connected| Granted::Connected(Box::new(connected)))
         }
+        Grant::RefreshToken(token) if continued::is_keyed(&token, cx.config) => {
+            let resource = request.resource.as_deref();
+            let continued = continued::refresh(&token, &request.client, resource, request.scope, proof, cx).await?;
+            Ok(Granted::Continued(Box::new(continued)))
+        }
         Grant::RefreshToken(token) => {
             let by = client::identify(&request.client, cx).await?;
             let resource = wanted(request.resource.as_deref(), cx)?;
@@ -187,6 +206,10 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
         }
         Grant::ClientCredentials => {
             if let Some((name, key)) = request.client.api_key(cx.config) {
+                if request.managed {
+                    let continued = continued::begin(name, key, resource, request.scope, proof, cx).await?;
+                    return Ok(Granted::Continued(Box::new(continued)));
+                }
                 return client_credentials::authorize(name, key, resource, request.scope, proof, cx).await.map(Granted::Token);
             }
             let by = client::identify(&request.client, cx).await?;

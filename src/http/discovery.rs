@@ -13,10 +13,13 @@ use crate::grant::client::METHODS;
 use crate::grant::grant_types;
 use crate::jose::dpop;
 use crate::keys;
+use crate::machine::family;
+use crate::oauth::management;
 use crate::oauth::scope::Scope;
 use crate::oidc;
 use crate::provider::event;
 use crate::store::Ports;
+use crate::tenant::{AgentType, TrustLevel};
 use crate::time::Ttl;
 
 /// MCP's Enterprise-Managed Authorization.
@@ -211,9 +214,6 @@ const TOKEN_CLAIMS: [&str; 16] = [
     "status",
 ];
 
-/// Kinds of agents, as they say themselves.
-const AGENT_TYPES: [&str; 4] = ["orchestrator", "autonomous", "assistant", "tool"];
-
 /// `/.well-known/agent-configuration`: the metadata of the authorization server, and what is in AgentAuth's words alone, as far as it works.
 pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
     let config = cx.config;
@@ -221,18 +221,50 @@ pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
     let known = document.get("claims_supported").and_then(Value::as_array).cloned().unwrap_or_default();
     let claims = known.into_iter().chain(TOKEN_CLAIMS.into_iter().filter(|claim| !CLAIMS.contains(claim)).map(Value::from));
     let claims: Vec<Value> = if config.openid { claims.collect() } else { TOKEN_CLAIMS.into_iter().map(Value::from).collect() };
+    let scopes: Vec<&str> = list(&config.scopes_supported).into_iter().chain(management::SCOPES.iter().map(|(name, ..)| *name)).collect();
+    let starter: Vec<&str> = list(config.pre_claim_scopes.as_scope())
+        .into_iter()
+        .chain(management::SCOPES.iter().filter(|(.., open)| *open).map(|(name, ..)| *name))
+        .collect();
     for (name, value) in [
-        ("token_introspection_endpoint", config.own("/oauth2/introspect").into()),
-        ("token_revocation_endpoint", config.own("/oauth2/revoke").into()),
-        ("token_endpoint_content_types_supported", json!([FORM])),
+        ("token_endpoint", config.own("/api/v1/auth/token").into()),
+        ("token_introspection_endpoint", config.own("/api/v1/auth/token/introspect").into()),
+        ("token_revocation_endpoint", config.own("/api/v1/auth/token/revoke").into()),
+        ("token_endpoint_content_types_supported", json!(["application/json", FORM])),
+        ("scopes_supported", json!(scopes)),
+        ("quickstart_endpoint", config.own("/api/v1/agents/quickstart").into()),
+        ("bootstrap_endpoint", config.own("/api/v1/agents/bootstrap").into()),
+        ("agent_registration_endpoint", config.own("/api/v1/agents").into()),
+        ("scopes_endpoint", config.own("/api/v1/scopes").into()),
+        ("policy_syntax_endpoint", config.own("/api/v1/policies/syntax").into()),
+        ("trust_levels_supported", json!(TrustLevel::ALL)),
+        (
+            "quickstart",
+            json!({
+                "description": "An agent comes in with a name and a type, and has an API key and a token at once. What needs a person comes with the claim.",
+                "scopes": starter,
+                "next_steps": ["create_credential", "authenticate"],
+            }),
+        ),
+        (
+            "delegation",
+            json!({
+                "depth_semantics": "absolute",
+                "depth_semantics_description": "max_chain_depth counts hops from the first delegator: 1 can be handed on to nobody. It can only become less along a chain; chain_depth_remaining says how many hops are left.",
+            }),
+        ),
         ("token_signing_alg_values_supported", json!(["ES256"])),
         ("claims_supported", claims.into()),
         (
             "token_lifetimes",
-            json!({ "access_token_seconds": config.ttls.access_token.seconds(), "refresh_buffer_seconds": REFRESH_BUFFER.seconds() }),
+            json!({
+                "access_token_seconds": config.ttls.access_token.seconds(),
+                "refresh_token_days": family::LIFE.seconds() / 86_400,
+                "refresh_buffer_seconds": REFRESH_BUFFER.seconds(),
+            }),
         ),
         ("service_documentation", config.own("/auth.md").into()),
-        ("agent_types_supported", json!(AGENT_TYPES)),
+        ("agent_types_supported", json!(AgentType::ALL)),
         ("mcp_endpoint", config.own("/mcp").into()),
     ] {
         add(&mut document, name, value);

@@ -33,15 +33,19 @@ enum Asker {
 /// Says whether a token counts. Unknown, foreign, expired, revoked and somebody else's look the same.
 pub(super) async fn introspect<P: Ports>(request: &dpop::Request<'_>, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let params = form(request.headers, body)?;
-    let asker = asker(request, &params, cx).await?;
+    Ok(reply::json(StatusCode::OK, &answered(request, &params, cx).await?))
+}
+
+/// The same for what has been read.
+pub(super) async fn answered<P: Ports>(request: &dpop::Request<'_>, params: &Params, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let asker = asker(request, params, cx).await?;
     let token = params.require("token")?;
-    let answer = match verify::credential(token, cx).await {
-        Ok(active) if asker.may_know(&active) => shown(&active, cx),
-        Ok(_) => json!({ "active": false }),
-        Err(error) if error.code() == ErrorCode::InvalidToken => json!({ "active": false }),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(reply::json(StatusCode::OK, &answer))
+    match verify::credential(token, cx).await {
+        Ok(active) if asker.may_know(&active) => Ok(shown(&active, cx)),
+        Ok(_) => Ok(json!({ "active": false })),
+        Err(error) if error.code() == ErrorCode::InvalidToken => Ok(json!({ "active": false })),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The same for whoever holds `token`, or shows another credential of whoever it was issued to: a bearer may know how its own token is.
@@ -114,12 +118,12 @@ pub(super) fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
     // Those of OpenID Connect are of no resource: they count at userinfo.
     let identity: Scope = OPENID_SCOPES.join(" ").parse().unwrap_or_default();
     let seconds = |date: Option<chrono::DateTime<chrono::Utc>>| date.map(|date| date.timestamp());
-    match &active.kind {
+    let mut answer = match &active.kind {
         Kind::AccessToken(claims) => {
             let token = &claims.custom;
             let mut answer = json!({
                 "active": true, "token_type": if token.cnf.is_some() { "DPoP" } else { "Bearer" }, "token_use": "access_token",
-                "scope": token.scope.intersect(&entitled.as_scope().union(&identity).entitle()).to_string(),
+                "scope": token.scope.intersect(&entitled.as_scope().union(&identity).union(&active.managing()).entitle()).to_string(),
                 "client_id": token.client_id, "sub": token.sub, "aud": token.aud, "iss": token.iss,
                 "jti": token.jti, "iat": seconds(claims.issued_at), "exp": seconds(claims.expiration),
             });
@@ -154,5 +158,9 @@ pub(super) fn shown<P>(active: &Active, cx: &Cx<'_, P>) -> Value {
             }
             answer
         }
+    };
+    if let Some(parent) = active.standing.ancestors.last() {
+        merge(&mut answer, json!({ "parent_agent_id": parent }));
     }
+    answer
 }

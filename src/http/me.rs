@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::api::tokens;
 use super::guard::{self, Caller};
 use super::refuse::Refused;
 use super::reply;
@@ -18,7 +19,9 @@ use crate::verify::Kind;
 /// Answers for the REST surface.
 pub(super) async fn me<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let caller = guard::caller(request, "/api/v1", cx).await?.needs(&cx.config.read_scope, cx)?;
-    Ok(reply::json(StatusCode::OK, &describe(&caller, cx)))
+    let mut response = reply::json(StatusCode::OK, &describe(&caller, cx));
+    tokens::advise(&caller.active, &mut response, cx);
+    Ok(response)
 }
 
 /// The same for every surface.

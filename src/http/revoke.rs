@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
+use super::api;
 use super::refuse::Refused;
 use super::{form, reply};
 use crate::audit::{self, Remark};
@@ -14,10 +15,11 @@ use crate::grant::Denied;
 use crate::grant::client::{self, Shown};
 use crate::id::{GrantId, Holder, RegistrationId};
 use crate::machine::grant::{self, Grant};
-use crate::machine::registration::{Command, Outcome, Registration};
+use crate::machine::registration::{Command, FIRST_FAMILY, Outcome, Registration};
 use crate::machine::standing::{RevokedToken, Standing};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::params::Params;
 use crate::refresh;
 use crate::status;
 use crate::store::Ports;
@@ -28,16 +30,23 @@ use crate::verify::{self, Inactive, Kind};
 /// Told once, however often it is given back: by then nothing of it counts any more.
 const ONCE: Ttl = Ttl::from_seconds(7 * 86_400);
 
+/// The kind of a key that was given back.
+const API_KEY: &str = "api_key";
+
 /// Ends a token, an API key, or with its assertion a whole registration. To hold a secret is to be allowed to end
 /// it; a client that says who it is may end only its own. Whatever is not ended, and why, is not told (RFC 7009,
 /// section 2.2); hints are not needed and so never wrong.
 pub(super) async fn revoke<P: Ports>(headers: &HeaderMap, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let params = form(headers, body)?;
-    let token = params.require("token")?;
-    let shown = client::shown(&params, Authorization::parse(headers).map_err(Denied::from)?)?;
-    let owner = owner(&shown, cx).await?;
-    end(token, owner, cx).await?;
+    revoked(headers, &form(headers, body)?, cx).await?;
     Ok(reply::empty(StatusCode::OK))
+}
+
+/// The same for what has been read.
+pub(super) async fn revoked<P: Ports>(headers: &HeaderMap, params: &Params, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let token = params.require("token")?;
+    let shown = client::shown(params, Authorization::parse(headers).map_err(Denied::from)?)?;
+    let owner = owner(&shown, cx).await?;
+    end(token, owner, cx).await
 }
 
 /// The same for what has been read: ends `token` if it is `owner`'s, or whoever holds it where nobody says who they are.
@@ -72,6 +81,9 @@ async fn owner<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Option<String>
 
 /// The agent's account hears of it, and its webhooks do, once.
 async fn told<P: Ports>(id: &RegistrationId, standing: &Standing, (kind, name): &(&'static str, String), cx: &Cx<'_, P>) {
+    if *kind == API_KEY {
+        return api::key_ended(id, standing, name.parse().unwrap_or_default(), cx).await;
+    }
     let remark = Remark {
         event: "token.revoked",
         actor: Some(id),
@@ -102,14 +114,25 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
                     claims.custom.status.as_ref().and_then(|claim| status::place(claim, cx)),
                 )),
             };
+            let family = match &kind {
+                Kind::AccessToken(claims) if claims.custom.act.is_none() && claims.custom.origins.is_empty() => {
+                    claims.custom.credential.map(|stamp| stamp.id).filter(|id| *id >= FIRST_FAMILY)
+                }
+                _ => None,
+            };
             let client_id = Some(kind.client_id(&holder).to_owned());
             let target = match (holder, revoked) {
                 (Holder::Registration(id), Ok((token, place))) => {
                     let what = ("access_token", token.jti.clone());
-                    Target::Registration(id, Command::RevokeToken { token, place }, what)
+                    // What continues it ends with it (RFC 7009, section 2.1), and with that all that it has brought.
+                    let command = match family {
+                        Some(id) => Command::EndFamily { id },
+                        None => Command::RevokeToken { token, place },
+                    };
+                    Target::Registration(id, command, what)
                 }
                 (Holder::Registration(id), Err(key)) => {
-                    Target::Registration(id, Command::RevokeCredential { id: key }, ("api_key", key.to_string()))
+                    Target::Registration(id, Command::RevokeCredential { id: key }, (API_KEY, key.to_string()))
                 }
                 (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),
                 (Holder::Grant(_), Err(_)) => return Ok(None),

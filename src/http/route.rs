@@ -77,6 +77,12 @@ pub(super) enum Page {
     RemovePasskey,
     EndSession,
     EndOtherSessions,
+    Keys,
+    RevokeKey,
+    Agent,
+    SuspendAgent,
+    ResumeAgent,
+    RevokeAgentKey,
     Authorize,
     Consent,
     Device,
@@ -104,6 +110,12 @@ impl Page {
             "/account" => Self::Account,
             "/account/agents/revoke" => Self::RevokeAgent,
             "/account/agents/revoke-all" => Self::RevokeAllAgents,
+            "/account/keys" => Self::Keys,
+            "/account/keys/revoke" => Self::RevokeKey,
+            "/account/agent" => Self::Agent,
+            "/account/agent/suspend" => Self::SuspendAgent,
+            "/account/agent/resume" => Self::ResumeAgent,
+            "/account/agent/revoke-key" => Self::RevokeAgentKey,
             "/account/passkeys/options" => Self::AddPasskeyOptions,
             "/account/passkeys" => Self::AddPasskey,
             "/account/passkeys/remove" => Self::RemovePasskey,
@@ -121,8 +133,10 @@ impl Page {
 
     pub(super) const fn methods(self) -> Methods {
         match self {
-            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink => Methods::Both,
-            Self::Claim | Self::Account | Self::UpstreamCallback => Methods::Get,
+            Self::Login | Self::LoginLink | Self::Authorize | Self::Device | Self::RpLogout | Self::UpstreamLink | Self::Keys => {
+                Methods::Both
+            }
+            Self::Claim | Self::Account | Self::Agent | Self::UpstreamCallback => Methods::Get,
             _ => Methods::Post,
         }
     }
@@ -248,7 +262,12 @@ impl<'p> Route<'p> {
     /// Whether a DPoP proof is looked at, and a nonce for the next one given.
     pub(super) const fn takes_proof(self) -> bool {
         matches!(self, Self::Token | Self::Push | Self::Userinfo | Self::Introspect | Self::Me | Self::Api(_) | Self::Mcp)
-            && !matches!(self, Self::Api(Api::Quickstart | Api::Bootstrap))
+            && !matches!(
+                self,
+                Self::Api(
+                    Api::Quickstart | Api::Bootstrap | Api::Revoke | Api::Jwks | Api::Scopes | Api::ResolveScopes | Api::PolicySyntax
+                )
+            )
     }
 
     /// How errors look. The one path that browsers and agents share is told apart by what they send.

@@ -2,6 +2,7 @@
 
 use super::page::ScopeView;
 use crate::cx::Cx;
+use crate::oauth::management;
 use crate::oauth::scope::Scope;
 
 /// Each with its words.
@@ -18,14 +19,14 @@ pub(super) fn line<P>(scope: &Scope, cx: &Cx<'_, P>) -> String {
     scope.iter().map(described).collect::<Vec<_>>().join(", ")
 }
 
-/// What a scope allows: in the operator's words, or ours for those of OpenID Connect; empty if there are none.
+/// What a scope allows: in the operator's words, or ours for those of OpenID Connect and of our own API; empty if there are none.
 fn words<'c, P>(name: &str, cx: &Cx<'c, P>) -> &'c str {
     let own = match name {
         "openid" => "Know who you are",
         "email" => "See your e-mail address",
         "profile" => "See your name and picture",
         "offline_access" => "Stay connected when you are away",
-        _ => "",
+        _ => management::SCOPES.iter().find(|(known, ..)| *known == name).map_or("", |(_, words, _)| words),
     };
     cx.config.scope_descriptions.get(name).map_or(own, String::as_str)
 }

@@ -10,6 +10,7 @@ use crate::dpop;
 use crate::grant::{self, Connected, Denied, Granted, TokenRequest, TokenResponse};
 use crate::machine::grant::GrantRefusal;
 use crate::oauth::authorization::Authorization;
+use crate::oauth::params::Params;
 use crate::oidc;
 use crate::store::Ports;
 
@@ -17,9 +18,14 @@ use crate::store::Ports;
 pub(super) async fn token<P: Ports>(request: &dpop::Request<'_>, body: &[u8], cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     let params = form(request.headers, body)?;
     let authorization = Authorization::parse(request.headers).map_err(Denied::from)?;
-    let asked = TokenRequest::parse(&params, authorization, cx.config).map_err(|denied| explained(denied, cx))?;
+    let asked = asked(&params, authorization, cx)?;
     let proof = dpop::proof(request, None, cx).await?;
     Ok(reply::private(StatusCode::OK, reply::JSON, granted(asked, proof.as_ref(), cx).await?))
+}
+
+/// What is asked for.
+pub(super) fn asked<P>(params: &Params, authorization: Option<Authorization>, cx: &Cx<'_, P>) -> Result<TokenRequest, Refused> {
+    TokenRequest::parse(params, authorization, cx.config).map_err(|denied| explained(denied, cx))
 }
 
 /// The same for what has been read: the answer as JSON.
@@ -35,6 +41,10 @@ pub(super) async fn granted<P: Ports>(asked: TokenRequest, proof: Option<&dpop::
                 false => None,
             };
             Ok(json(&token.with_id_token(id_token)))
+        }
+        Granted::Continued(continued) => {
+            let (authorized, refresh_token) = *continued;
+            Ok(json(&grant::issue(authorized, cx).await?.with_refresh_token(Some(refresh_token))))
         }
         Granted::Answer(body) => Ok(body),
     }

@@ -20,8 +20,6 @@ pub const MOST_LINKS: u32 = 10;
 pub const PATIENCE: Ttl = Ttl::from_seconds(7 * 86_400);
 /// For so long it is remembered after its end: whoever looks at a chain sees which link has ended it.
 const REMEMBERED: Ttl = Ttl::from_seconds(90 * 86_400);
-/// Audit rows are kept for so long, as those of requests are.
-const RETAIN: Ttl = Ttl::from_seconds(90 * 86_400);
 
 /// A delegation and its outbox.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -361,7 +359,8 @@ impl Delegation {
         let about = if delegators { terms.delegator() } else { &terms.delegate };
         let (audit, emit) = events.map(|event| (self.audited(event, about.clone()), self.told_of(event, about.clone()))).unzip();
         let what = What::PutDelegation(Box::new(self.link.row(delegators)));
-        let command = tenant::Command { caller: None, what, audit, emit, retain: RETAIN };
+        // For how long audit rows are kept is not known here: nothing is forgotten now.
+        let command = tenant::Command { caller: None, what, audit, emit, retain: Ttl::from_millis(0) };
         Telling { account: account.clone(), command, delegators, sequence: self.link.sequence }
     }
 

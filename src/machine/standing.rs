@@ -48,6 +48,9 @@ pub struct Standing {
     /// Whoever manages it has suspended it, until they bring it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// No more than this may be done with it and with all below it, whatever its API keys say: what the person has chosen who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Scope>,
 }
 
 /// What stood behind a registration when it was made.
@@ -62,6 +65,8 @@ pub enum Kind {
     IdentityAssertion,
     /// Another agent, which answers for it: its rights are those of its root.
     Child,
+    /// A person, who made it for a program of their own: it is theirs from the start.
+    Personal,
     /// No registration at all: what a person has granted to a client, or the client's own.
     Grant,
 }
@@ -75,6 +80,7 @@ impl Kind {
             Self::ServiceAuth => "service_auth",
             Self::IdentityAssertion => "identity_assertion",
             Self::Child => "child",
+            Self::Personal => "personal",
             Self::Grant => "grant",
         }
     }
@@ -94,7 +100,7 @@ impl Standing {
             Kind::Anonymous => true,
             // Nobody answers for one without ancestors.
             Kind::Child => !self.ancestors.is_empty(),
-            Kind::ServiceAuth | Kind::IdentityAssertion | Kind::Grant => self.claimed,
+            Kind::ServiceAuth | Kind::IdentityAssertion | Kind::Personal | Kind::Grant => self.claimed,
         };
         entitled && !self.ended && !self.suspended && !self.paused && now < self.expires
     }

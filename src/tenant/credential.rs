@@ -12,6 +12,9 @@ use crate::time::Ttl;
 /// Use is not noted more often.
 pub(super) const NOTED_EVERY: Ttl = Ttl::from_seconds(60);
 
+/// In the place of a number, as long as the cell has given none: what is listed so cannot be used yet.
+pub const UNNUMBERED: u32 = u32::MAX;
+
 macro_rules! credentials {
     ($rest:literal) => {
         concat!(
@@ -29,14 +32,24 @@ pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential) -> Result<O
         return Err(Refused::Missing.into());
     }
     if let Some((known, _)) = find(call, &credential.id)? {
-        return if known.agent == credential.agent { Ok(one(known, false)) } else { Err(Refused::Conflict.into()) };
+        return if known.agent == credential.agent { number(call, known, credential.number) } else { Err(Refused::Conflict.into()) };
     }
     if call.line(&credential.agent)?.iter().any(|node| node.status != Status::Active) {
         return Err(Refused::Inactive.into());
     }
     let credential = Credential { last_used: None, last_rotated: None, revoked: None, created: call.now, updated: call.now, ..credential };
     insert(call, credential.clone(), path)?;
-    Ok(one(credential, true))
+    let is_there = credential.number != UNNUMBERED;
+    Ok(one(credential, is_there))
+}
+
+/// The cell has given the key its number: from now on it is there.
+fn number(call: &Call<'_, impl Sql>, known: Credential, number: u32) -> Result<Outcome, Stop> {
+    if known.number != UNNUMBERED || number == UNNUMBERED || known.revoked.is_some() {
+        return Ok(one(known, false));
+    }
+    call.sql.run("UPDATE tenant_credential SET key_number = ? WHERE id = ?", &[number.into(), known.id.as_str().into()])?;
+    Ok(one(Credential { number, ..known }, true))
 }
 
 pub(super) fn get(call: &Call<'_, impl Sql>, id: &CredentialId) -> Result<Outcome, Stop> {
@@ -113,6 +126,12 @@ pub(super) fn rotate(
 
 pub(super) fn revoke(call: &Call<'_, impl Sql>, id: &CredentialId) -> Result<Outcome, Stop> {
     let (mut credential, _) = reached(call, &call.acting()?, id)?;
+    if credential.number == UNNUMBERED && credential.revoked.is_none() {
+        // Nothing has ever been there.
+        call.sql.run("DELETE FROM tenant_credential WHERE id = ?", &[credential.id.as_str().into()])?;
+        count(call, &credential.agent, true, -1)?;
+        return Ok(one(credential, false));
+    }
     let changed = credential.revoked.is_none();
     if changed {
         end(call, &mut credential)?;
@@ -127,6 +146,21 @@ pub(super) fn used(call: &Call<'_, impl Sql>, id: &CredentialId) -> Result<Outco
         &[call.now.into(), id.as_str().into(), call.now.minus(NOTED_EVERY).into()],
     )?;
     Ok(Outcome::Done(!noted.is_empty()))
+}
+
+/// A key was used, or has ended, elsewhere than by its name here.
+pub(super) fn of_key(call: &Call<'_, impl Sql>, agent: &RegistrationId, number: u32, ended: bool) -> Result<Outcome, Stop> {
+    let path = call.path_of(agent)?;
+    let rows = call.sql.run(
+        credentials!("WHERE revoked IS NULL AND path = ? AND agent = ? AND key_number = ? LIMIT 1"),
+        &[path.into(), agent.as_str().into(), number.into()],
+    )?;
+    let mut known = first(rows).map(|mut row| read(&mut row)).transpose()?.ok_or(Refused::Missing)?;
+    if !ended {
+        return used(call, &known.id);
+    }
+    end(call, &mut known)?;
+    Ok(one(known, true))
 }
 
 fn one(credential: Credential, changed: bool) -> Outcome {

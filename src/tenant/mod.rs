@@ -28,6 +28,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use credential::UNNUMBERED;
 pub use enter::{Allowance, Asking, Rate, Weighed};
 pub use rows::{Agent, AuditFilter, AuditRow, Credential, Delegation, Delivery, Emit, Patch, Peer, Policy, PolicyPatch, Profile, Webhook};
 pub(crate) use run::{carry_out, trouble, wake};
@@ -116,7 +117,8 @@ pub enum What {
     },
     /// An agent and its ancestors.
     Ancestry(RegistrationId),
-    /// A new credential. Times but [`Credential::expires`] are set here. The same `id` again is answered the same.
+    /// A new credential. Times but [`Credential::expires`] are set here. The same `id` again is answered the same; one that was
+    /// [`UNNUMBERED`] gets its number so.
     AddCredential(Box<Credential>),
     /// One credential.
     Credential(CredentialId),
@@ -146,6 +148,15 @@ pub enum What {
     RevokeCredential(CredentialId),
     /// It was used; noted at most once a minute.
     CredentialUsed(CredentialId),
+    /// The same by the key's number in its cell, and whether it has ended there.
+    Key {
+        /// Whose.
+        agent: RegistrationId,
+        /// Its number.
+        number: u32,
+        /// It has ended; else it was used.
+        ended: bool,
+    },
     /// A delegation tells how it stands. Older tellings than the last are ignored, repeated ones change nothing.
     PutDelegation(Box<Delegation>),
     /// One delegation.

@@ -76,7 +76,7 @@ pub struct Credential {
     pub id: CredentialId,
     /// Whose it is.
     pub agent: RegistrationId,
-    /// Its number in the registration's cell.
+    /// Its number in the registration's cell; [`UNNUMBERED`](super::UNNUMBERED) until that has given one.
     pub number: u32,
     /// `api_key`.
     pub kind: String,

@@ -96,6 +96,7 @@ const fn changes(what: &What) -> bool {
         | What::RotateCredential { .. }
         | What::RevokeCredential(_)
         | What::CredentialUsed(_)
+        | What::Key { .. }
         | What::PutDelegation(_)
         | What::CreatePolicy(_)
         | What::PutPolicy { .. }
@@ -142,6 +143,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::RotateCredential { id, next, number, prefix } => credential::rotate(call, &id, next, number, prefix),
         What::RevokeCredential(id) => credential::revoke(call, &id),
         What::CredentialUsed(id) => credential::used(call, &id),
+        What::Key { agent, number, ended } => credential::of_key(call, &agent, number, ended),
         What::PutDelegation(told) => delegation::put(call, *told),
         What::Delegation(id) => delegation::get(call, &id),
         What::Delegations { active_only, limit, offset } => delegation::list(call, active_only, limit, offset),

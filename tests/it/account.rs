@@ -89,6 +89,7 @@ fn agent(number: u8, claimed: u64) -> Agent {
         claimed: at(claimed),
         used: None,
         ended: None,
+        key: None,
     }
 }
 
@@ -131,6 +132,7 @@ fn everything_else() -> Vec<Command> {
         Command::Unlink(1),
         feed(1, agent(1, 0), &["agent.claimed"]),
         Command::Agents { after: None, limit: 10, live: false },
+        Command::PersonalKeys,
         Command::Note(happened("agent.noted", None, 0)),
         Command::Events { before: None, limit: 10 },
         Command::Suspend,

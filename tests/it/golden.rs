@@ -106,6 +106,7 @@ fn records() {
         .text("access_token");
     world.form("/oauth2/revoke", &[("token", &token)]);
     everything(&world);
+    crate::personal_tree::everything(&world);
     let shown = |world: &World| -> Value {
         let cells = world.platform.cells.borrow();
         // A list's bits are long; its form is what counts.
@@ -122,8 +123,8 @@ fn records() {
 #[test]
 fn commands() {
     use postern::machine::{
-        Machine, address, authorization, budget, client, client_index, device, grant, keyring, limit, link, login, once, outbox, quota,
-        registration, session, status_index, status_list, trace, trace_index, upstream, waiting,
+        Machine, address, authorization, budget, client, client_index, delegation, device, grant, keyring, limit, link, login, once,
+        outbox, quota, registration, session, status_index, status_list, trace, trace_index, upstream, waiting,
     };
 
     fn reads<M: Machine>(all: &Value) {
@@ -140,6 +141,7 @@ fn commands() {
         reads::<address::Address>(&all);
         reads::<budget::Budget>(&all);
         reads::<authorization::Authorization>(&all);
+        reads::<delegation::Delegation>(&all);
         reads::<device::Device>(&all);
         reads::<client::Registered>(&all);
         reads::<client_index::ClientIndex>(&all);
@@ -168,6 +170,7 @@ fn commands_of_this_version() {
     let world = crate::upstream::world();
     everything(&world);
     crate::upstream::everything(&world);
+    crate::personal_tree::everything(&world);
     let mut all: serde_json::Map<String, Value> = serde_json::Map::new();
     for (name, forms) in world.platform.samples.borrow().iter() {
         let (kind, what) = name.rsplit_once('/').unwrap();
@@ -222,6 +225,7 @@ pub fn everything(world: &World) {
     let traces = world.send("192.0.2.1", "GET", "/operator/traces?client_id=a-client", &operator, "").json();
     let trace = format!("/operator/traces/{}", traces["traces"][0]["trace"].as_str().unwrap());
     assert_eq!(world.send("192.0.2.1", "GET", &trace, &operator, "").status(), 200);
+    crate::api::delegations::everything(world);
 }
 
 /// Clients of each kind, and all that can happen to them.

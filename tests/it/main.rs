@@ -37,6 +37,8 @@ mod pages_account;
 mod pages_clients;
 mod pages_trace;
 mod person;
+mod personal_keys;
+mod personal_tree;
 mod provider;
 mod redirector;
 mod repeats;

@@ -310,8 +310,8 @@ fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
         (&[][..], 7),
         (&[("OPENID_CONNECT", "off")], 7),
         (&[("AUTH_MD_DIALECTS", "none")], 6),
-        (&[("MAIL", "none")], 3),
-        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 3),
+        (&[("MAIL", "none")], 4),
+        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 4),
     ] {
         let world = World::new(vars);
         let taken = |grant: &&str| world.form("/oauth2/token", &[("grant_type", grant)]).text("error") != "unsupported_grant_type";

@@ -10,7 +10,7 @@ use postern::http::page::{
 };
 
 use crate::markup::{Element, read};
-use crate::pages_account::account;
+use crate::pages_account::{account, below, making};
 use crate::pages_trace::traces;
 use crate::world::World;
 
@@ -326,8 +326,10 @@ fn every_page_in_every_state() {
         device(&words, &mut show);
         consent(&words, &mut show);
         account(&words, &mut show);
+        making(&words, &mut show);
+        below(&words, &mut show);
         traces(&words, &mut show);
-        assert_eq!(shown, 44);
+        assert_eq!(shown, 51);
     }
     let world = World::new(&[("SERVICE_NAME", "Example")]);
     keep("home.html", std::str::from_utf8(world.get("/").0.body()).unwrap());

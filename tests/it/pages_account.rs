@@ -1,7 +1,10 @@
 //! The account page, full and empty.
 
 use askama::Template;
-use postern::http::page::{AccountPage, AgentView, ClientView, EventView, IdentityView, Known, PasskeyView, SessionView, UpstreamView};
+use postern::http::page::{
+    AccountPage, AgentPage, AgentView, BelowView, ChoiceView, ClientView, CredentialView, DelegationView, EventView, IdentityView, KeyMade,
+    KeyView, Known, NewKeyPage, PasskeyView, ScopeView, SessionView, UpstreamView,
+};
 
 use crate::pages::Words;
 
@@ -15,10 +18,104 @@ fn agents(words: &Words) -> Vec<AgentView<'_>> {
         claimed: "2026-11-22 14:03 UTC".into(),
         used: Some("2026-11-24 09:12 UTC".into()),
         ended: None,
+        below: Some(3),
     };
-    let provided = AgentView { name: None, kind: "Brought by its provider", provider: Some(&words.name), used: None, ..agent.clone() };
+    let provided =
+        AgentView { name: None, kind: "Brought by its provider", provider: Some(&words.name), used: None, below: None, ..agent.clone() };
     let ended = AgentView { ended: Some("2026-11-23 08:00 UTC".into()), ..agent.clone() };
     vec![agent, provided, ended]
+}
+
+fn keys(words: &Words) -> Vec<KeyView<'_>> {
+    let key = KeyView {
+        registration: "reg_7Nq2vXw9KcLm4RtY8ZpB1D",
+        name: if words.set == "friendly" { "Backup on my server" } else { &words.name },
+        prefix: "sk_7Nq2vXw9".into(),
+        scopes: words.scopes.clone(),
+        created: "2026-11-22 14:03 UTC".into(),
+        expires: Some("2027-02-20 14:03 UTC".into()),
+        expired: false,
+        used: Some("2026-11-24 09:12 UTC".into()),
+    };
+    let lasting = KeyView { expires: None, used: None, ..key.clone() };
+    vec![lasting, key.clone(), KeyView { expired: true, ..key }]
+}
+
+/// The pages on which a key is made.
+pub fn making(words: &Words, show: &mut dyn FnMut(&str, String)) {
+    let choice = |index: usize, name| ChoiceView {
+        id: format!("scope-{index}"),
+        field: format!("may.{name}"),
+        scope: ScopeView { name, words: words.sentence.clone() },
+        chosen: index == 0,
+    };
+    let scopes: Vec<ChoiceView<'_>> = words.scopes.split(' ').enumerate().map(|(index, name)| choice(index, name)).collect();
+    let manages = vec![ChoiceView { id: "manage-0".into(), field: "may.agents.read".into(), ..choice(1, "agents.read") }];
+    let lives = vec![("7", "In 7 days", false), ("90", "In 90 days", true), ("never", "Never", false)];
+    let new = NewKeyPage { frame: words.frame(true), name: "", scopes, manages, lives, problem: None };
+    show("key-new", new.render().unwrap());
+    show("key-new-problem", NewKeyPage { name: &words.name, problem: Some(&words.sentence), scopes: Vec::new(), ..new }.render().unwrap());
+    let made = KeyMade {
+        frame: words.frame(true),
+        key: words.token.clone(),
+        name: &words.name,
+        scopes: words.scopes.split(' ').map(|name| ScopeView { name, words: words.sentence.clone() }).collect(),
+        expires: Some("2027-02-20 14:03 UTC".into()),
+    };
+    show("key-made", made.render().unwrap());
+    show("key-made-for-good", KeyMade { expires: None, ..made }.render().unwrap());
+}
+
+/// What is below an agent.
+pub fn below(words: &Words, show: &mut dyn FnMut(&str, String)) {
+    let key = CredentialView {
+        id: "crd_7Nq2vXw9KcLm4RtY8ZpB1D".into(),
+        prefix: "sk_7Nq2vXw9".into(),
+        scopes: Some(words.scopes.clone()),
+        expires: Some("2027-02-20 14:03 UTC".into()),
+        used: Some("2026-11-24 09:12 UTC".into()),
+    };
+    let plain = CredentialView { id: words.token.clone(), scopes: None, expires: None, used: None, ..key.clone() };
+    let child = BelowView {
+        id: "reg_8Nq2vXw9KcLm4RtY8ZpB1D".into(),
+        name: words.name.clone(),
+        kind: "Works for a person",
+        parent: None,
+        created: "2026-11-22 14:03 UTC".into(),
+        status: "active",
+        held_up: false,
+        keys: vec![key.clone(), plain.clone()],
+    };
+    let suspended = BelowView { status: "suspended", keys: Vec::new(), ..child.clone() };
+    let deep = BelowView { parent: Some("reg_8Nq2vXw9KcLm4RtY8ZpB1D".into()), held_up: true, keys: vec![plain.clone()], ..child.clone() };
+    let delegation = DelegationView {
+        id: "dlg_7Nq2vXw9KcLm4RtY8ZpB1D".into(),
+        from: "reg_7Nq2vXw9KcLm4RtY8ZpB1D".into(),
+        to: "reg_8Nq2vXw9KcLm4RtY8ZpB1D".into(),
+        scopes: words.scopes.clone(),
+        expires: Some("2026-11-24 09:12 UTC".into()),
+    };
+    let revoked = BelowView { status: "revoked", keys: Vec::new(), ..child.clone() };
+    let full = AgentPage {
+        frame: words.frame(true),
+        id: "reg_7Nq2vXw9KcLm4RtY8ZpB1D",
+        name: Some(&words.name),
+        own: false,
+        ended: None,
+        keys: vec![key, plain],
+        below: vec![child, suspended, deep, revoked],
+        total: 24,
+        more: Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D&after=20#below".into()),
+        delegations: vec![delegation.clone(), DelegationView { expires: None, ..delegation }],
+        notice: Some("The agent is suspended, with all below it."),
+    };
+    show("agent", full.render().unwrap());
+    let ended = AgentPage { ended: Some("2026-11-24 09:12 UTC".into()), name: None, notice: None, more: None, ..full.clone() };
+    let html = ended.render().unwrap();
+    assert!(!html.contains("/account/agent/suspend") && !html.contains("/account/agent/resume"));
+    show("agent-ended", html);
+    let (below, keys, delegations) = (Vec::new(), Vec::new(), Vec::new());
+    show("agent-alone", AgentPage { own: true, below, keys, delegations, total: 0, more: None, ..full }.render().unwrap());
 }
 
 fn sessions(words: &Words) -> Vec<SessionView<'_>> {
@@ -88,6 +185,7 @@ pub fn account(words: &Words, show: &mut dyn FnMut(&str, String)) {
         live_agents: 2,
         agents: agents(words),
         more_agents: Some("/account?agents=reg_7Nq2vXw9KcLm4RtY8ZpB1D".into()),
+        keys: keys(words),
         clients: clients(words),
         more_clients: None,
         passkeys: vec![passkey.clone(), PasskeyView { credential: "b", name: "Phone", used: None, ..passkey }],
@@ -114,6 +212,7 @@ pub fn account(words: &Words, show: &mut dyn FnMut(&str, String)) {
     let empty = AccountPage {
         agents: Vec::new(),
         more_agents: None,
+        keys: Vec::new(),
         clients: Vec::new(),
         passkeys: Vec::new(),
         sessions: full.sessions.iter().take(1).cloned().collect(),

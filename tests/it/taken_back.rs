@@ -72,6 +72,7 @@ fn ghost(world: &World, number: u8, claimed: postern::time::Timestamp) {
         claimed,
         used: None,
         ended: None,
+        key: None,
     };
     assert_eq!(run(world, Command::Feed(Feed { sequence: 1, agent, events: Vec::new() })), Outcome::Done);
 }

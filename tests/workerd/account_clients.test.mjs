@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { until } from "./support/agent.mjs";
-import { launch } from "./support/chromium.mjs";
+import { launch, press } from "./support/chromium.mjs";
 import { LONG, VARS, at, looking, tabTo } from "./support/looks.mjs";
 import { REDIRECT, authorization, call, connected, consented, person, refresh, register } from "./support/oauth.mjs";
 import { deploy } from "./support/postern.mjs";
@@ -18,7 +18,6 @@ before(async () => ([postern, browser] = await Promise.all([deploy({ vars: { ...
 after(() => Promise.all([postern.stop(), browser.close()]));
 
 const looks = looking(() => [browser, postern]);
-const press = (page, name) => page.getByRole("button", { name }).click();
 const entry = (page, name) => page.locator("section[aria-labelledby=clients] li", { hasText: name });
 
 /** Connects one of each kind. */

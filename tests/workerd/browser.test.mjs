@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { registerKey, until } from "./support/agent.mjs";
 import { ok } from "./support/answers.mjs";
-import { launch, look, visit } from "./support/chromium.mjs";
+import { launch, look, press, visit } from "./support/chromium.mjs";
 import { complete, page as pageOf, start } from "./support/claim.mjs";
 import { claimed } from "./support/claimed.mjs";
 import { deploy, OPERATOR_KEY } from "./support/postern.mjs";
@@ -49,6 +49,7 @@ async function show(name, status, email, act) {
     const seen = [];
     page.on("response", (response) => response.request().isNavigationRequest() && seen.push(response.status()));
     await act(page);
+    await page.waitForLoadState();
     assert.equal(seen.at(-1), status, `${name}: ${seen}`);
     assert.match(await page.title(), /\S+ · Example Cloud$|^Example Cloud/, "the title says what it is");
     assert.equal(await page.locator("h1").count(), 1);
@@ -59,7 +60,6 @@ async function show(name, status, email, act) {
   }
 }
 
-const press = (page, name) => page.getByRole("button", { name }).click();
 const fill = (page, label, text) => page.getByLabel(label).fill(text);
 
 describe("signing in", () => {

@@ -71,6 +71,7 @@ describe("in Chromium", () => {
       await page.goto(url);
       const [response] = await Promise.all([page.waitForResponse((response) => response.url().endsWith(CONSENT)), page.getByRole("button").click()]);
       assert.equal(response.status(), 403);
+      await page.waitForLoadState();
       assert.match(await page.title(), /too old/);
     });
     await stillOpen(who, fields);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe } from "node:test";
-import { launch } from "./support/chromium.mjs";
+import { launch, press } from "./support/chromium.mjs";
 import { LONG, VARS, looking } from "./support/looks.mjs";
 import { authorization, consented, register } from "./support/oauth.mjs";
 import { deploy } from "./support/postern.mjs";
@@ -18,7 +18,6 @@ before(async () => ([postern, browser] = await Promise.all([deploy({ vars: { ...
 after(() => Promise.all([postern.stop(), browser.close()]));
 
 const looks = looking(() => [browser, postern]);
-const press = (page, name) => page.getByRole("button", { name }).click();
 /** What a part of the page says. */
 const fact = async (page, name) => (await page.locator("dl.facts div", { has: page.locator("dt", { hasText: new RegExp(`^${name}$`) }) }).locator("dd").textContent()).replace(/\s+/g, " ").trim();
 const warned = (page) => page.getByText("It runs on your own device").count();

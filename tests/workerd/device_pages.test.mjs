@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ok } from "./support/answers.mjs";
-import { launch, look, visit } from "./support/chromium.mjs";
+import { launch, look, press, visit } from "./support/chromium.mjs";
 import { CLIENTS, DEVICE, answer, begin, poll } from "./support/device.mjs";
 import { address, deploy } from "./support/postern.mjs";
 import { Browser } from "./support/person.mjs";
@@ -19,7 +19,6 @@ let postern, browser;
 before(async () => ([postern, browser] = await Promise.all([deploy({ vars: VARS }), launch()])));
 after(() => Promise.all([postern.stop(), browser.close()]));
 
-const press = (page, name) => page.getByRole("button", { name }).click();
 const person = (email) => new Browser(postern).signIn(email);
 const registered = (client_name) => ok(postern.json("/oauth2/register", { client_name, redirect_uris: [], grant_types: [DEVICE], token_endpoint_auth_method: "none" }).then(created));
 /** RFC 7591 answers 201. */
@@ -41,6 +40,7 @@ function looks(name, status, act, { email = `${name}@example.com`, ...options } 
       const seen = [];
       page.on("response", (response) => response.request().isNavigationRequest() && seen.push(response.status()));
       await act(page);
+      await page.waitForLoadState();
       assert.equal(seen.at(-1), status, `${name}: ${seen}`);
       assert.match(await page.title(), /\S+ · Example Cloud$/);
       assert.equal(await page.locator("h1").count(), 1);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { until } from "./support/agent.mjs";
-import { launch } from "./support/chromium.mjs";
+import { launch, press } from "./support/chromium.mjs";
 import { VARS, at, focused, looking, tabTo } from "./support/looks.mjs";
 import { REDIRECT, authorization, connected, person, redeem, register } from "./support/oauth.mjs";
 import { OPERATOR_KEY, address, deploy } from "./support/postern.mjs";
@@ -13,7 +13,6 @@ before(async () => ([postern, browser] = await Promise.all([deploy({ vars: VARS 
 after(() => Promise.all([postern.stop(), browser.close()]));
 
 const looks = looking(() => [browser, postern]);
-const press = (page, name) => page.getByRole("button", { name }).click();
 const enter = async (page, key = OPERATOR_KEY) => {
   await page.goto("/operator/traces");
   await page.getByLabel("Operator key").fill(key);
@@ -47,6 +46,7 @@ describe("the connection trace", () => {
     await enter(page);
     await page.locator("li", { hasText: name }).getByRole("link").first().click();
     await page.getByRole("heading", { name: /^Connection / }).waitFor();
+    await page.waitForLoadState();
   };
 
   looks("traces-key", 401, null, (page) => page.goto("/operator/traces"));

@@ -12,7 +12,7 @@ use crate::http::reply;
 use crate::oauth::error::ErrorCode;
 use crate::policy::{self, Action, Decision, Rights};
 use crate::store::Ports;
-use crate::tenant::{self, AgentType, Allowance, Asking, Outcome, Rate, TrustLevel, Weighed, What};
+use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, Outcome, Rate, TrustLevel, Weighed, What};
 use crate::time::Ttl;
 
 /// What was decided, as AgentAuth tells it: `allow` or `deny`.

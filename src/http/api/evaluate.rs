@@ -9,9 +9,9 @@ use super::door;
 use super::manager::{self, Manager, run, unexpected};
 use super::route::{Demand, demand};
 use super::{Sent, body};
-use crate::constraint::chain::Chain;
 use crate::constraint::path::Path;
 use crate::cx::Cx;
+use crate::delegation;
 use crate::http::guard::Caller;
 use crate::http::refuse::Refused;
 use crate::http::{introspect, json, operator, reply};
@@ -39,7 +39,8 @@ pub(in crate::http) const QUESTION: &str = r#"{
                 "ip": { "type": "string", "minLength": 2, "maxLength": 45, "description": "From where; used only for another agent than the one that asks." },
                 "arguments": { "type": "object", "description": "With which arguments." }
             },
-            "additionalProperties": false
+            "additionalProperties": false,
+            "description": "In which circumstances."
         }
     },
     "required": ["agent_id", "action", "resource"],
@@ -182,7 +183,7 @@ impl Wish {
                 door::decide(&Asking { scope, ..asking.clone() }, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
             }
             Demand::Foreign => {
-                let delegations = chains(&self.agent, account, cx).await?;
+                let delegations = delegation::chains(&self.agent, account, cx).await?;
                 door::decide(asking, &weighed, &Rights { own, delegations }, cx)?
             }
         };
@@ -211,9 +212,4 @@ async fn held<P: Ports>(standing: &Standing, weighed: &mut Weighed, cx: &Cx<'_, 
     weighed.is_active &= standing.is_live(cx.now);
     let entitled = rights::entitled(standing, root.as_deref(), None, cx.config);
     Ok(entitled.as_scope().union(&rights::managing(standing, root.as_deref(), None)))
-}
-
-/// The chains of delegations that end with the agent and count now.
-async fn chains<P: Ports>(_agent: &RegistrationId, _account: &AccountId, _cx: &Cx<'_, P>) -> Result<Vec<Chain>, Refused> {
-    std::future::ready(Ok(Vec::new())).await
 }

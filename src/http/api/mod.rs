@@ -5,16 +5,17 @@ pub(super) mod agents;
 mod attempt;
 pub(super) mod audit;
 pub(super) mod body;
-mod credentials;
+pub(super) mod credentials;
 pub(super) mod delegations;
 mod door;
+mod ended;
 pub(super) mod evaluate;
 pub(super) mod manager;
 mod policies;
 pub(super) mod route;
-mod scopes;
+pub(super) mod scopes;
 pub(super) mod seed;
-mod tokens;
+pub(super) mod tokens;
 pub(super) mod webhooks;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use super::{Sent, reply};
 use crate::cx::Cx;
 use crate::policy;
 use crate::store::Ports;
+pub(super) use ended::key_ended;
 use manager::Manager;
 use route::Api;
 
@@ -36,7 +38,11 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P
         return Box::pin(evaluate::evaluate(scope, sent, cx)).await;
     }
     let manager = Manager::enter(sent, scope, route::action(sent.method), cx).await?;
-    manager.entered.shown(managed(api, &manager, sent, cx).await, cx)
+    let mut answer = managed(api, &manager, sent, cx).await;
+    if let Ok(response) = &mut answer {
+        tokens::advise(&manager.caller.active, response, cx);
+    }
+    manager.entered.shown(answer, cx)
 }
 
 /// What is there for everybody.

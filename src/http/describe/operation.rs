@@ -269,6 +269,10 @@ impl Operation {
             .parameter("header", "X-Agent-Key", json!({ "type": "string" }), "An API key, if there is no Authorization header.")
             .refuses(&codes)
             .refuses_as(403, &[ErrorCode::AccessDenied, ErrorCode::AgentInactive])
+            .with_members(
+                403,
+                json!({ "properties": { "policy_id": { "type": ["string", "null"] }, "policy_name": { "type": ["string", "null"] } } }),
+            )
             .refuses(&[ErrorCode::RateLimited])
     }
 

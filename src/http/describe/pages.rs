@@ -1,7 +1,7 @@
 //! People answer agents and devices, and look after their account.
 
 use super::operation::Operation;
-use super::schema::{object, text, word};
+use super::schema::{object, open, text, word};
 use super::sign_in::{form, page};
 use crate::oauth::error::ErrorCode;
 
@@ -43,6 +43,31 @@ pub(super) fn operations() -> Vec<Operation> {
             .page(200, "The account.")
             .redirect(303, "Sign in first."),
         change("revokeAgent", "/account/agents/revoke", "End an agent").form(object([("registration", text("")), csrf()])),
+        page(Operation::get("ownKeyPage", "/account/keys", "Ask for an API key of your own"))
+            .security(&["session"])
+            .page(200, "What is it to be like?")
+            .redirect(303, "Sign in anew first."),
+        form(Operation::post("makeOwnKey", "/account/keys", "Make an API key of your own"))
+            .security(&["session"])
+            .form(open(object([("name", text("")), ("expires?", word(&["7", "30", "90", "365", "never"])), csrf()])))
+            .about("A field `may.` and the name of a scope for each that the key is to have.")
+            .page(200, "The key. It is shown this one time.")
+            .redirect(303, "Sign in anew first.")
+            .page(400, "Something is missing.")
+            .page(409, "There are too many.")
+            .limited(429)
+            .refuses(&[ErrorCode::Unauthorized]),
+        change("revokeOwnKey", "/account/keys/revoke", "Revoke an API key of your own").form(object([("registration", text("")), csrf()])),
+        page(Operation::get("ownAgentPage", "/account/agent", "What is below an agent of yours"))
+            .security(&["session"])
+            .query("id", text(""), "The agent.")
+            .query("after", text(""), "How many were listed before.")
+            .query("done", text(""), "What was just done.")
+            .page(200, "The agents that it made, and their keys.")
+            .redirect(303, "Sign in first."),
+        below("suspendOwnAgent", "/account/agent/suspend", "Suspend an agent below one of yours", "agent"),
+        below("resumeOwnAgent", "/account/agent/resume", "Let it go on", "agent"),
+        below("revokeOwnAgentKey", "/account/agent/revoke-key", "Revoke an API key of one of them", "credential"),
         change("revokeAllAgents", "/account/agents/revoke-all", "End all agents").form(object([csrf()])),
         change("disconnect", "/account/clients/revoke", "Disconnect an application").form(object([("grant", text("")), csrf()])),
         change("removePasskey", "/account/passkeys/remove", "Remove a passkey").form(object([("credential", text("")), csrf()])),
@@ -63,6 +88,11 @@ fn claim(operation: Operation) -> Operation {
         .page(404, "There is no such request.")
         .page(409, "It is to be answered in the other way.")
         .page(410, "It is over.")
+}
+
+/// A change of what is below an agent of one's own.
+fn below(id: &'static str, path: &'static str, summary: &'static str, what: &'static str) -> Operation {
+    change(id, path, summary).form(object([("id", text("The agent that is yours.")), (what, text("")), ("csrf", text("Of the page."))]))
 }
 
 /// A change of one's own account.

@@ -44,7 +44,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "Me",
             object([
                 ("registration_id?", text("Of an agent.")),
-                ("registration_type?", word(&["anonymous", "service_auth", "identity_assertion", "child"])),
+                ("registration_type?", word(&["anonymous", "service_auth", "identity_assertion", "child", "personal"])),
                 ("sub?", text("Of a client's token: the person, or the client itself. Of a token by delegation: who has handed on first.")),
                 ("act?", named("Actor")),
                 ("constraints?", named("DelegationConstraints")),

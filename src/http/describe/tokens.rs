@@ -12,7 +12,7 @@ use crate::http::reply::JSON;
 use crate::oauth::error::ErrorCode;
 
 /// A client shows who it is, or names itself, or is nobody.
-const ANYBODY: &[&str] = &["", "client", "token"];
+pub(super) const ANYBODY: &[&str] = &["", "client", "token"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -167,7 +167,7 @@ fn authorize(operation: Operation) -> Operation {
 const CREDENTIALS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// A form in which a client may show who it is.
-fn credentials(mut form: Value) -> Value {
+pub(super) fn credentials(mut form: Value) -> Value {
     let Some(Value::Object(members)) = form.get_mut("properties") else { return form };
     let words = ["", "client_secret_post.", "private_key_jwt (RFC 7523).", ""];
     let kinds = CREDENTIALS.into_iter().zip(words).map(|(name, about)| (name.to_owned(), text(about)));
@@ -176,7 +176,7 @@ fn credentials(mut form: Value) -> Value {
     form
 }
 
-fn grant() -> Value {
+pub(super) fn grant() -> Value {
     let token_type = || uri("`urn:ietf:params:oauth:token-type:access_token`, or the same with `jwt`.");
     credentials(object([
         (
@@ -279,6 +279,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                 ("cnf?", object([("jkt", text("The key that it is bound to."))])),
                 ("act?", named("Actor")),
                 ("constraints?", named("DelegationConstraints")),
+                ("parent_agent_id?", text("The agent that has made it.")),
             ]),
         ),
         (

@@ -16,6 +16,8 @@ pub struct AccountPage<'a> {
     pub live_agents: u32,
     /// Where the next page of agents is.
     pub more_agents: Option<String>,
+    /// API keys that the person made, and some that have expired.
+    pub keys: Vec<KeyView<'a>>,
     /// One page of applications, newest first.
     pub clients: Vec<ClientView<'a>>,
     /// Where the next page of applications is.
@@ -81,6 +83,29 @@ pub struct AgentView<'a> {
     pub used: Option<String>,
     /// When it ended, if it has.
     pub ended: Option<String>,
+    /// How many agents it has made, if that is known.
+    pub below: Option<u64>,
+}
+
+/// An API key that the person made for a program of their own.
+#[derive(Clone, Debug)]
+pub struct KeyView<'a> {
+    /// The registration's name.
+    pub registration: &'a str,
+    /// What the person calls it.
+    pub name: &'a str,
+    /// How it begins.
+    pub prefix: String,
+    /// What it may be used for, in words.
+    pub scopes: String,
+    /// When it was made.
+    pub created: String,
+    /// When it expires, if ever.
+    pub expires: Option<String>,
+    /// That has passed.
+    pub expired: bool,
+    /// When it was last seen.
+    pub used: Option<String>,
 }
 
 /// An application that acts, or acted, for the person.
@@ -165,6 +190,7 @@ mod tests {
             claimed: String::new(),
             used: None,
             ended: ended.map(str::to_owned),
+            below: None,
         };
         let session = |current| SessionView { id: "s", browser: "", method: "", signed_in: String::new(), used: String::new(), current };
         let mut page = AccountPage {
@@ -172,6 +198,7 @@ mod tests {
             agents: vec![agent(None), agent(Some("then"))],
             live_agents: 0,
             more_agents: None,
+            keys: Vec::new(),
             clients: Vec::new(),
             more_clients: None,
             passkeys: Vec::new(),

@@ -3,9 +3,11 @@
 //! The structs are all that a template gets. Every text in them is escaped by the templates (`templates/pages/`).
 
 mod account;
+mod agent;
 mod claim;
 mod consent;
 mod device;
+mod keys;
 mod login;
 mod logout;
 mod message;
@@ -20,10 +22,12 @@ use super::prose::failed;
 use super::refuse::Refused;
 use super::reply;
 
-pub use account::{AccountPage, AgentView, ClientView, EventView, PasskeyView, SessionView};
+pub use account::{AccountPage, AgentView, ClientView, EventView, KeyView, PasskeyView, SessionView};
+pub use agent::{AgentPage, BelowView, CredentialView, DelegationView};
 pub use claim::{ClaimCode, ClaimRequest, ProviderView, ScopeView};
 pub use consent::{ConsentPage, Known, Rejected};
 pub use device::{DevicePage, DeviceRequest};
+pub use keys::{ChoiceView, KeyMade, NewKeyPage};
 pub use login::{Login, LoginCode, LoginLink};
 pub use logout::LogoutPage;
 pub use message::{Message, Tone};

@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+use super::agent::{below, last_used};
 use super::ending::{Change, change, change_all};
 use super::identity::name;
+use super::keys::{prefix, works};
 use super::upstream::views;
 use super::{Asked, moment, peopled, see_other};
 use crate::account::{Agent, Command, Connection, Event, Identity, Outcome, Passkey, Session};
 use crate::client::{self, Source};
 use crate::cx::Cx;
 use crate::http::browser::{self, SignedIn, Visitor};
-use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, Known, PasskeyView, SessionView};
+use crate::http::page::{self, AccountPage, AgentView, ClientView, EventView, IdentityView, KeyView, Known, PasskeyView, SessionView};
 use crate::http::refuse::Refused;
 use crate::http::scopes;
 use crate::http::together::together;
@@ -20,6 +22,7 @@ use crate::identity;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::redirect;
 use crate::store::Ports;
+use crate::time::Timestamp;
 
 /// Agents and events of one page.
 const PAGE: u32 = 20;
@@ -35,6 +38,7 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
         "agent" => Some("The agent is revoked. Nothing that it was given works any more."),
         "client" => Some("The application is disconnected. Nothing that it was given works any more."),
         "agents" => Some("All agents are revoked. Nothing that they were given works any more."),
+        "key" => Some("The key is revoked. Nothing that it was given works any more."),
         "session" => Some("The session is over."),
         "passkey" => Some("The passkey is removed. Delete it on your device too."),
         "linked" => Some("It is linked. You can sign in with it from now on."),
@@ -46,6 +50,10 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     let (agents, more_agents) = match cx.ports.account(id, Command::Agents { after, limit: PAGE, live: false }).await? {
         Outcome::Agents(agents, more) => (agents, more),
         _ => (Vec::new(), false),
+    };
+    let keys = match cx.ports.account(id, Command::PersonalKeys).await? {
+        Outcome::Agents(keys, _) => keys,
+        _ => Vec::new(),
     };
     let after = asked.params.find("clients").and_then(|after| after.parse().ok());
     let (clients, more_clients) = match cx.ports.account(id, Command::Connections { after, limit: PAGE, live: false }).await? {
@@ -74,17 +82,20 @@ pub(crate) async fn account<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Resul
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
     let scopes = scopes::line(cx.config.post_claim_scopes.as_scope(), cx);
+    let counts = together(agents.iter().map(|agent| count_below(agent, cx)).collect()).await;
+    let used = together(keys.iter().map(|key| last_used(&key.registration, cx)).collect()).await;
     let known = together(clients.iter().map(|connection| known(connection, cx)).collect()).await;
     let page = AccountPage {
         frame,
         more_agents: agents.last().filter(|_| more_agents).map(|last| format!("/account?agents={}#agents", last.registration)),
-        agents: agents.iter().map(|agent| agent_view(agent, &scopes, cx)).collect(),
+        agents: agents.iter().zip(counts).map(|(agent, below)| agent_view(agent, below, &scopes, cx)).collect(),
+        keys: keys.iter().zip(used).map(|(key, used)| key_view(key, used, cx)).collect(),
         more_clients: clients.last().filter(|_| more_clients).map(|last| format!("/account?clients={}#clients", last.grant)),
         clients: clients.iter().zip(known).map(|(client, known)| client_view(client, known, cx)).collect(),
         passkeys: passkeys.iter().map(passkey_view).collect(),
         sessions: sessions.iter().map(|session| session_view(session, signed_in)).collect(),
         more_events: events.last().filter(|_| more_events).map(|(number, _)| format!("/account?events={number}#events")),
-        live_agents: signed_in.person.agents,
+        live_agents: signed_in.person.agents.saturating_sub(u32::try_from(keys.len()).unwrap_or(u32::MAX)),
         events: events.iter().map(|(_, event)| event_view(event, cx)).collect(),
         notice,
         problem: None,
@@ -100,7 +111,26 @@ fn provider_name<'c, P>(issuer: &'c str, cx: &Cx<'c, P>) -> &'c str {
     cx.config.providers.iter().find(|provider| provider.issuer == issuer).map_or(issuer, |provider| &provider.name)
 }
 
-fn agent_view<'a, P>(agent: &'a Agent, scopes: &'a str, cx: &Cx<'a, P>) -> AgentView<'a> {
+/// How many agents one has made; nobody asks of one that has ended.
+async fn count_below<P: Ports>(agent: &Agent, cx: &Cx<'_, P>) -> Option<u64> {
+    if agent.ended.is_some() { None } else { below(&agent.registration, cx).await }
+}
+
+fn key_view<'a, P>(agent: &'a Agent, used: Option<Timestamp>, cx: &Cx<'a, P>) -> KeyView<'a> {
+    let key = agent.key.as_ref();
+    KeyView {
+        registration: agent.registration.as_str(),
+        name: agent.name.as_deref().unwrap_or_default(),
+        prefix: prefix(&agent.registration, cx),
+        scopes: key.map(|key| scopes::line(&key.scope, cx)).unwrap_or_default(),
+        created: moment(agent.claimed),
+        expires: key.and_then(|key| key.expires).map(moment),
+        expired: !works(agent, cx),
+        used: agent.used.max(used).map(moment),
+    }
+}
+
+fn agent_view<'a, P>(agent: &'a Agent, below: Option<u64>, scopes: &'a str, cx: &Cx<'a, P>) -> AgentView<'a> {
     AgentView {
         registration: agent.registration.as_str(),
         name: agent.name.as_deref(),
@@ -114,6 +144,7 @@ fn agent_view<'a, P>(agent: &'a Agent, scopes: &'a str, cx: &Cx<'a, P>) -> Agent
         claimed: moment(agent.claimed),
         used: agent.used.map(moment),
         ended: agent.ended.map(moment),
+        below,
     }
 }
 
@@ -178,6 +209,10 @@ fn event_view<'a, P>(event: &'a Event, cx: &Cx<'a, P>) -> EventView<'a> {
         "agent.revoked" if event.detail == "the operator" => "The operator ended an agent",
         "agent.revoked" => "An agent ended itself",
         "agent.refresh_reused" => "An agent's refresh token was used twice, so all that it had was ended",
+        "key.created" => "You made an API key",
+        "key.revoked" if event.detail == "you" => "You revoked an API key",
+        "key.revoked" if event.detail == "the operator" => "The operator ended an API key",
+        "key.revoked" => "An API key was given back by whoever had it",
         "client.allowed" => "You allowed an application",
         "client.revoked" => "You disconnected an application",
         "token.exchanged" => "A token was passed on for another",
@@ -201,7 +236,7 @@ fn event_view<'a, P>(event: &'a Event, cx: &Cx<'a, P>) -> EventView<'a> {
 }
 
 /// Somebody who has signed in, with a form of ours.
-async fn owner<'r, P: Ports>(asked: &Asked<'r>, cx: &Cx<'_, P>) -> Result<SignedIn, Refused> {
+pub(super) async fn owner<'r, P: Ports>(asked: &Asked<'r>, cx: &Cx<'_, P>) -> Result<SignedIn, Refused> {
     peopled(cx)?;
     let visitor = Visitor::read(asked.headers, cx).await?;
     visitor.check(asked.headers, asked.params.find("csrf"), cx)?;

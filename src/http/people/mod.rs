@@ -1,10 +1,12 @@
 //! Pages for people: sign-in, the answer to an agent, and the account.
 
 mod account;
+mod agent;
 mod claim;
 mod device;
 mod ending;
 mod identity;
+mod keys;
 mod link;
 mod login;
 mod outbox;
@@ -23,10 +25,12 @@ use crate::oauth::params::Params;
 use crate::time::Timestamp;
 
 pub(super) use account::{account, end_connection, end_other_sessions, end_session, revoke_agent, revoke_all_agents};
+pub(super) use agent::{agent, revoke_key as revoke_agent_key, suspend as suspend_agent};
 pub(super) use claim::{claim, code as claim_code, deny, typed};
 pub(super) use device::{answer as device_answer, code as device_code, device};
 pub(super) use ending::{Change, Found, change, change_all};
 pub(super) use identity::{ask_link, link, remove as remove_identity};
+pub(super) use keys::{make as make_key, new as new_key, revoke as revoke_key};
 pub(super) use link::{follow, open_link};
 pub(super) use login::{login, logout, send, try_code};
 pub(super) use outbox::outbox;
@@ -61,12 +65,12 @@ impl<'r> Asked<'r> {
 const LONGEST_RETURN: usize = 8192;
 
 /// What the paths begin with that a person may come back to.
-const RETURNS: [&str; 5] = ["/claim?", "/account?", "/device?", "/oauth2/authorize?", "/login/upstream/link?"];
+const RETURNS: [&str; 6] = ["/claim?", "/account?", "/account/agent?", "/device?", "/oauth2/authorize?", "/login/upstream/link?"];
 
 /// A path of ours to go to, or the account: never anybody else's page.
 fn return_to(text: &str) -> &str {
     let ours = text.starts_with('/') && !text.starts_with("//") && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let known = ["/account", "/device"].contains(&text) || RETURNS.iter().any(|start| text.starts_with(start));
+    let known = ["/account", "/account/keys", "/device"].contains(&text) || RETURNS.iter().any(|start| text.starts_with(start));
     if ours && known && text.len() <= LONGEST_RETURN { text } else { "/account" }
 }
 
@@ -161,6 +165,8 @@ mod tests {
             "/account",
             "/claim?claim_attempt_token=cvt_x",
             "/account?events=3",
+            "/account/keys",
+            "/account/agent?id=reg_x",
             "/device",
             "/device?user_code=BCDF-GHJK",
             "/oauth2/authorize?client_id=x",
@@ -182,6 +188,8 @@ mod tests {
             "/account@evil.example",
             "/accounts",
             "/devices",
+            "/account/agent/suspend",
+            "/account/keys/revoke",
             "/device/answer",
             "/account/../dev/outbox",
             "/claim? x",

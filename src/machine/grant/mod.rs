@@ -156,6 +156,7 @@ impl Grant {
             withdrawn: false,
             ancestors: Vec::new(),
             paused: false,
+            ceiling: None,
         };
         Self {
             name,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{Answer, ClaimRefusal, CredentialType, NewAttempt, NewClaim, Page, Path};
 use super::managed::{NewFamily, NewKey};
-use super::{Said, Vouch};
+use super::{NewPersonal, Said, Vouch};
 use crate::account::Feed;
 use crate::id::{AccountId, AttemptId, RegistrationId};
 use crate::jose::claims::CredentialStamp;
@@ -49,6 +49,10 @@ pub enum Command {
         /// What it is called.
         said: Said,
     },
+    /// A person makes an API key for a program of their own. The same again is the same key.
+    MakePersonal(NewPersonal),
+    /// Is it this person's, and how does it stand? Nothing changes.
+    Held(AccountId),
     /// One API key more, by whoever manages the agent.
     AddManagedKey(NewKey),
     /// Another API key in the place of this one.
@@ -71,6 +75,12 @@ pub enum Command {
     Continue {
         /// The token.
         token: family::Presented,
+        /// What is asked for, if not all that was granted: more than that spends nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<Scope>,
+        /// Where, if that is said: elsewhere spends nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource: Option<String>,
         /// Places to remember, and how long tokens at them may live.
         block: Option<(Block, Ttl)>,
     },
@@ -101,6 +111,11 @@ pub enum Command {
     /// One API key has ended, and all tokens issued for it.
     RevokeCredential {
         /// Which.
+        id: u32,
+    },
+    /// Refresh tokens that came from an API key have ended, and all tokens that they brought.
+    EndFamily {
+        /// The number of the family.
         id: u32,
     },
     /// All that was issued in this generation has ended, and the registration with it.
@@ -278,6 +293,11 @@ pub enum Outcome {
         resource: String,
         /// Which of the successors is the next refresh token.
         successor: usize,
+    },
+    /// More was asked for than was granted, or elsewhere.
+    Exceeded {
+        /// Where it was granted.
+        resource: String,
     },
     /// There is no such registration, or it has expired.
     Unknown,

@@ -24,7 +24,7 @@ pub(super) const LONGEST_LIFE: Ttl = Ttl::from_seconds(86_400);
 /// The least that the access tokens of an API key may live.
 const SHORTEST_LIFE: Ttl = Ttl::from_seconds(60);
 /// Numbers of families begin here, those of API keys end: neither is ever taken for the other.
-const FIRST_FAMILY: u32 = 1 << 31;
+pub const FIRST_FAMILY: u32 = 1 << 31;
 
 /// A new API key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -199,12 +199,23 @@ impl Registration {
     }
 
     /// The refresh rule (see [`Family::rotate`]), for refresh tokens that came from an API key: they live as long as that.
-    pub(super) fn continue_family(mut self, token: &Presented, block: Option<(Block, Ttl)>, now: Timestamp) -> (Next<Self>, Outcome) {
+    pub(super) fn continue_family(
+        mut self,
+        token: &Presented,
+        (asked, at): (Option<Scope>, Option<String>),
+        block: Option<(Block, Ttl)>,
+        now: Timestamp,
+    ) -> (Next<Self>, Outcome) {
         let id = token.family;
         let stamp = self.standing.credentials.iter().find(|known| known.id == id).map(Credential::stamp);
         let live = self.standing.is_live(now) && stamp.is_some_and(|stamp| self.standing.stamp_counts(stamp, now));
         let Some(known) = self.keyed.iter_mut().find(|known| known.family.id == id && live) else { return (Next::Keep, Outcome::Refused) };
+        let fits = asked.is_none_or(|asked| asked.is_within(&known.scope)) && at.is_none_or(|at| at == known.resource);
         match known.family.rotate(token, now) {
+            Rotation::Successor(_) if !fits => {
+                let resource = known.resource.clone();
+                (Next::Keep, Outcome::Exceeded { resource })
+            }
             Rotation::Successor(index) => {
                 known.used = now;
                 let expires = known.family.expires;
@@ -254,7 +265,7 @@ impl Registration {
         self.keyed.iter().any(|known| known.family.id == family)
     }
 
-    fn end_family(&mut self, id: u32) {
+    pub(super) fn end_family(&mut self, id: u32) {
         self.drop_family(id);
         self.places().mark_all();
     }

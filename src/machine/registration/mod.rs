@@ -6,6 +6,7 @@ mod claims;
 mod command;
 mod managed;
 mod ownership;
+mod personal;
 mod tokens;
 mod vouched;
 mod words;
@@ -24,7 +25,8 @@ use managed::Keyed;
 use ownership::Ownership;
 
 pub use command::{Command, Outcome, Proof};
-pub use managed::{MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
+pub use managed::{FIRST_FAMILY, MOST_FAMILIES, MOST_FAMILIES_OF_A_KEY, MOST_KEYS, NewFamily, NewKey};
+pub use personal::NewPersonal;
 pub use vouched::Vouch;
 
 /// A registration.
@@ -107,10 +109,12 @@ impl Machine for Registration {
                 (opened.put(), outcome)
             }
             (state, Command::Adopt { ancestors, expires, said }) => Self::adopt(state, (ancestors, expires), said, now),
+            (state, Command::MakePersonal(new)) => Self::make_personal(state, new, now),
             (state, Command::Vouch(vouch)) => Self::vouch(state, vouch, now),
             (state, Command::StepUp { ttl, said, claim }) => Self::step_up(state, ttl, said, claim, now),
             (None, command) => (Next::Keep, Self::absent(&command)),
             (Some(known), Command::Introduce) => (Next::Keep, Outcome::Feed(known.feed())),
+            (Some(known), Command::Held(person)) => (Next::Keep, known.held(&person)),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Issue { proof, block }) => known.issue(&proof, block, now),
             (Some(known), Command::View { view }) => known.view(&view, now),
@@ -120,7 +124,9 @@ impl Machine for Registration {
             (Some(known), Command::AddManagedKey(key)) => known.add_managed_key(key, now),
             (Some(known), Command::RotateKey { id, digest }) => known.rotate_key(id, digest, now),
             (Some(known), Command::Authenticate { digests, begin, block }) => known.begin_family(&digests, begin, block, now),
-            (Some(known), Command::Continue { token, block }) if known.is_keyed(token.family) => known.continue_family(&token, block, now),
+            (Some(known), Command::Continue { token, scope, resource, block }) if known.is_keyed(token.family) => {
+                known.continue_family(&token, (scope, resource), block, now)
+            }
             (Some(_), Command::Continue { .. }) => (Next::Keep, Outcome::Refused),
             (Some(known), Command::Refresh(token)) => known.refresh(&token, now),
             (Some(known), command) => known.change(command, now),
@@ -158,6 +164,7 @@ impl Registration {
             withdrawn: false,
             ancestors: Vec::new(),
             paused: false,
+            ceiling: None,
         };
         let name = claim.as_ref().map(|claim| claim.registration.clone());
         Self {
@@ -214,7 +221,12 @@ impl Registration {
             Command::Exchanged { detail } if self.ownership.is_owned() => self.ownership.note(event::TOKEN_EXCHANGED, &detail, now),
             Command::Exchanged { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::RevokeToken { token, place } => self.places().revoke_token(token, place, now),
-            Command::RevokeCredential { id } => self.revoke_credential(id),
+            Command::RevokeCredential { id } => {
+                self.revoke_credential(id);
+                self.end_without_key(now);
+            }
+            Command::EndFamily { id } if self.is_keyed(id) => self.end_family(id),
+            Command::EndFamily { .. } => return (Next::Keep, Outcome::Standing(self.standing)),
             Command::Pause(paused) => self.standing.paused = paused,
             Command::Marked(done) => self.places().marked(&done),
             Command::End { generation } if generation == self.standing.generation => self.end("the agent itself", now),
@@ -266,5 +278,7 @@ mod managed_tests;
 mod one;
 #[cfg(test)]
 mod ownership_tests;
+#[cfg(test)]
+mod personal_tests;
 #[cfg(test)]
 mod tests;

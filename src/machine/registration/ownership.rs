@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::managed::LONGEST_LIFE;
 use super::{Command, Kind, Registration, claims};
-use crate::account::{self, Agent, Event, Feed};
+use crate::account::{self, Agent, Event, Feed, PersonalKey, event};
 use crate::id::{AccountId, RegistrationId};
 use crate::machine::link::Link;
 use crate::machine::{Effect, Machine};
@@ -22,7 +22,7 @@ const MOST_FORMER: (usize, usize) = (16, 16);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Ownership {
     pub(super) owner: Option<AccountId>,
-    claimed: Option<Timestamp>,
+    pub(super) claimed: Option<Timestamp>,
     used: Option<Timestamp>,
     ended: Option<Timestamp>,
     /// The provider's issuer and the name of its link, if a provider vouched.
@@ -113,6 +113,11 @@ impl Ownership {
         self.owner.is_some()
     }
 
+    /// Grows with every change that somebody is to be told of.
+    pub(super) const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     pub(super) fn note(&mut self, name: &str, detail: &str, now: Timestamp) {
         self.sequence = self.sequence.saturating_add(1);
         if let (Some(event), Some(name), Some(_)) = (claims::event(name), &self.name, &self.owner)
@@ -196,7 +201,8 @@ impl Registration {
         self.family = None;
         self.next_generation();
         self.ownership.ended = Some(now);
-        self.ownership.note("agent.revoked", by, now);
+        let event = if self.standing.kind == Kind::Personal { event::KEY_REVOKED } else { "agent.revoked" };
+        self.ownership.note(event, by, now);
     }
 
     /// The provider takes back its word: only what stands on it ends, and nothing that was said after the event.
@@ -240,8 +246,18 @@ impl Registration {
     /// What the account has not been told yet.
     pub(super) fn feed(&self) -> Option<Feed> {
         let ownership = &self.ownership;
-        let name = ownership.name.as_ref().filter(|_| ownership.owner.is_some() && ownership.told < ownership.sequence)?;
-        let agent = Agent {
+        let agent = self.agent().filter(|_| ownership.told < ownership.sequence)?;
+        let events = ownership.events.iter().map(|(_, event)| event.clone()).collect();
+        Some(Feed { sequence: ownership.sequence, agent, events })
+    }
+
+    /// What its owner is shown of it; nothing if it has none.
+    pub(super) fn agent(&self) -> Option<Agent> {
+        let ownership = &self.ownership;
+        let name = ownership.name.as_ref().filter(|_| ownership.owner.is_some())?;
+        let standing = &self.standing;
+        let expires = Some(standing.expires).filter(|expires| *expires != Timestamp::NEVER);
+        Some(Agent {
             registration: name.clone(),
             kind: self.standing.kind.as_str().to_owned(),
             name: self.said.agent.clone(),
@@ -250,9 +266,8 @@ impl Registration {
             claimed: ownership.claimed.unwrap_or(self.standing.created),
             used: ownership.used,
             ended: ownership.ended,
-        };
-        let events = ownership.events.iter().map(|(_, event)| event.clone()).collect();
-        Some(Feed { sequence: ownership.sequence, agent, events })
+            key: standing.ceiling.clone().map(|scope| PersonalKey { scope, expires }),
+        })
     }
 }
 

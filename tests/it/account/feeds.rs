@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use postern::account::{Agent, Command, Feed, KIND, Outcome};
+use postern::account::{Agent, Command, Feed, KIND, Outcome, PersonalKey};
 use postern::id::AccountId;
 use postern::store::{Accounts, Cells};
 use proptest::prelude::*;
@@ -25,6 +25,9 @@ fn state(number: u8, sequence: u64) -> Feed {
         created: at(sequence),
         used: (!sequence.is_multiple_of(5)).then(|| at(sequence + 2)),
         ended: sequence.is_multiple_of(3).then(|| at(sequence + 3)),
+        key: sequence
+            .is_multiple_of(2)
+            .then(|| PersonalKey { scope: "api.read".parse().unwrap(), expires: (sequence > 4).then(|| at(sequence)) }),
         ..agent(number, sequence + 1)
     };
     Feed { sequence, agent, events: vec![happened(&format!("agent.{number}.{sequence}"), Some(registration(number)), sequence)] }

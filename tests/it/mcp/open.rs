@@ -90,7 +90,15 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "get_agent",
             "create_agent",
             "update_agent",
-            "auth_agent"
+            "auth_agent",
+            "create_credential",
+            "rotate_credential",
+            "revoke_credential",
+            "list_credentials",
+            "create_delegation",
+            "list_delegations",
+            "accept_delegation",
+            "revoke_delegation",
             "check_permission"
         ]
     );

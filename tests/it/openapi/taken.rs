@@ -35,11 +35,14 @@ fn every_operation_takes_what_is_described() {
     within(pictured(), &[documents, pictures]);
     within(provider::world(), &[events]);
     within(World::new(&[]), &[keys, tokens, clients, agents, mcp]);
+    within(World::new(&[]), &[delegations]);
     within(World::new(&[]), &[people]);
     within(World::new(&[]), &[account, relying]);
     within(World::new(&[]), &[crate::api::agents::everything]);
+    within(World::new(&[]), &[crate::api::keys_and_tokens]);
     within(World::new(&[]), &[crate::api::policies::everything]);
     within(World::new(&[]), &[crate::api::webhooks::everything]);
+    within(crate::personal_keys::world(), &[crate::personal_tree::everything]);
     let all: BTreeSet<String> = operations().map(|(.., operation)| operation["operationId"].as_str().unwrap().to_owned()).collect();
     let missing: Vec<&String> = all.difference(&done).collect();
     assert_eq!(missing, ELSEWHERE);
@@ -142,6 +145,21 @@ fn clients(world: &World) {
     let made =
         send(world, "POST", "/operator/clients", OPERATOR, &json!({ "client_name": "P", "redirect_uris": ["https://p.example.com/cb"] }));
     send(world, "GET", &format!("/operator/clients/{}", made.text("client_id")), OPERATOR, &Value::Null);
+}
+
+fn delegations(world: &World) {
+    let [mine, other] = [0; 2].map(|_| key(world));
+    let (key, answers) = (mine.text("credential"), other.text("credential"));
+    let body = json!({ "delegate_agent_id": other.text("registration_id"), "scopes": ["api.read"] });
+    for answer in ["accept", "decline"] {
+        let id = send(world, "POST", "/api/v1/delegations", &key, &body).text("id");
+        send(world, "POST", &format!("/api/v1/delegations/{id}/{answer}"), &answers, &Value::Null);
+        for path in ["", "/chain"] {
+            send(world, "GET", &format!("/api/v1/delegations/{id}{path}"), &key, &Value::Null);
+        }
+        send(world, "GET", "/api/v1/delegations", &key, &Value::Null);
+        send(world, "DELETE", &format!("/api/v1/delegations/{id}"), &key, &Value::Null);
+    }
 }
 
 /// A claim by the mailed link, with the code on a page of the service's own.

@@ -52,6 +52,7 @@ pub(super) fn everything() -> Vec<What> {
         What::Delegation(dlg(2)),
         What::Delegations { active_only: true, limit: 9, offset: 0 },
         What::Delegations { active_only: false, limit: 9, offset: 0 },
+        What::Incoming { delegate: reg(2), limit: 1 },
         What::Peers(reg(2)),
         What::Downstream { id: dlg(2), limit: 9, offset: 0 },
         What::CreatePolicy(Box::new(policy(3, Some(2)))),
@@ -298,5 +299,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (36, 21), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (37, 21), "one of each");
 }

@@ -50,6 +50,12 @@ export async function signIn(page, email, codeFor) {
   await page.waitForURL("**/account");
 }
 
+/** Presses a button. A click waits for the page that it leads to, but not until that is there in whole. */
+export async function press(page, name) {
+  await page.getByRole("button", { name }).click();
+  await page.waitForLoadState();
+}
+
 /** Looks at the page at every width and in both schemes: a picture of each, and whatever is wrong with it. */
 export async function look(page, name) {
   mkdirSync(SCREENSHOTS, { recursive: true });

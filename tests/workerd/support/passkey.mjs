@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { visit } from "./chromium.mjs";
 import { Browser, signedIn } from "./person.mjs";
 
-const AUTHENTICATOR = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+const AUTHENTICATOR = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: false };
 
-/** A person at Chromium, signed in by mail, with a device that can make passkeys. */
+/**
+ * A person at Chromium, signed in by mail, with a device that can make passkeys. They touch it for what they have asked for themselves. What
+ * a page offers by itself waits, unless `touch(true)` went before: then it is as if they had chosen the passkey from the list.
+ */
 export async function device(browser, email, postern) {
   const person = await new Browser(postern).signIn(email);
   const context = await visit(browser, postern, { cookies: person.cookies });
@@ -13,8 +16,24 @@ export async function device(browser, email, postern) {
   const cdp = await context.newCDPSession(page);
   await cdp.send("WebAuthn.enable");
   const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
+  const touch = (enabled) => cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled });
+  await page.exposeFunction("touchTheDevice", touch);
+  await page.addInitScript(touching);
   const cookies = async () => Object.assign(new Browser(postern), { cookies: new Map((await context.cookies()).map(({ name, value }) => [name, value])) });
-  return { email, postern, context, page, cdp, authenticatorId, cookies, who: async () => signedIn(await cookies()), signOut: () => context.clearCookies({ name: "postern_session" }) };
+  return { email, postern, context, page, cdp, authenticatorId, touch, cookies, who: async () => signedIn(await cookies()), signOut: () => context.clearCookies({ name: "postern_session" }) };
+}
+
+/** In the page: a device that is asked before it is touched waits for good, so it is touched first, and left alone again afterwards. */
+function touching() {
+  for (const name of ["get", "create"]) {
+    const ask = navigator.credentials?.[name].bind(navigator.credentials);
+    if (!ask) return;
+    navigator.credentials[name] = async (options) => {
+      if (options.mediation === "conditional") return ask(options);
+      await globalThis.touchTheDevice(true);
+      return ask(options).finally(() => globalThis.touchTheDevice(false));
+    };
+  }
 }
 
 export async function add({ page }, name = "My laptop") {
@@ -24,16 +43,11 @@ export async function add({ page }, name = "My laptop") {
   await page.getByRole("heading", { name }).waitFor();
 }
 
-/** Signs in by the button, or by what the browser offers by itself. */
+/** Signs in by the button, which is not to be seen before the script hears it. */
 export async function enter({ page }, path = "/login") {
   await page.goto(path);
-  const left = (timeout) => page.waitForURL((url) => url.pathname !== "/login", { timeout });
-  // On a busy machine the press may come before the script that hears it.
-  for (let tries = 0; tries < 2; tries += 1) {
-    await page.getByRole("button", { name: "Sign in with a passkey" }).click({ timeout: 3000 }).catch(() => {});
-    if (await left(8000).then(() => true, () => false)) return;
-  }
-  await left(30000);
+  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await page.waitForURL((url) => url.pathname !== "/login");
 }
 
 /** An answer of the device for /login/passkey that is made in the page and not sent; `more` goes into the options. */

@@ -1,2 +1,2 @@
 /** The tools of /mcp, as they are listed. */
-export const TOOLS = ["discover", "whoami", "quickstart", "register", "claim", "claim_status", "authenticate", "refresh_token", "introspect_token", "revoke_token", "list_agents", "get_agent", "create_agent", "update_agent", "auth_agent"];
+export const TOOLS = ["discover", "whoami", "quickstart", "register", "claim", "claim_status", "authenticate", "refresh_token", "introspect_token", "revoke_token", "list_agents", "get_agent", "create_agent", "update_agent", "auth_agent", "create_credential", "rotate_credential", "revoke_credential", "list_credentials", "create_delegation", "list_delegations", "accept_delegation", "revoke_delegation", "check_permission"];

@@ -49,8 +49,8 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
         }
         (Api::Agent(id), _) => {
             let agent = seen(manager, id, cx).await?;
-            let agent = shown::of(manager, &agent, cx.now);
-            json!({ "meta": { "is_root": agent["parent_agent_id"].is_null(), "is_active": agent["is_active"] }, "data": agent })
+            let is_active = shown::is_active(manager, &agent, cx.now);
+            json!({ "data": shown::of(manager, &agent, cx.now), "meta": { "is_root": agent.parent.is_none(), "is_active": is_active } })
         }
         (Api::Children(id), _) => children(manager, id, &query, cx).await?,
         _ => {

@@ -20,8 +20,17 @@ pub(super) fn ends(agent: &Agent) -> Timestamp {
 
 /// An agent of the manager's tree.
 pub(in crate::http) fn of(manager: &Manager, agent: &Agent, now: Timestamp) -> Value {
+    shown(agent, end_of_root(manager), now)
+}
+
+/// Whether an agent of the manager's tree, and everybody above it, is active.
+pub(super) fn is_active(manager: &Manager, agent: &Agent, now: Timestamp) -> bool {
+    agent.is_active && now < ends(agent).min(end_of_root(manager))
+}
+
+fn end_of_root(manager: &Manager) -> Timestamp {
     let active = &manager.caller.active;
-    shown(agent, active.root.as_ref().unwrap_or(&active.standing).expires, now)
+    active.root.as_ref().unwrap_or(&active.standing).expires
 }
 
 /// An agent of a root that ends at `root`.

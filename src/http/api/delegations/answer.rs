@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::super::manager::{Manager, run, unexpected};
+use super::super::manager::{Manager, retain, run, unexpected};
 use super::shown::{answers_for, object, read, unknown};
 use crate::cx::Cx;
 use crate::delegation;
@@ -108,7 +108,7 @@ pub(super) async fn change<P: Ports>(id: &DelegationId, command: Command, cx: &C
 /// Tells an account at once; if it does not hear, the record's outbox tells it later. Whether it has refused.
 pub(super) async fn tell<P: Ports>(id: &DelegationId, telling: Telling, cx: &Cx<'_, P>) -> bool {
     let Telling { account, command, delegators, sequence } = telling;
-    match run(&account, command, cx).await {
+    match run(&account, tenant::Command { retain: retain(cx), ..command }, cx).await {
         Ok(tenant::Outcome::Refused(_)) => return true,
         Ok(_) => {
             if let Err(error) = cx.ports.run::<Delegation>(id, Command::Told { delegators, sequence }).await {

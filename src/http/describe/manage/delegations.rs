@@ -74,7 +74,7 @@ fn one(operation: Operation) -> Operation {
 
 pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
     let statuses: Vec<&str> = DelegationStatus::ALL.iter().map(|status| status.as_str()).chain(["forgotten"]).collect();
-    let constraints = || json!({ "type": "object", "description": "Argument to test; time_window; resource_prefix." });
+    let constraints = || open(about_it(json!({ "type": "object" }), "Argument to test; time_window; resource_prefix."));
     let bound = object([("delegation", text("Which.")), ("constraints", constraints())]);
     vec![
         (

@@ -28,7 +28,8 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .refuses(&[ErrorCode::LimitReached]),
         Operation::get("policySyntax", "/api/v1/policies/syntax", "What a policy may say, and how it is weighed")
             .surface(Surface::Problem)
-            .answers(200, "The reference, with examples.", JSON, object([("data", open(object([])))])),
+            .answers(200, "The reference, with examples.", JSON, object([("data", open(object([])))]))
+            .header(200, "DPoP-Nonce"),
         Operation::post("evaluate", "/api/v1/policies/evaluate", "Would this be allowed, and why?")
             .about(
                 "What is answered is what would be done. An agent asks about itself, for the credential that it asks with, or about one below \

@@ -23,7 +23,8 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                         "ip": { "type": "string", "minLength": 2, "maxLength": 45, "description": "From where; used only for another agent than you." },
                         "arguments": { "type": "object", "description": "With which arguments." }
                     },
-                    "additionalProperties": false
+                    "additionalProperties": false,
+                    "description": "In which circumstances."
                 },
                 "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
             },

@@ -5,17 +5,14 @@ use serde_json::{Value, json};
 use super::super::tool::{Access, Asked, Failure, Hints, Tool};
 use super::conflict;
 use crate::cx::Cx;
-use crate::grant::claim::merge;
-use crate::grant::{CLIENT_CREDENTIALS, REFRESH_TOKEN, TokenRequest};
-use crate::http::discovery::REFRESH_BUFFER;
+use crate::grant::{CLIENT_CREDENTIALS, REFRESH_TOKEN};
+use crate::http::api::tokens;
 use crate::http::refuse::Refused;
-use crate::http::{introspect, register, revoke, token};
+use crate::http::{introspect, register, revoke};
 use crate::id::Holder;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::params::Params;
 use crate::refresh::Presented;
 use crate::store::Ports;
-use crate::time::Ttl;
 
 /// What every answer with a token has.
 const TOKEN: &str = r#"{
@@ -140,11 +137,12 @@ async fn refresh<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     let (text, cx) = (asked.text("refresh_token_value"), asked.cx);
     if let Some(presented) = Presented::parse(text, &cx.config.masters)
         && let Holder::Registration(_) = presented.holder
+        && !presented.is_keyed()
     {
-        return Ok(dated(register::refreshed(presented, cx).await?, cx));
+        return Ok(tokens::dated(register::refreshed(presented, cx).await?, cx));
     }
-    let mine = asked.active().map(|active| active.client_id().to_owned()).unwrap_or_default();
-    let client = asked.find("client_id").unwrap_or(&mine);
+    let mine = asked.active().filter(|active| active.registration().is_none()).map(|active| active.client_id().to_owned());
+    let client = asked.find("client_id").or(mine.as_deref()).unwrap_or_default();
     Ok(granted(&[("grant_type", REFRESH_TOKEN), ("refresh_token", text), ("client_id", client)], cx).await?)
 }
 
@@ -171,24 +169,10 @@ async fn revoked<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     Ok(json!({}))
 }
 
-/// What the token endpoint grants for the same parameters; empty ones are absent.
+/// What `/api/v1/auth/token` grants for the same parameters; empty ones are absent.
 ///
 /// # Errors
 /// As there.
 pub(super) async fn granted<P: Ports>(pairs: &[(&str, &str)], cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    let asked = TokenRequest::parse(&Params::parse(form.as_bytes())?, None, cx.config)?;
-    let answer = token::granted(asked, None, cx).await?;
-    let unreadable = || Refused::new(ErrorCode::ServerError, "the token endpoint's answer is no JSON");
-    Ok(dated(serde_json::from_slice(&answer).map_err(|_| unreadable())?, cx))
-}
-
-/// With the times that AgentAuth's clients look for.
-fn dated<P>(mut answer: Value, cx: &Cx<'_, P>) -> Value {
-    if let Some(life) = answer.get("expires_in").and_then(Value::as_u64) {
-        let (now, life) = (cx.now.whole_seconds(), Ttl::from_seconds(life));
-        let end = now.plus(life);
-        merge(&mut answer, json!({ "issued_at": now.iso(), "expires_at": end.iso(), "refresh_before": end.minus(REFRESH_BUFFER).iso() }));
-    }
-    answer
+    tokens::granted(&tokens::of(pairs)?, None, None, cx).await
 }

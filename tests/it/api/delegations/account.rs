@@ -1,1 +1,138 @@
-//! To come.
+//! Across accounts: offers, answers, what is told and what is seen.
+
+use postern::account;
+use postern::id::AccountId;
+use postern::machine::delegation::{By, Command, Delegation};
+use postern::store::Cells;
+use postern::tenant::{self, AuditFilter, Outcome, What};
+use postern::time::Ttl;
+use serde_json::{Value, json};
+
+use super::{Agent, is, world};
+use crate::world::{World, block};
+
+fn listed(world: &World, agent: &Agent, query: &str) -> Vec<(String, String)> {
+    let answer = agent.ask(world, "GET", &format!("/api/v1/delegations{query}"), &Value::Null);
+    assert_eq!(answer.status(), 200, "{}", answer.json());
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    answer.json()["data"].as_array().unwrap().iter().map(|row| (text(row, "id"), text(row, "status"))).collect()
+}
+
+/// What the account of a root was told: events, and the agents whose business they are.
+fn audited(world: &World, root: &Agent) -> Vec<(String, Option<String>)> {
+    let id = AccountId::from_digits(root.registration().digits());
+    let what = What::Audit(Box::new(AuditFilter { limit: 100, ..AuditFilter::default() }));
+    let command = tenant::Command { caller: None, what, audit: vec![], emit: vec![], retain: Ttl::from_millis(0) };
+    let answer =
+        world.platform.accounts.borrow()[id.as_str()].command(&account::Command::Tenant(Box::new(command)), world.platform.now.get());
+    let account::Outcome::Tenant(outcome) = answer.unwrap() else { panic!("no answer") };
+    let Outcome::Audit(rows, _) = *outcome else { panic!("{outcome:?}") };
+    let rows = rows.into_iter().map(|(_, _, row)| row).filter(|row| row.target_type.as_deref() == Some("delegation"));
+    rows.map(|row| (row.event_type, row.actor_id)).collect()
+}
+
+#[test]
+fn an_offer_changes_nothing_until_it_is_accepted() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    let before = bob.me(&world);
+    let id = ada.delegated(&world, &bob, &["api.read"], json!({ "max_chain_depth": 1 }));
+    assert_eq!(bob.me(&world), before);
+    assert_eq!(listed(&world, &bob, ""), []);
+    assert_eq!(listed(&world, &bob, "?active_only=false"), [(id.clone(), "pending".to_owned())]);
+    // What the victim hands on is of its own depth and rights.
+    let own = bob.delegate(&world, &ada, &["api.write"], json!({})).json();
+    assert_eq!((&own["chain_depth"], &own["max_chain_depth"], &own["source_delegation_id"]), (&json!(1), &json!(3), &Value::Null));
+    is(&bob.delegate(&world, &Agent::root(&world), &["api.read"], json!({ "source_delegation_id": id })), 400, "invalid_delegation");
+    let accepted = bob.ask(&world, "POST", &format!("/api/v1/delegations/{id}/accept"), &json!({}));
+    assert_eq!((accepted.status(), &accepted.json()["is_active"]), (200, &json!(true)));
+    assert_eq!(listed(&world, &bob, ""), [(id, "active".to_owned())]);
+}
+
+#[test]
+fn the_delegate_answers_or_whoever_is_above_it_and_nobody_else() {
+    let world = world();
+    let [ada, bob, eve] = [0; 3].map(|_| Agent::root(&world));
+    let [below, beside] = [1, 2].map(|name| Agent::below(&world, &[&bob], name));
+    let id = ada.delegated(&world, &below, &["api.read"], json!({}));
+    for answer in ["accept", "decline"] {
+        let path = format!("/api/v1/delegations/{id}/{answer}");
+        is(&ada.ask(&world, "POST", &path, &json!({})), 403, "forbidden");
+        let strange = eve.ask(&world, "POST", &path, &json!({}));
+        let unknown = eve.ask(&world, "POST", &format!("/api/v1/delegations/dlg_0000000000000000000000/{answer}"), &json!({}));
+        assert_eq!((strange.status(), strange.json()), (404, unknown.json()));
+        is(&beside.ask(&world, "POST", &path, &json!({})), 404, "not_found");
+    }
+    let path = |what: &str| format!("/api/v1/delegations/{id}/{what}");
+    assert_eq!(bob.ask(&world, "POST", &path("accept"), &json!({})).text("status"), "active");
+    assert_eq!(below.ask(&world, "POST", &path("accept"), &json!({})).text("status"), "active", "accepted is accepted");
+    is(&below.ask(&world, "POST", &path("decline"), &json!({})), 409, "conflict");
+    assert_eq!(bob.revoke(&world, &id).json(), json!({ "revoked": 1 }), "given back");
+    assert_eq!(bob.revoke(&world, &id).json(), json!({ "revoked": 0 }));
+    is(&below.ask(&world, "POST", &path("accept"), &json!({})), 400, "already_revoked");
+    let other = ada.delegated(&world, &below, &["api.read"], json!({}));
+    let decline = below.ask(&world, "POST", &format!("/api/v1/delegations/{other}/decline"), &json!({}));
+    assert_eq!(decline.text("status"), "declined");
+    is(&below.ask(&world, "POST", &format!("/api/v1/delegations/{other}/accept"), &json!({})), 400, "already_revoked");
+}
+
+#[test]
+fn both_accounts_hear_of_everything_with_who_did_it_also_if_they_were_away() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    let id = ada.accepted(&world, &bob, &["api.read"], json!({}));
+    bob.revoke(&world, &id);
+    let row = |name: &str, who: &Agent| (format!("delegation.{name}"), Some(who.id.clone()));
+    let all = [row("created", &ada), row("accepted", &bob), row("revoked", &bob)];
+    assert_eq!((audited(&world, &ada), audited(&world, &bob)), (all.to_vec(), all.to_vec()));
+
+    let later = ada.delegated(&world, &bob, &["api.read"], json!({}));
+    // Whoever has had it accepted is cut off before the accounts are told.
+    let by = By { agent: bob.registration(), on_behalf: None, network: None, request_id: None };
+    block(world.platform.run::<Delegation>(&later.parse().unwrap(), Command::Accept(by))).unwrap();
+    assert_eq!(listed(&world, &ada, "").len(), 0);
+    world.ring();
+    assert_eq!(listed(&world, &ada, ""), [(later.clone(), "active".to_owned())]);
+    assert_eq!(audited(&world, &bob).len(), 5);
+    world.ring();
+    assert_eq!(audited(&world, &bob).len(), 5, "and once");
+}
+
+#[test]
+fn an_offer_that_nobody_answers_for_a_week_is_declined() {
+    let world = World::new(&[("UNCLAIMED_REGISTRATION_TTL", "2592000")]);
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    let id = ada.delegated(&world, &bob, &["api.read"], json!({}));
+    world.later(7 * 86_400 - 1);
+    assert_eq!(ada.ask(&world, "GET", &format!("/api/v1/delegations/{id}"), &Value::Null).text("status"), "pending");
+    world.later(1);
+    assert_eq!(ada.ask(&world, "GET", &format!("/api/v1/delegations/{id}"), &Value::Null).text("status"), "declined");
+    assert_eq!(listed(&world, &bob, "?active_only=false"), [(id, "declined".to_owned())]);
+}
+
+#[test]
+fn one_account_offers_only_so_much_and_one_is_offered_only_so_much() {
+    let world = world();
+    let [ada, bob, eve] = [0; 3].map(|_| Agent::root(&world));
+    for _ in 0..60 {
+        ada.delegated(&world, &bob, &["api.read"], json!({}));
+    }
+    let refused = ada.delegate(&world, &bob, &["api.read"], json!({}));
+    is(&refused, 429, "rate_limited");
+    assert_eq!(refused.header("retry-after"), Some("3600"));
+    ada.delegated(&world, &Agent::below(&world, &[&ada], 1), &["api.read"], json!({}));
+    eve.delegated(&world, &bob, &["api.read"], json!({}));
+    for _ in 0..3 {
+        world.later(3600);
+        for _ in 0..60 {
+            ada.delegated(&world, &bob, &["api.read"], json!({}));
+        }
+    }
+    for _ in 0..15 {
+        eve.delegated(&world, &bob, &["api.read"], json!({}));
+    }
+    is(&eve.delegate(&world, &bob, &["api.read"], json!({})), 409, "limit_reached");
+    assert_eq!(listed(&world, &eve, "?active_only=false&limit=100").iter().filter(|(_, status)| status == "revoked").count(), 1);
+    let all = bob.ask(&world, "GET", "/api/v1/delegations?active_only=false", &Value::Null).json();
+    assert_eq!(all["total"], 256, "what was not heard of leaves nothing");
+}

@@ -4,13 +4,18 @@ mod account;
 mod chain;
 mod history;
 mod make;
+mod record;
 mod token;
 mod tools;
 
-use postern::id::RegistrationId;
+pub use record::everything;
+
+use postern::account;
+use postern::id::{AccountId, RegistrationId};
 use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
 use postern::secret::{ApiKey, Secret};
-use postern::time::Timestamp;
+use postern::tenant::{self, AgentType, Profile, What};
+use postern::time::{Timestamp, Ttl};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, World, block};
@@ -41,6 +46,24 @@ impl Agent {
     /// A child of these, the root first.
     pub fn below(world: &World, ancestors: &[&Self], name: u8) -> Self {
         let id = RegistrationId::from_bytes([name; 16]);
+        let account = AccountId::from_digits(ancestors[0].registration().digits());
+        let profile = |name: String| Profile {
+            name,
+            agent_type: AgentType::Tool,
+            description: None,
+            homepage_url: None,
+            public_key: None,
+            max_child_depth: 3,
+            metadata: "{}".to_owned(),
+        };
+        let parent = ancestors.last().unwrap().registration();
+        let create = What::Create { id: id.clone(), parent, ephemeral: false, profile: profile(format!("child {name}")) };
+        for what in [What::Root { id: ancestors[0].registration(), profile: profile("root".to_owned()) }, create] {
+            let command = tenant::Command { caller: None, what, audit: vec![], emit: vec![], retain: Ttl::from_millis(0) };
+            let command = account::Command::Tenant(Box::new(command));
+            let answer = block(postern::store::Accounts::account(&world.platform, &account, command)).unwrap();
+            assert!(matches!(answer, account::Outcome::Tenant(outcome) if matches!(*outcome, tenant::Outcome::Agent(..))));
+        }
         let ancestors = ancestors.iter().map(|agent| agent.id.parse().unwrap()).collect();
         run(world, &id, Command::Adopt { ancestors, expires: Timestamp::NEVER, said: Said::default() });
         Self::known(world, &id, name)
@@ -62,6 +85,11 @@ impl Agent {
 
     pub fn registration(&self) -> RegistrationId {
         self.id.parse().unwrap()
+    }
+
+    /// What it is told of itself.
+    pub fn me(&self, world: &World) -> Value {
+        world.send("192.0.2.1", "GET", "/api/v1/auth/me", &[("authorization", &format!("Bearer {}", self.key))], "").json()
     }
 
     pub fn pause(&self, world: &World, paused: bool) {

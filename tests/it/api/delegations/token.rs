@@ -41,7 +41,11 @@ fn revoking_any_link_or_stopping_anybody_ends_all_tokens_below_within_a_second_a
     for (name, end, left) in cases {
         let mut world = world();
         let who = [0; 4].map(|_| Agent::root(&world));
-        let links = [0, 1, 2].map(|at| who[at].accepted(&world, &who[at + 1], &["api.read"], json!({})));
+        let mut links: [String; 3] = Default::default();
+        for at in 0..3 {
+            let more = if at == 0 { json!({}) } else { json!({ "source_delegation_id": links[at - 1] }) };
+            links[at] = who[at].accepted(&world, &who[at + 1], &["api.read"], more);
+        }
         let tokens = [0, 1, 2].map(|at| who[at + 1].by(&world, &links[at]));
         let other = who[0].accepted(&world, &who[3], &["api.read"], json!({}));
         let elsewhere = Agent::root(&world);
@@ -175,7 +179,7 @@ fn a_delegated_token_manages_no_agents_and_authenticates_nobody() {
         401,
         "invalid_client",
     );
-    let me = world.send("192.0.2.1", "GET", "/api/v1/auth/me", &[("authorization", &format!("Bearer {token}"))], "").json();
+    let me = Agent { key: token, id: String::new() }.me(&world);
     assert_eq!((&me["registration_id"], &me["sub"], &me["act"]), (&json!(bob.id), &json!(ada.id), &json!({ "sub": bob.id })));
     assert_eq!(me["management_scopes"], json!([]));
 }

@@ -1,0 +1,89 @@
+//! A credential as it is shown: what is listed of it, and whether its key counts, which the agent's own cell says.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use crate::cx::Cx;
+use crate::http::refuse::Refused;
+use crate::http::together::together;
+use crate::id::RegistrationId;
+use crate::machine::registration::{Command, Outcome, Registration};
+use crate::machine::standing::Standing;
+use crate::oauth::scope::Scope;
+use crate::store::Ports;
+use crate::tenant::Credential;
+use crate::time::Timestamp;
+use crate::verify;
+
+/// The keys of some agents.
+#[derive(Default)]
+pub(super) struct Keys(BTreeMap<RegistrationId, Rc<Standing>>);
+
+impl Keys {
+    /// Asks each agent once.
+    pub(super) async fn of<P: Ports>(agents: impl IntoIterator<Item = &RegistrationId>, cx: &Cx<'_, P>) -> Result<Self, Refused> {
+        let mut distinct: Vec<&RegistrationId> = agents.into_iter().collect();
+        distinct.dedup();
+        let ask = async |id: &RegistrationId| match cx.ports.run::<Registration>(id, Command::Look).await {
+            Ok(Outcome::Standing(standing)) => Ok(Some((id.clone(), standing))),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let mut known = BTreeMap::new();
+        for answer in together(distinct.into_iter().map(ask).collect()).await {
+            if let Some((id, standing)) = answer? {
+                let standing = Rc::new(standing);
+                verify::remember(&id, Some(standing.clone()), cx);
+                known.insert(id, standing);
+            }
+        }
+        Ok(Self(known))
+    }
+
+    /// The keys of one that has just spoken.
+    pub(super) fn told(id: &RegistrationId, standing: Rc<Standing>) -> Self {
+        Self(BTreeMap::from([(id.clone(), standing)]))
+    }
+
+    /// Whether the key has neither ended nor expired. That its agent is suspended is no fault of the key.
+    pub(super) fn counts<P>(&self, credential: &Credential, cx: &Cx<'_, P>) -> bool {
+        let live = |standing: &Rc<Standing>| {
+            !standing.ended
+                && cx.now < standing.expires
+                && standing
+                    .credentials
+                    .iter()
+                    .any(|key| key.id == credential.number && key.of.is_none() && !key.ended && cx.now < key.expires)
+        };
+        credential.revoked.is_none() && self.0.get(&credential.agent).is_some_and(live)
+    }
+
+    /// The credential object.
+    pub(super) fn show<P>(&self, credential: &Credential, cx: &Cx<'_, P>) -> Value {
+        let moment = |at: Option<Timestamp>| at.and_then(Timestamp::iso);
+        let metadata: Value = serde_json::from_str(&credential.metadata).unwrap_or_else(|_| json!({}));
+        json!({
+            "id": credential.id,
+            "agent_id": credential.agent,
+            "type": credential.kind,
+            "prefix": credential.prefix,
+            "scopes": scopes(credential.scopes.as_ref()),
+            "expires_at": moment(credential.expires),
+            "last_used_at": moment(credential.last_used),
+            "last_rotated_at": moment(credential.last_rotated),
+            "revoked_at": moment(credential.revoked),
+            "metadata": metadata,
+            "token_lifetime_seconds": credential.token_lifetime_seconds,
+            "created_at": credential.created.iso(),
+            "updated_at": credential.updated.iso(),
+            "is_valid": self.counts(credential, cx),
+        })
+    }
+}
+
+/// As a list; null is all that the agent may.
+pub(super) fn scopes(scope: Option<&Scope>) -> Option<Vec<&str>> {
+    scope.map(|scope| scope.iter().collect())
+}

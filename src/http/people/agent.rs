@@ -1,0 +1,250 @@
+//! `/account/agent`: what is below an agent of a person, and what they may do about it. Agents that it made, however deep, are listed in the
+//! account of their root; whether they count is decided in each one's own cell, which hears of a change first.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::account::owner;
+use super::{Asked, moment, peopled, see_other};
+use crate::account;
+use crate::cx::Cx;
+use crate::email::cleaned;
+use crate::http::api::manager::{self, retain, unexpected};
+use crate::http::browser::Visitor;
+use crate::http::page::{self, AgentPage, BelowView, CredentialView, DelegationView};
+use crate::http::refuse::Refused;
+use crate::http::scopes;
+use crate::id::{AccountId, CredentialId, RegistrationId};
+use crate::machine::registration::{Command, Outcome, Registration};
+use crate::oauth::error::ErrorCode;
+use crate::store::Ports;
+use crate::tenant::{self, Agent, AgentType, AuditOutcome, AuditRow, Credential, Delegation, Emit, LONGEST_PAGE, Status, What};
+use crate::verify;
+
+/// Agents of one page.
+const PAGE: u32 = 20;
+
+/// `GET /account/agent?id=`
+pub(crate) async fn agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    peopled(cx)?;
+    let visitor = Visitor::read(asked.headers, cx).await?;
+    let id = named(&asked, "id")?;
+    let Some(signed_in) = &visitor.signed_in else {
+        let back = utf8_percent_encode(&path(&id), NON_ALPHANUMERIC).to_string();
+        return Ok(visitor.remember(see_other(&format!("/login?return_to={back}")), cx));
+    };
+    let root = held(&id, &signed_in.account, cx).await?;
+    let after: u32 = asked.params.find("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    // The root comes first in the order of the tree, and is shown elsewhere.
+    let offset = after.saturating_add(1);
+    let (agents, all) = match look(&id, What::Agents { parent: None, status: None, limit: PAGE, offset }, cx).await? {
+        tenant::Outcome::Agents(agents, all) => (agents, all),
+        _ => (Vec::new(), 0),
+    };
+    let mut keys: BTreeMap<RegistrationId, Vec<CredentialView>> = BTreeMap::new();
+    for of in std::iter::once(&id).chain(agents.iter().map(|agent| &agent.id)) {
+        let what = What::Credentials { agent: Some(of.clone()), include_revoked: false, limit: LONGEST_PAGE, offset: 0 };
+        if let tenant::Outcome::Credentials(listed, _) = look(&id, what, cx).await? {
+            let works = |key: &&Credential| key.expires.is_none_or(|expires| cx.now < expires);
+            keys.insert(of.clone(), listed.iter().filter(works).map(|key| credential_view(key, cx)).collect());
+        }
+    }
+    let delegations = match look(&id, What::Delegations { active_only: true, limit: LONGEST_PAGE, offset: 0 }, cx).await? {
+        tenant::Outcome::Delegations(delegations, _) => delegations,
+        _ => Vec::new(),
+    };
+    let total = all.saturating_sub(1);
+    let next = after.saturating_add(PAGE);
+    let frame = visitor.frame(cx)?;
+    let nonce = frame.nonce.clone();
+    let page = AgentPage {
+        frame,
+        id: id.as_str(),
+        name: root.name.as_deref(),
+        own: root.key.is_some(),
+        ended: root.ended.map(moment),
+        keys: keys.remove(&id).unwrap_or_default(),
+        below: agents.iter().map(|agent| below_view(agent, &id, keys.remove(&agent.id).unwrap_or_default())).collect(),
+        total,
+        more: (u64::from(next) < total).then(|| format!("{}&after={next}#below", path(&id))),
+        delegations: delegations.iter().map(|delegation| delegation_view(delegation, cx)).collect(),
+        notice: match asked.find("done") {
+            "suspended" => Some("The agent is suspended, with all below it."),
+            "resumed" => Some("The agent goes on."),
+            "key" => Some("The key is revoked. Nothing that it has brought works any more."),
+            _ => None,
+        },
+    };
+    Ok(visitor.remember(page::html(StatusCode::OK, &page, &nonce)?, cx))
+}
+
+/// `POST /account/agent/suspend` and `/account/agent/resume`
+pub(crate) async fn suspend<P: Ports>(asked: Asked<'_>, suspended: bool, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    let (root, id) = (named(&asked, "id")?, named(&asked, "agent")?);
+    held(&root, &owner.account, cx).await?;
+    let tenant::Outcome::Agent(agent, _) = look(&root, What::Agent(id.clone()), cx).await? else { return Err(nothing("not below it")) };
+    if agent.parent.is_none() || agent.status == Status::Revoked {
+        return Err(nothing("the root itself, or revoked"));
+    }
+    let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, Command::Pause(suspended)).await? else {
+        return Err(nothing("its registration is gone"));
+    };
+    verify::remember(&id, Some(Rc::new(standing)), cx);
+    let (event, status) = if suspended { ("agent.suspended", Status::Suspended) } else { ("agent.reactivated", Status::Active) };
+    let row = audited(event, ("agent", id.as_str()), &id, &owner.account, cx);
+    let told = emit(event, &id, &json!({ "agent_id": id, "status": status.as_str() }), cx);
+    let what = What::SetStatus { id, status };
+    settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)?;
+    Ok(see_other(&format!("{}&done={}", path(&root), if suspended { "suspended" } else { "resumed" })))
+}
+
+/// `POST /account/agent/revoke-key`
+pub(crate) async fn revoke_key<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
+    let owner = owner(&asked, cx).await?;
+    let root = named(&asked, "id")?;
+    held(&root, &owner.account, cx).await?;
+    let id: CredentialId = asked.find("credential").parse().map_err(|_| nothing("not a credential"))?;
+    let tenant::Outcome::Credential(key, _) = look(&root, What::Credential(id.clone()), cx).await? else {
+        return Err(nothing("no such credential there"));
+    };
+    let of = key.agent;
+    if !matches!(look(&root, What::Agent(of.clone()), cx).await?, tenant::Outcome::Agent(..)) {
+        return Err(nothing("of an agent of elsewhere"));
+    }
+    if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&of, Command::RevokeCredential { id: key.number }).await? {
+        verify::remember(&of, Some(Rc::new(standing)), cx);
+    }
+    let row = audited("credential.revoked", ("credential", id.as_str()), &of, &owner.account, cx);
+    let told = emit("credential.revoked", &of, &json!({ "credential_id": id, "agent_id": of }), cx);
+    let what = What::RevokeCredential(id);
+    settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)?;
+    Ok(see_other(&format!("{}&done=key", path(&root))))
+}
+
+/// An agent of this person, as its own cell has it: whose it is, that alone knows.
+///
+/// # Errors
+/// `not_found` if it is nobody's, somebody else's, or not there.
+pub(super) async fn held<P: Ports>(id: &RegistrationId, person: &AccountId, cx: &Cx<'_, P>) -> Result<account::Agent, Refused> {
+    match cx.ports.run::<Registration>(id, Command::Held(person.clone())).await? {
+        Outcome::Feed(Some(feed)) => Ok(feed.agent),
+        _ => Err(nothing("no agent of this person")),
+    }
+}
+
+/// How many agents have been made below a root, directly, as far as that can be told.
+pub(super) async fn below<P: Ports>(root: &RegistrationId, cx: &Cx<'_, P>) -> Option<u64> {
+    match look(root, What::Children { id: root.clone(), limit: 1, offset: 0 }, cx).await {
+        Ok(tenant::Outcome::Agents(_, total)) => Some(total),
+        Ok(tenant::Outcome::Nothing) => Some(0),
+        _ => None,
+    }
+}
+
+/// When a root's own API keys were last used, as far as they are listed.
+pub(super) async fn last_used<P: Ports>(root: &RegistrationId, cx: &Cx<'_, P>) -> Option<crate::time::Timestamp> {
+    let what = What::Credentials { agent: Some(root.clone()), include_revoked: false, limit: LONGEST_PAGE, offset: 0 };
+    match look(root, what, cx).await {
+        Ok(tenant::Outcome::Credentials(keys, _)) => keys.iter().filter_map(|key| key.last_used).max(),
+        _ => None,
+    }
+}
+
+/// What a person does, or asks, in the account of a root of theirs.
+pub(super) fn command<P>(what: What, row: AuditRow, told: Option<Emit>, cx: &Cx<'_, P>) -> tenant::Command {
+    tenant::Command { caller: None, what, audit: vec![row], emit: told.into_iter().collect(), retain: retain(cx) }
+}
+
+/// What is audited of a person's deed: `target` is kind and name of what it is done to, `about` whose business it is.
+pub(super) fn audited<P>(event: &str, target: (&str, &str), about: &RegistrationId, person: &AccountId, cx: &Cx<'_, P>) -> AuditRow {
+    AuditRow {
+        event_type: event.to_owned(),
+        actor_type: "account".to_owned(),
+        actor_id: Some(person.to_string()),
+        on_behalf: None,
+        action: event.rsplit('.').next().unwrap_or(event).to_owned(),
+        target_type: Some(target.0.to_owned()),
+        target_id: Some(target.1.to_owned()),
+        outcome: AuditOutcome::Success,
+        network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
+        request_id: Some(cx.request_id.to_owned()),
+        metadata: None,
+        about: Some(about.clone()),
+    }
+}
+
+fn emit<P>(event: &str, about: &RegistrationId, data: &serde_json::Value, cx: &Cx<'_, P>) -> Emit {
+    let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
+    Emit { event_type: event.to_owned(), payload, about: Some(about.clone()) }
+}
+
+/// Asks the account of a root, as its person.
+async fn look<P: Ports>(root: &RegistrationId, what: What, cx: &Cx<'_, P>) -> Result<tenant::Outcome, Refused> {
+    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
+    manager::run(&AccountId::from_digits(root.digits()), command, cx).await
+}
+
+/// The cell has heard of it; the account must list it.
+fn settled(outcome: tenant::Outcome) -> Result<(), Refused> {
+    match outcome {
+        tenant::Outcome::Agent(..) | tenant::Outcome::Credential(..) => Ok(()),
+        tenant::Outcome::Refused(_) => Err(nothing("it has changed meanwhile")),
+        _ => Err(unexpected()),
+    }
+}
+
+fn named(asked: &Asked<'_>, field: &str) -> Result<RegistrationId, Refused> {
+    asked.find(field).parse().map_err(|_| nothing("not a registration"))
+}
+
+fn nothing(reason: &'static str) -> Refused {
+    Refused::new(ErrorCode::NotFound, reason)
+}
+
+fn path(id: &RegistrationId) -> String {
+    format!("/account/agent?id={id}")
+}
+
+fn below_view(agent: &Agent, root: &RegistrationId, keys: Vec<CredentialView>) -> BelowView {
+    BelowView {
+        id: agent.id.to_string(),
+        name: cleaned(&agent.profile.name),
+        kind: match agent.profile.agent_type {
+            AgentType::Orchestrator => "Has others do the work",
+            AgentType::Autonomous => "Works by itself",
+            AgentType::Assistant => "Works for a person",
+            AgentType::Tool => "Is called by others",
+        },
+        parent: agent.parent.as_ref().filter(|parent| *parent != root).map(RegistrationId::to_string),
+        created: moment(agent.created),
+        status: agent.status.as_str(),
+        held_up: agent.status == Status::Active && !agent.is_active,
+        keys,
+    }
+}
+
+fn credential_view<P>(key: &Credential, cx: &Cx<'_, P>) -> CredentialView {
+    CredentialView {
+        id: key.id.to_string(),
+        prefix: key.prefix.clone(),
+        scopes: key.scopes.as_ref().map(|scope| scopes::line(scope, cx)),
+        expires: key.expires.map(moment),
+        used: key.last_used.map(moment),
+    }
+}
+
+fn delegation_view<P>(delegation: &Delegation, cx: &Cx<'_, P>) -> DelegationView {
+    DelegationView {
+        id: delegation.id.to_string(),
+        from: delegation.delegator.to_string(),
+        to: delegation.delegate.to_string(),
+        scopes: scopes::line(&delegation.scopes, cx),
+        expires: delegation.expires.map(moment),
+    }
+}

@@ -1,0 +1,97 @@
+// schemathesis makes requests out of /openapi.json, the same ones every time, and judges every answer by it: no 5xx, no status, media type,
+// header or body that is not described, nothing without a credential that needs one, nothing accepted that does not fit. ROUNDS times a
+// hundred by chance, and beside them those at the edges of what is described.
+//
+// SCHEMATHESIS_REPORT=file keeps what it said.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { call, keyToken, registerKey } from "./support/agent.mjs";
+import { person } from "./support/oauth.mjs";
+import { OPERATOR_KEY, RESOURCE_SERVER_KEY, ROUNDS, address, deploy, root } from "./support/postern.mjs";
+
+const CASES = 100 * ROUNDS;
+/** Some are the same as others, and not all can be sent. */
+const SPARE = 1.25;
+const SEED = "20261123";
+const CHECKS = [
+  "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance", "response_headers_conformance",
+  "ignored_auth", "unsupported_method", "allow_header_conformance", "negative_data_rejection",
+];
+const METHODS = ["get", "post", "put", "patch", "delete"];
+const UNLIMITED = ["REGISTRATIONS", "VOUCHED_REGISTRATIONS", "CLIENTS", "MAILS"].flatMap((what) => [`${what}_PER_NETWORK_PER_HOUR`, `${what}_PER_HOUR`]).filter((name) => name !== "VOUCHED_REGISTRATIONS_PER_HOUR");
+
+let postern, folder;
+before(async () => {
+  const vars = Object.fromEntries([...UNLIMITED, "MAILS_PER_ADDRESS_PER_HOUR"].map((name) => [name, "100000"]));
+  postern = await deploy({ vars, persist: false });
+  folder = mkdtempSync(join(tmpdir(), "postern-schemathesis-"));
+});
+after(async () => {
+  await postern?.stop();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Names and secrets that count, so that not all requests end at the door. */
+async function known() {
+  const [mine, other] = [await registerKey(postern), await registerKey(postern)];
+  const { access_token } = await keyToken(postern, other.credential);
+  const browser = await person(postern, "ada@example.com");
+  await browser.open("/account");
+  const csrf = /name="csrf" value="([^"]*)"/.exec(browser.html)[1];
+  return { mine, other, access_token, csrf, cookie: [...browser.cookies].map((pair) => pair.join("=")).join("; ") };
+}
+
+function settings({ mine, other, access_token, csrf, cookie }) {
+  const mostly = (dictionary, places) => places.map((place) => [place, { dictionary, probability: 0.8 }]);
+  return [
+    ["[cache]", { enabled: false }],
+    ["[checks]", { enabled: false, ...Object.fromEntries(CHECKS.map((name) => [name, { enabled: true }])) }],
+    ["[headers]", { "cf-connecting-ip": address() }],
+    ["[auth.openapi.token]", { bearer: mine.credential }],
+    ["[auth.openapi.operator]", { bearer: OPERATOR_KEY }],
+    ["[auth.openapi.client]", { username: "api", password: RESOURCE_SERVER_KEY }],
+    ["[dictionaries]", { agents: { values: [mine.registration_id, other.registration_id] }, tokens: { values: [access_token, other.credential, mine.claim_token] }, forms: { values: [csrf] } }],
+    ["[parameters]", Object.fromEntries([
+      ...mostly("agents", ["path.id", "path.agent_id", "query.agent_id", "query.parent_agent_id", "body.agent_id", "body.delegate_agent_id"]),
+      ...mostly("tokens", ["body.token", "body.client_secret", "body.claim_token"]),
+      ...mostly("forms", ["body.csrf", "header.X-CSRF"]),
+    ])],
+    // In development, the cookie has another name than the description gives it: it goes with every request, and so does whose it is.
+    ["[[operations]]", { "include-path-regex": "^/(account|claim|device|log|oauth2/(authorize|logout))", headers: { cookie }, checks: { ignored_auth: { enabled: false }, negative_data_rejection: { enabled: false } } }],
+  ].map(([name, fields]) => `${name}\n${Object.entries(fields).map(([key, value]) => `${JSON.stringify(key)} = ${toml(value)}\n`).join("")}`).join("\n");
+}
+
+const toml = (value) => (typeof value === "object" && !Array.isArray(value) ? `{ ${Object.entries(value).map(([key, field]) => `${key} = ${toml(field)}`).join(", ")} }` : JSON.stringify(value));
+
+/** Runs it; how it ended and what it said. */
+function schemathesis(args) {
+  const python = { PYTHONPATH: join(root, "tests/workerd/support"), PYTHONDONTWRITEBYTECODE: "1", PYTHONHASHSEED: "0" };
+  const env = { ...process.env, ...python, SCHEMATHESIS_HOOKS: "schemathesis_hooks", NO_PROXY: "localhost,127.0.0.1", no_proxy: "localhost,127.0.0.1" };
+  return new Promise((resolve) => {
+    execFile(join(root, ".venv", "bin", "st"), args, { cwd: folder, env, maxBuffer: 1 << 28 }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: stdout + stderr }));
+  });
+}
+
+test("requests that the description allows, or nearly allows, are answered as it says", async () => {
+  const api = await (await postern.get("/openapi.json")).json();
+  const operations = Object.values(api.paths).reduce((count, path) => count + METHODS.filter((method) => path[method]).length, 0);
+  const [config, report] = ["schemathesis.toml", "report.json"].map((name) => join(folder, name));
+  writeFileSync(config, settings(await known()));
+  const { code, text } = await schemathesis([
+    "--config-file", config, "run", `${postern.issuer}/openapi.json`, "--phases", "coverage,fuzzing",
+    "--max-examples", String(Math.ceil((SPARE * CASES) / operations)), "--seed", SEED, "--generation-database", "none", "--workers", "1",
+    "--no-shrink", "--suppress-health-check", "all", "--continue-on-failure", "--request-timeout", "20",
+    "--warnings", "off", "--no-color", "--report", "json", "--report-json-path", report,
+  ]);
+  if (process.env.SCHEMATHESIS_REPORT) writeFileSync(process.env.SCHEMATHESIS_REPORT, text);
+  assert.equal(code, 0, text.slice(-30_000));
+  const { complete, test_cases: cases, operations: of } = JSON.parse(readFileSync(report, "utf8"));
+  assert.ok(complete && of.tested === of.total && of.total >= 90, JSON.stringify(of));
+  assert.ok(cases.generated - cases.without_checks >= CASES, JSON.stringify(cases));
+  assert.deepEqual(postern.logs.filter(({ message }) => !message.startsWith("{")).map(({ message }) => message), []);
+  assert.equal(await call(postern.issuer, (await registerKey(postern)).credential), 200, "and afterwards all is well");
+});
