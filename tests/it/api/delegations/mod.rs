@@ -1,8 +1,8 @@
 //! Delegations: made, accepted, used, taken back.
 
-mod account;
 mod chain;
 mod history;
+mod listed;
 mod make;
 mod record;
 mod token;
