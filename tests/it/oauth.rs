@@ -296,7 +296,7 @@ fn a_fresh_sign_in_can_be_demanded() {
 
 #[test]
 fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
-    const GRANTS: [&str; 8] = [
+    const GRANTS: [&str; 9] = [
         "authorization_code",
         "refresh_token",
         "client_credentials",
@@ -304,14 +304,15 @@ fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "urn:workos:agent-auth:grant-type:claim",
+        "agent_delegation",
         "password",
     ];
     for (vars, count) in [
-        (&[][..], 7),
-        (&[("OPENID_CONNECT", "off")], 7),
-        (&[("AUTH_MD_DIALECTS", "none")], 6),
-        (&[("MAIL", "none")], 4),
-        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 4),
+        (&[][..], 8),
+        (&[("OPENID_CONNECT", "off")], 8),
+        (&[("AUTH_MD_DIALECTS", "none")], 7),
+        (&[("MAIL", "none")], 5),
+        (&[("MAIL", "none"), ("AUTH_MD_DIALECTS", "authkit 0.1")], 5),
     ] {
         let world = World::new(vars);
         let taken = |grant: &&str| world.form("/oauth2/token", &[("grant_type", grant)]).text("error") != "unsupported_grant_type";
