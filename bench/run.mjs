@@ -1,6 +1,5 @@
 // The course of a benchmark: start every target, measure them in turn, several rounds, and write down what came out.
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../scripts/lib.mjs";
 import { chart } from "./chart.mjs";
@@ -8,7 +7,7 @@ import { CONNECTIONS, load } from "./load.mjs";
 import { BASELINE, PATHS } from "./paths.mjs";
 import { progress } from "./progress.mjs";
 import { machine, summary, table, versions, write } from "./report.mjs";
-import { cpu, freePort, memory, stopAll } from "./servers.mjs";
+import { cpu, freePort, memory, stopAll, storage } from "./servers.mjs";
 import { digits, median } from "./statistics.mjs";
 import { bare, bareArrivals } from "./targets/bare.mjs";
 import { empty } from "./targets/empty.mjs";
@@ -20,16 +19,6 @@ import { workersOauthProvider } from "./targets/workers-oauth-provider.mjs";
 const TARGETS = [postern, posternStrangers, posternArrivals, posternVouched, posternWaiting, posternConnected, posternClients, posternQuickstart, posternManaged, oidcProvider, workersOauthProvider, bare, bareArrivals];
 const STARTS = 5;
 const WORK = join(root, "bench", "work");
-
-/** A folder in memory where there is one: what a commit to a disk costs is not what is measured. */
-function storage() {
-  try {
-    accessSync("/dev/shm", constants.W_OK);
-    return { folder: mkdtempSync("/dev/shm/postern-bench-"), kind: "tmpfs" };
-  } catch {
-    return { folder: mkdtempSync(join(tmpdir(), "postern-bench-")), kind: "temporary folder, perhaps on a disk" };
-  }
-}
 
 /** Starts a target some times; the last one stays. A further part of a target is started once: its start has been measured. */
 async function started(target, objects, say) {

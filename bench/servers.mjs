@@ -1,8 +1,10 @@
 // Starts and ends the servers under test, and reads what the kernel counts for them.
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, readdirSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, readdirSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { HOST } from "./requests.mjs";
 
 const running = new Set();
@@ -18,6 +20,16 @@ export function freePort() {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** A folder in memory where there is one: what a commit to a disk costs is not what is measured. */
+export function storage() {
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return { folder: mkdtempSync("/dev/shm/postern-bench-"), kind: "tmpfs" };
+  } catch {
+    return { folder: mkdtempSync(join(tmpdir(), "postern-bench-")), kind: "temporary folder, perhaps on a disk" };
+  }
 }
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,7 @@
 //! Refresh tokens of agents: they begin with an API key, and live no longer than that.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::client::{self, Authenticated, Shown};
 use super::issue::everything;
@@ -12,7 +13,7 @@ use crate::entropy::random;
 use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::CredentialStamp;
 use crate::machine::grant::GrantRefusal;
-use crate::machine::registration::{Command, FIRST_FAMILY, NewFamily, Outcome, Proof, Registration};
+use crate::machine::registration::{Command, FIRST_FAMILY, MOST_FAMILIES_OF_A_KEY, NewFamily, Outcome, Proof, Registration};
 use crate::machine::standing::Standing;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::Scope;
@@ -33,6 +34,14 @@ pub(super) fn is_keyed(text: &str, config: &Config) -> bool {
     Presented::parse(text, &config.masters).is_some_and(|token| token.is_keyed())
 }
 
+/// What an API key brings.
+pub(super) enum Begun {
+    /// A token and a refresh token.
+    Continued(Box<(Authorized, String)>),
+    /// A token alone, for this scope: so many go on with refresh tokens already that one more would end another's.
+    Alone(Scope),
+}
+
 /// An API key brings a token and a refresh token: everything that it may at `resource`, if nothing is asked for.
 pub(super) async fn begin<P: Ports>(
     client_id: Option<&str>,
@@ -41,7 +50,7 @@ pub(super) async fn begin<P: Ports>(
     asked: Option<Scope>,
     proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
-) -> Result<(Authorized, String), Denied> {
+) -> Result<Begun, Denied> {
     let key = secret::Presented::<ApiKey>::parse(&cx.config.api_key_prefix, secret, &cx.config.masters)
         .ok_or(Denied::Client("not a key of this deployment"))?;
     let id = RegistrationId::from_digits(key.digits());
@@ -58,6 +67,10 @@ pub(super) async fn begin<P: Ports>(
         return Err(Denied::NoScope);
     }
     let scope = Scope::narrow(asked, &ceiling)?.as_scope().clone();
+    let families = |stamp: CredentialStamp| active.standing.credentials.iter().filter(|known| known.of == Some(stamp.id)).count();
+    if active.stamp().map_or(0, families) >= MOST_FAMILIES_OF_A_KEY {
+        return Ok(Begun::Alone(scope));
+    }
     dpop::burn(proof, cx).await?;
     let number = u32::from_be_bytes(random(cx.entropy)?) | FIRST_FAMILY;
     let token = Token::first(&id, number, random(cx.entropy)?, &cx.config.masters.current);
@@ -65,7 +78,8 @@ pub(super) async fn begin<P: Ports>(
     let begun: RefCell<Option<Told>> = RefCell::new(None);
     let ask = async |block| {
         let digests = key.digests().to_vec();
-        if let Some(told) = begun.borrow().clone() {
+        let before = begun.borrow().clone();
+        if let Some(told) = before {
             return match cx.ports.run::<Registration>(&id, Command::Issue { proof: Proof::ApiKey { digests }, block }).await? {
                 Outcome::Issue(standing, _) => Ok(Some((standing, told))),
                 Outcome::Full => Err(NoPlace::Full.into()),
@@ -80,9 +94,10 @@ pub(super) async fn begin<P: Ports>(
     };
     let (holder, ttl) = (Holder::Registration(id.clone()), cx.config.ttls.access_token);
     let (standing, (stamp, ..), place) = places::with(&holder, ttl, ask, cx).await?.ok_or(DEAD)?;
-    let root = root(&standing, cx).await?.ok_or(DEAD)?;
+    let root = root(&standing, DEAD, cx).await?;
     let admitted = Admitted { standing, root, credential: Some(stamp), place };
-    Ok((Authorized::within(&id, admitted, resource, Some(scope), cx)?.bound(proof), token.text().to_owned()))
+    let authorized = Authorized::within(&id, admitted, resource, Some(scope), cx)?.bound(proof);
+    Ok(Begun::Continued(Box::new((authorized, token.text().to_owned()))))
 }
 
 /// Spends a refresh token of an agent, or repeats what spending it brought. Nobody else has to be authenticated; an agent that is named must be
@@ -133,7 +148,7 @@ pub(super) async fn refresh<P: Ports>(
     };
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
     let resource = cx.config.resource(&uri).ok_or(Denied::Resource)?;
-    let root = root(&standing, cx).await?.ok_or(UNKNOWN)?;
+    let root = root(&standing, UNKNOWN, cx).await?;
     // What was granted, as far as it still may be.
     let ceiling = everything(&standing, root.as_deref(), Some(stamp), resource, cx).intersect(&granted.entitle());
     if ceiling.as_scope().is_empty() {
@@ -154,12 +169,10 @@ fn read(outcome: Outcome) -> Result<Option<(Standing, Told)>, Denied> {
     }
 }
 
-/// How the root stands; nothing inside if that is the agent itself, and nothing at all if one above it does not count any more.
-#[expect(clippy::option_option, reason = "no root of its own, or none that counts")]
-async fn root<P: Ports>(standing: &Standing, cx: &Cx<'_, P>) -> Result<Option<Option<std::rc::Rc<Standing>>>, Denied> {
-    match verify::root(standing, cx).await {
-        Ok(root) => Ok(Some(root)),
-        Err(error @ (Inactive::Keys(_) | Inactive::Store(_))) => Err(Denied::Assertion(error)),
-        Err(_) => Ok(None),
-    }
+/// How the root stands, if that is another; `refused` if one above it does not count any more.
+async fn root<P: Ports>(standing: &Standing, refused: Denied, cx: &Cx<'_, P>) -> Result<Option<Rc<Standing>>, Denied> {
+    verify::root(standing, cx).await.map_err(|error| match error {
+        Inactive::Keys(_) | Inactive::Store(_) => Denied::Assertion(error),
+        _ => refused,
+    })
 }

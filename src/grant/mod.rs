@@ -33,6 +33,7 @@ use crate::store::Ports;
 use crate::time::{Timestamp, Ttl};
 use crate::verify::{self, Inactive};
 use client::Shown;
+use continued::Begun;
 use exchange::Exchanged;
 
 pub use authorization_code::CODE;
@@ -59,8 +60,12 @@ pub const CLAIM: &str = "urn:workos:agent-auth:grant-type:claim";
 /// The grants that work, as the metadata lists them: no other is taken. Where nobody can sign in, nobody has granted anything to a client.
 #[must_use]
 pub fn grant_types(config: &Config) -> Vec<&'static str> {
-    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, REFRESH_TOKEN, AGENT_DELEGATION];
-    all.extend(config.mail.is_some().then_some([AUTHORIZATION_CODE, DEVICE_CODE]).into_iter().flatten());
+    let mut all = vec![JWT_BEARER, CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+    all.extend(config.mail.is_some().then_some(AUTHORIZATION_CODE));
+    // Agents have refresh tokens too.
+    all.push(REFRESH_TOKEN);
+    all.extend(config.mail.is_some().then_some(DEVICE_CODE));
+    all.push(AGENT_DELEGATION);
     all.extend((config.dialects.v07 && config.mail.is_some()).then_some(CLAIM));
     all
 }
@@ -207,8 +212,12 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
         Grant::ClientCredentials => {
             if let Some((name, key)) = request.client.api_key(cx.config) {
                 if request.managed {
-                    let continued = continued::begin(name, key, resource, request.scope, proof, cx).await?;
-                    return Ok(Granted::Continued(Box::new(continued)));
+                    return match continued::begin(name, key, resource, request.scope, proof, cx).await? {
+                        Begun::Continued(continued) => Ok(Granted::Continued(continued)),
+                        Begun::Alone(scope) => {
+                            client_credentials::authorize(name, key, resource, Some(scope), proof, cx).await.map(Granted::Token)
+                        }
+                    };
                 }
                 return client_credentials::authorize(name, key, resource, request.scope, proof, cx).await.map(Granted::Token);
             }

@@ -221,7 +221,8 @@ pub(super) fn agent_configuration<P>(cx: &Cx<'_, P>) -> Value {
     let known = document.get("claims_supported").and_then(Value::as_array).cloned().unwrap_or_default();
     let claims = known.into_iter().chain(TOKEN_CLAIMS.into_iter().filter(|claim| !CLAIMS.contains(claim)).map(Value::from));
     let claims: Vec<Value> = if config.openid { claims.collect() } else { TOKEN_CLAIMS.into_iter().map(Value::from).collect() };
-    let scopes: Vec<&str> = list(&config.scopes_supported).into_iter().chain(management::SCOPES.iter().map(|(name, ..)| *name)).collect();
+    let known = document.get("scopes_supported").and_then(Value::as_array).cloned().unwrap_or_default();
+    let scopes: Vec<Value> = known.into_iter().chain(management::SCOPES.iter().map(|(name, ..)| Value::from(*name))).collect();
     let starter: Vec<&str> = list(config.pre_claim_scopes.as_scope())
         .into_iter()
         .chain(management::SCOPES.iter().filter(|(.., open)| *open).map(|(name, ..)| *name))

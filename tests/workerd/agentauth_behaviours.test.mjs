@@ -154,11 +154,14 @@ describe("an agent that cannot be seen", () => {
       ["GET", `/webhooks/${webhook.id}`], ["GET", `/webhooks/${webhook.id}/logs`], ["POST", `/webhooks/${webhook.id}/rotate`], ["DELETE", `/webhooks/${webhook.id}`],
     ];
     for (const [method, path, body] of tries) await refused(mine.key.ask(method, path, body === undefined ? {} : { body }), 404, "not_found");
-    const lists = ["/credentials", "/policies", "/delegations", "/webhooks", "/audit/events"];
-    for (const path of lists) {
+    for (const path of ["/credentials", "/policies", "/delegations", "/webhooks"]) {
       const { text } = await mine.key.ask("GET", path);
       for (const id of [stranger.id, theirs.id, theirs.credential.id, policy.id, delegation.id, webhook.id]) assert.ok(!text.includes(id), `${path} shows ${id}`);
     }
+    // What was tried in vain stands in the audit of whoever tried, with the name that they gave; what the others did does not.
+    const events = (await mine.key.audit({ limit: 500, order: "desc" })).data;
+    assert.ok(events.some(({ outcome, target_id }) => outcome === "denied" && target_id === theirs.credential.id));
+    assert.ok(events.every(({ actor_id }) => actor_id !== stranger.id && actor_id !== theirs.id));
     assert.ok(await works(theirs.api_key));
     assert.equal((await stranger.key.must(200, "GET", `/policies/${policy.id}`)).data.enabled, true);
   });

@@ -176,8 +176,14 @@ impl Wish {
                 door::decide(&Asking { scope, ..asking.clone() }, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
             }
             Demand::Foreign => {
-                let delegations = delegation::chains(&std::mem::take(&mut weighed.incoming), cx).await?;
-                door::decide(asking, &weighed, &Rights { own, delegations }, cx)?
+                let alone = Rights { own, delegations: Vec::new() };
+                let decision = door::decide(asking, &weighed, &alone, cx)?;
+                // Only what nothing else has decided is worth the question of what was handed on.
+                if decision.missing_scope.is_none() {
+                    return Ok(decision.to_value());
+                }
+                let delegations = delegation::chains(&weighed.incoming, cx).await?;
+                door::decide(asking, &weighed, &Rights { delegations, ..alone }, cx)?
             }
         };
         Ok(decision.to_value())

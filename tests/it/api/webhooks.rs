@@ -251,23 +251,27 @@ fn only_public_https_addresses_are_told_anything() {
 
 #[test]
 fn in_development_loopback_is_told_and_what_was_allowed_is_judged_again_each_time() {
-    let mut world = World::new(&[("ISSUER", "http://localhost:8788"), ("DEV", "1")]);
-    world.config.issuer = crate::world::ISSUER.to_owned();
+    let mut world = World::new(&[]);
     let url = "http://localhost:9999/in";
     answers(&world, url, 200);
-    let (id, key) = {
+    let (root, key) = {
         let party = Party::claimed(&world, "ada@example.com");
+        (party.id.clone(), party.key)
+    };
+    world.config.development = true;
+    let id = {
+        let party = Party { world: &world, id: root.clone(), key: key.clone(), claim_token: String::new() };
         let id = subscribe(&party, url, &json!(["*"]))["id"].clone();
         party.happen();
         world.later(0);
         assert_eq!(received(&world, url).len(), 1);
         party.happen();
-        (id, (party.id.clone(), party.key.clone()))
+        id
     };
     world.config.development = false;
     world.later(0);
     assert_eq!(received(&world, url).len(), 1, "not any more");
-    let party = Party { world: &world, id: key.0, key: key.1, claim_token: String::new() };
+    let party = Party { world: &world, id: root, key, claim_token: String::new() };
     assert_eq!(logs(&party, &id)[0]["error_message"], "the address is not allowed");
 }
 
