@@ -13,7 +13,7 @@ use crate::entropy::random;
 use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::CredentialStamp;
 use crate::machine::grant::GrantRefusal;
-use crate::machine::registration::{Command, FIRST_FAMILY, NewFamily, Outcome, Proof, Registration};
+use crate::machine::registration::{Command, FIRST_FAMILY, MOST_FAMILIES_OF_A_KEY, NewFamily, Outcome, Proof, Registration};
 use crate::machine::standing::Standing;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::Scope;
@@ -34,6 +34,14 @@ pub(super) fn is_keyed(text: &str, config: &Config) -> bool {
     Presented::parse(text, &config.masters).is_some_and(|token| token.is_keyed())
 }
 
+/// What an API key brings.
+pub(super) enum Begun {
+    /// A token and a refresh token.
+    Continued(Box<(Authorized, String)>),
+    /// A token alone, for this scope: so many go on with refresh tokens already that one more would end another's.
+    Alone(Scope),
+}
+
 /// An API key brings a token and a refresh token: everything that it may at `resource`, if nothing is asked for.
 pub(super) async fn begin<P: Ports>(
     client_id: Option<&str>,
@@ -42,7 +50,7 @@ pub(super) async fn begin<P: Ports>(
     asked: Option<Scope>,
     proof: Option<&dpop::Proof>,
     cx: &Cx<'_, P>,
-) -> Result<(Authorized, String), Denied> {
+) -> Result<Begun, Denied> {
     let key = secret::Presented::<ApiKey>::parse(&cx.config.api_key_prefix, secret, &cx.config.masters)
         .ok_or(Denied::Client("not a key of this deployment"))?;
     let id = RegistrationId::from_digits(key.digits());
@@ -59,6 +67,10 @@ pub(super) async fn begin<P: Ports>(
         return Err(Denied::NoScope);
     }
     let scope = Scope::narrow(asked, &ceiling)?.as_scope().clone();
+    let families = |stamp: CredentialStamp| active.standing.credentials.iter().filter(|known| known.of == Some(stamp.id)).count();
+    if active.stamp().map_or(0, families) >= MOST_FAMILIES_OF_A_KEY {
+        return Ok(Begun::Alone(scope));
+    }
     dpop::burn(proof, cx).await?;
     let number = u32::from_be_bytes(random(cx.entropy)?) | FIRST_FAMILY;
     let token = Token::first(&id, number, random(cx.entropy)?, &cx.config.masters.current);
@@ -84,7 +96,8 @@ pub(super) async fn begin<P: Ports>(
     let (standing, (stamp, ..), place) = places::with(&holder, ttl, ask, cx).await?.ok_or(DEAD)?;
     let root = root(&standing, DEAD, cx).await?;
     let admitted = Admitted { standing, root, credential: Some(stamp), place };
-    Ok((Authorized::within(&id, admitted, resource, Some(scope), cx)?.bound(proof), token.text().to_owned()))
+    let authorized = Authorized::within(&id, admitted, resource, Some(scope), cx)?.bound(proof);
+    Ok(Begun::Continued(Box::new((authorized, token.text().to_owned()))))
 }
 
 /// Spends a refresh token of an agent, or repeats what spending it brought. Nobody else has to be authenticated; an agent that is named must be

@@ -33,6 +33,7 @@ use crate::store::Ports;
 use crate::time::{Timestamp, Ttl};
 use crate::verify::{self, Inactive};
 use client::Shown;
+use continued::Begun;
 use exchange::Exchanged;
 
 pub use authorization_code::CODE;
@@ -211,8 +212,12 @@ pub async fn authorize<P: Ports>(request: TokenRequest, proof: Option<&dpop::Pro
         Grant::ClientCredentials => {
             if let Some((name, key)) = request.client.api_key(cx.config) {
                 if request.managed {
-                    let continued = continued::begin(name, key, resource, request.scope, proof, cx).await?;
-                    return Ok(Granted::Continued(Box::new(continued)));
+                    return match continued::begin(name, key, resource, request.scope, proof, cx).await? {
+                        Begun::Continued(continued) => Ok(Granted::Continued(continued)),
+                        Begun::Alone(scope) => {
+                            client_credentials::authorize(name, key, resource, Some(scope), proof, cx).await.map(Granted::Token)
+                        }
+                    };
                 }
                 return client_credentials::authorize(name, key, resource, request.scope, proof, cx).await.map(Granted::Token);
             }

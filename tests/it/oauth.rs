@@ -296,7 +296,7 @@ fn a_fresh_sign_in_can_be_demanded() {
 
 #[test]
 fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
-    const GRANTS: [&str; 8] = [
+    const GRANTS: [&str; 9] = [
         "authorization_code",
         "refresh_token",
         "client_credentials",

@@ -255,3 +255,18 @@ fn the_agent_configuration_names_the_paths_of_agentauth() {
     assert_eq!(metadata["token_endpoint"], own("/oauth2/token"));
     assert!(!metadata["scopes_supported"].as_array().unwrap().contains(&json!("credentials.write")));
 }
+
+#[test]
+fn a_ninth_session_of_a_key_gets_a_token_alone_and_ends_no_other() {
+    let world = World::new(&[]);
+    let tree = Tree::of(&world);
+    let ask = || by_key(&world, &tree.key, json!({})).json();
+    let sessions: Vec<Value> = (0..8).map(|_| ask()).collect();
+    world.later(2);
+    let ninth = ask();
+    assert!(sessions.iter().all(|session| session["refresh_token"].is_string()) && ninth.get("refresh_token").is_none(), "{ninth}");
+    assert_eq!(ninth["scope"], sessions[0]["scope"]);
+    for session in sessions.iter().chain([&ninth]) {
+        assert_eq!(world.call(session["access_token"].as_str().unwrap()), 200);
+    }
+}
