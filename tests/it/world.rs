@@ -109,7 +109,12 @@ impl Platform {
     fn tables(&self, id: &str, command: &account::Command) -> Result<account::Outcome, StoreError> {
         let mut accounts = self.accounts.borrow_mut();
         let database = accounts.entry(id.to_owned()).or_default();
-        database.command(command, self.now.get()).map_err(|error| StoreError(error.to_string()))
+        let outcome = database.command(command, self.now.get()).map_err(|error| StoreError(error.to_string()));
+        // An object that has stored nothing leaves nothing behind.
+        if database.query("SELECT 1 FROM sqlite_master LIMIT 1", 0).is_empty() {
+            accounts.remove(id);
+        }
+        outcome
     }
 
     /// Keeps the first of each form.
