@@ -67,3 +67,29 @@ fn lists_are_of_both_sides_with_their_totals() {
     assert_eq!(next.status(), 201);
     assert_eq!(ada.revoke(&world, &own).json(), json!({ "revoked": 2 }));
 }
+
+#[test]
+fn a_dry_run_counts_what_was_delegated_with_all_its_constraints() {
+    let world = world();
+    let who = [0; 3].map(|_| Agent::root(&world));
+    let more = json!({ "constraints": { "amount": { "max": 100 } } });
+    let first = who[0].accepted(&world, &who[1], &["files.read"], more);
+    let more = json!({ "source_delegation_id": first, "constraints": { "currency": "EUR" } });
+    let second = who[1].accepted(&world, &who[2], &["files.read"], more);
+    let limited = Agent::keyed(&world, &who[2].registration(), 1, Some("policies.read"));
+    let ask = |arguments: Value| {
+        let question = json!({ "agent_id": limited.id, "action": "read", "resource": "/files", "context": { "arguments": arguments } });
+        let answer = limited.ask(&world, "POST", "/api/v1/policies/evaluate", &question);
+        assert_eq!(answer.status(), 200, "{}", answer.json());
+        answer.json()
+    };
+    let allowed = ask(json!({ "amount": 50, "currency": "EUR" }));
+    assert_eq!((&allowed["allowed"], &allowed["delegation_id"]), (&json!(true), &json!(second)), "{allowed}");
+    assert_eq!(texts(&allowed["delegation_chain"]), [&first, &second].map(String::as_str));
+    let denied = ask(json!({ "amount": 500, "currency": "USD" }));
+    assert_eq!((&denied["allowed"], &denied["failed_delegation_id"]), (&json!(false), &json!(first)), "{denied}");
+    assert_eq!(denied["violations"].as_array().unwrap().len(), 2, "{denied}");
+    who[0].revoke(&world, &first);
+    let over = ask(json!({ "amount": 50, "currency": "EUR" }));
+    assert_eq!((&over["allowed"], &over["missing_scope"]), (&json!(false), &json!("files.read")), "{over}");
+}

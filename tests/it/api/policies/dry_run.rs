@@ -306,6 +306,7 @@ fn to_ask_costs_one_question_of_the_account() {
     let tree = tree(&world);
     make(&world, &tree.root, &written("deny", &["/files/*"], &["write"], &json!({})));
     for about in [&tree.child, &tree.grandchild] {
+        // What was handed on comes with it.
         for (action, resource) in [("write", "/files/a"), ("read", "/api"), ("read", "/files")] {
             // What stands behind the credential is known by now.
             evaluate(&world, &tree.child.key, about.id.as_str(), action, resource, &Value::Null);
