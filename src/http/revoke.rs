@@ -54,7 +54,7 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
     let found = target(token, owner.as_deref(), cx).await?;
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
-        Some(Target::Registration(id, command, what)) => {
+        Some(Target::Registration(id, Box::new(command), what)) => {
             if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, *command).await? {
                 told(&id, &standing, &what, cx).await;
                 verify::remember(&id, Some(Rc::new(standing)), cx);
