@@ -54,7 +54,7 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
     let found = target(token, owner.as_deref(), cx).await?;
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
-        Some(Target::Registration(id, Box::new(command), what)) => {
+        Some(Target::Registration(id, command, what)) => {
             if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, *command).await? {
                 told(&id, &standing, &what, cx).await;
                 verify::remember(&id, Some(Rc::new(standing)), cx);
@@ -62,7 +62,7 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
         }
         Some(Target::Grant(id, command)) => {
             // Whatever does not concern this grant changes nothing, and says nothing of whether it is alive.
-            if let grant::Outcome::Standing(standing) = cx.ports.run::<Grant>(&id, command).await? {
+            if let grant::Outcome::Standing(standing) = cx.ports.run::<Grant>(&id, *command).await? {
                 verify::note(&Holder::Grant(id), Some(Rc::new(standing)), cx);
             }
         }
@@ -99,7 +99,7 @@ async fn told<P: Ports>(id: &RegistrationId, standing: &Standing, (kind, name): 
 /// What is to be done, and where; of a registration kind and name of what ends too.
 enum Target {
     Registration(RegistrationId, Box<Command>, (&'static str, String)),
-    Grant(GrantId, grant::Command),
+    Grant(GrantId, Box<grant::Command>),
 }
 
 /// What is to be done about a genuine token; nothing about one that is not ours or has ended for good.
@@ -134,7 +134,7 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
                 (Holder::Registration(id), Err(key)) => {
                     Target::Registration(id, Box::new(Command::RevokeCredential { id: key }), (API_KEY, key.to_string()))
                 }
-                (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),
+                (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, Box::new(grant::Command::RevokeToken { token, place })),
                 (Holder::Grant(_), Err(_)) => return Ok(None),
             };
             return Ok(Some((client_id, target)));
@@ -148,7 +148,9 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
             Holder::Registration(id) => {
                 (Some(id.to_string()), Target::Registration(id, Box::new(Command::RevokeRefresh(token)), ("refresh_token", family)))
             }
-            Holder::Grant(id) => (None, Target::Grant(id, grant::Command::RevokeRefresh { token, client: owner.map(str::to_owned) })),
+            Holder::Grant(id) => {
+                (None, Target::Grant(id, Box::new(grant::Command::RevokeRefresh { token, client: owner.map(str::to_owned) })))
+            }
         }));
     }
     match verify::identity_assertion(token, cx).await {
