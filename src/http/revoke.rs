@@ -55,14 +55,14 @@ pub(super) async fn end<P: Ports>(token: &str, owner: Option<String>, cx: &Cx<'_
     let is_own = |client_id: &Option<String>| client_id.is_none() || owner.is_none() || *client_id == owner;
     match found.filter(|(client_id, _)| is_own(client_id)).map(|(_, target)| target) {
         Some(Target::Registration(id, command, what)) => {
-            if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, command).await? {
+            if let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, *command).await? {
                 told(&id, &standing, &what, cx).await;
                 verify::remember(&id, Some(Rc::new(standing)), cx);
             }
         }
         Some(Target::Grant(id, command)) => {
             // Whatever does not concern this grant changes nothing, and says nothing of whether it is alive.
-            if let grant::Outcome::Standing(standing) = cx.ports.run::<Grant>(&id, command).await? {
+            if let grant::Outcome::Standing(standing) = cx.ports.run::<Grant>(&id, *command).await? {
                 verify::note(&Holder::Grant(id), Some(Rc::new(standing)), cx);
             }
         }
@@ -98,8 +98,8 @@ async fn told<P: Ports>(id: &RegistrationId, standing: &Standing, (kind, name): 
 
 /// What is to be done, and where; of a registration kind and name of what ends too.
 enum Target {
-    Registration(RegistrationId, Command, (&'static str, String)),
-    Grant(GrantId, grant::Command),
+    Registration(RegistrationId, Box<Command>, (&'static str, String)),
+    Grant(GrantId, Box<grant::Command>),
 }
 
 /// What is to be done about a genuine token; nothing about one that is not ours or has ended for good.
@@ -129,12 +129,12 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
                         Some(id) => Command::EndFamily { id },
                         None => Command::RevokeToken { token, place },
                     };
-                    Target::Registration(id, command, what)
+                    Target::Registration(id, Box::new(command), what)
                 }
                 (Holder::Registration(id), Err(key)) => {
-                    Target::Registration(id, Command::RevokeCredential { id: key }, (API_KEY, key.to_string()))
+                    Target::Registration(id, Box::new(Command::RevokeCredential { id: key }), (API_KEY, key.to_string()))
                 }
-                (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, grant::Command::RevokeToken { token, place }),
+                (Holder::Grant(id), Ok((token, place))) => Target::Grant(id, Box::new(grant::Command::RevokeToken { token, place })),
                 (Holder::Grant(_), Err(_)) => return Ok(None),
             };
             return Ok(Some((client_id, target)));
@@ -146,9 +146,11 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
         let token = refresh.command();
         return Ok(Some(match refresh.holder {
             Holder::Registration(id) => {
-                (Some(id.to_string()), Target::Registration(id, Command::RevokeRefresh(token), ("refresh_token", family)))
+                (Some(id.to_string()), Target::Registration(id, Box::new(Command::RevokeRefresh(token)), ("refresh_token", family)))
             }
-            Holder::Grant(id) => (None, Target::Grant(id, grant::Command::RevokeRefresh { token, client: owner.map(str::to_owned) })),
+            Holder::Grant(id) => {
+                (None, Target::Grant(id, Box::new(grant::Command::RevokeRefresh { token, client: owner.map(str::to_owned) })))
+            }
         }));
     }
     match verify::identity_assertion(token, cx).await {
@@ -157,7 +159,7 @@ async fn target<P: Ports>(token: &str, owner: Option<&str>, cx: &Cx<'_, P>) -> R
             let (id, generation) = (claims.custom.sub, claims.custom.generation);
             Ok(Some((
                 Some(id.to_string()),
-                Target::Registration(id, Command::End { generation }, ("identity_assertion", generation.to_string())),
+                Target::Registration(id, Box::new(Command::End { generation }), ("identity_assertion", generation.to_string())),
             )))
         }
         Err(error) => known(error).map(|()| None),
