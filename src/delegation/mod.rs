@@ -24,22 +24,27 @@ pub const MOST_CHAINS: u32 = 32;
 /// The constraints of a chain are no longer than this, as JSON: tokens carry them.
 pub const LONGEST_CONSTRAINTS: usize = 2048;
 
+/// Of the chains that end with these delegations, those that count now.
+///
+/// # Errors
+/// A record that has to be asked did not answer.
+pub async fn chains<P: Ports>(last: &[DelegationId], cx: &Cx<'_, P>) -> Result<Vec<Chain>, StoreError> {
+    Ok(live(last, cx).await?.iter().map(Walk::chain).collect())
+}
+
 /// The chains of delegations to an agent that count now, at most [`MOST_CHAINS`]. `account` is that of its root.
 ///
 /// # Errors
 /// A record that has to be asked did not answer.
-pub async fn chains<P: Ports>(agent: &RegistrationId, account: &AccountId, cx: &Cx<'_, P>) -> Result<Vec<Chain>, StoreError> {
-    Ok(walks(agent, account, cx).await?.iter().map(Walk::chain).collect())
+pub async fn walks<P: Ports>(agent: &RegistrationId, account: &AccountId, cx: &Cx<'_, P>) -> Result<Vec<Walk>, StoreError> {
+    let last: Vec<DelegationId> = incoming(agent, account, cx).await?.into_iter().map(|row| row.id).collect();
+    live(&last, cx).await
 }
 
-/// The same with all that is known of them.
-///
-/// # Errors
-/// As [`chains`].
-pub async fn walks<P: Ports>(agent: &RegistrationId, account: &AccountId, cx: &Cx<'_, P>) -> Result<Vec<Walk>, StoreError> {
+async fn live<P: Ports>(last: &[DelegationId], cx: &Cx<'_, P>) -> Result<Vec<Walk>, StoreError> {
     let mut walks = Vec::new();
-    for row in incoming(agent, account, cx).await? {
-        let Some(link) = find(&row.id, |link| !link.is_live(cx.now), cx).await? else { continue };
+    for id in last {
+        let Some(link) = find(id, |link| !link.is_live(cx.now), cx).await? else { continue };
         match walk(link, cx).await {
             Ok(walk) => walks.push(walk),
             Err(Broken::Store(error)) => return Err(error),

@@ -98,15 +98,19 @@ pub(super) fn list(call: &Call<'_, impl Sql>, active_only: bool, limit: u32, off
     Ok(Outcome::Delegations(found, total))
 }
 
-/// What counts for itself, and is to that agent.
+/// What counts for itself, and is to that agent; what counts longest comes first.
+pub(super) fn to(call: &Call<'_, impl Sql>, delegate: &RegistrationId, limit: u32) -> Result<Vec<Delegation>, SqlError> {
+    let [limit, _] = page(limit, 0);
+    let values = [delegate.as_str().into(), call.now.into(), limit];
+    all(call.sql.run(delegations!("WHERE delegate = ? AND until > ? ORDER BY until DESC, number DESC LIMIT ?"), &values)?, read)
+}
+
+/// The same for whoever reaches that agent.
 pub(super) fn incoming(call: &Call<'_, impl Sql>, delegate: &RegistrationId, limit: u32) -> Result<Outcome, Stop> {
     if call.caller.is_some() {
         call.reached(&call.reach()?, delegate)?;
     }
-    let [limit, _] = page(limit, 0);
-    let values = [delegate.as_str().into(), call.now.into(), limit];
-    let found =
-        all(call.sql.run(delegations!("WHERE delegate = ? AND until > ? ORDER BY until DESC, number DESC LIMIT ?"), &values)?, read)?;
+    let found = to(call, delegate, limit)?;
     let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
     Ok(Outcome::Delegations(found, total))
 }

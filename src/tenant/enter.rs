@@ -6,9 +6,10 @@ use serde_json::{Map, Value as Json};
 use super::agents::find;
 use super::call::{Call, Stop};
 use super::words::{AgentType, TrustLevel};
-use super::{Outcome, Policy, Refused, agent, policy, rate};
+use super::{Outcome, Policy, Refused, agent, delegation, policy, rate};
 use crate::account::sql::{Sql, SqlError};
-use crate::id::{AccountId, PolicyId, RegistrationId};
+use crate::delegation::MOST_CHAINS;
+use crate::id::{AccountId, DelegationId, PolicyId, RegistrationId};
 use crate::network::Origin;
 use crate::policy::{self as evaluator, Action, Question};
 use crate::time::{Timestamp, Ttl};
@@ -56,6 +57,9 @@ pub struct Weighed {
     pub policies: Vec<Policy>,
     /// How often it has been done within the window of each of them that has a rate limit, not counting this time.
     pub counts: Vec<(PolicyId, u64)>,
+    /// The delegations to it that count for themselves, where no scope of our own API is asked for: what is ours is not delegated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incoming: Vec<DelegationId>,
 }
 
 /// How many requests are left.
@@ -125,13 +129,22 @@ fn weigh(call: &Call<'_, impl Sql>, asking: &Asking) -> Result<Option<Weighed>, 
         }
     }
     weighed.policies = policies.into_iter().map(Policy::from).collect();
+    if asking.scope.is_none() {
+        weighed.incoming = delegation::to(call, &asking.agent, MOST_CHAINS)?.into_iter().map(|row| row.id).collect();
+    }
     Ok(Some(weighed))
 }
 
 /// What an agent is, and where in the tree.
 fn known(call: &Call<'_, impl Sql>, id: &RegistrationId) -> Result<Option<(String, Weighed)>, Stop> {
-    let weighed =
-        |agent_type, trust_level, is_active| Weighed { agent_type, trust_level, is_active, policies: Vec::new(), counts: Vec::new() };
+    let weighed = |agent_type, trust_level, is_active| Weighed {
+        agent_type,
+        trust_level,
+        is_active,
+        policies: Vec::new(),
+        counts: Vec::new(),
+        incoming: Vec::new(),
+    };
     let is_itself = call.caller.as_ref().is_none_or(|caller| caller == id);
     let Some(node) = call.node(id)? else {
         // A root that has done nothing yet is in no table.

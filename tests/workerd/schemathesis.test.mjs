@@ -9,7 +9,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { call, keyToken, registerKey } from "./support/agent.mjs";
+import { call, registerKey } from "./support/agent.mjs";
+import { UNHURRIED, child, claimedRoot } from "./support/agentauth.mjs";
 import { person } from "./support/oauth.mjs";
 import { OPERATOR_KEY, RESOURCE_SERVER_KEY, ROUNDS, address, deploy, root } from "./support/postern.mjs";
 
@@ -26,8 +27,10 @@ const UNLIMITED = ["REGISTRATIONS", "VOUCHED_REGISTRATIONS", "CLIENTS", "MAILS"]
 
 let postern, folder;
 before(async () => {
-  const vars = Object.fromEntries([...UNLIMITED, "MAILS_PER_ADDRESS_PER_HOUR"].map((name) => [name, "100000"]));
-  postern = await deploy({ vars, persist: false });
+  const vars = { ...Object.fromEntries([...UNLIMITED, "MAILS_PER_ADDRESS_PER_HOUR"].map((name) => [name, "100000"])), ...UNHURRIED };
+  // Nothing goes to the outside: webhooks, documents of clients.
+  const outboundService = () => new Response(null, { status: 204 });
+  postern = await deploy({ vars, persist: false, options: { outboundService } });
   folder = mkdtempSync(join(tmpdir(), "postern-schemathesis-"));
 });
 after(async () => {
@@ -35,29 +38,52 @@ after(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Names and secrets that count, so that not all requests end at the door. */
+/** Names and secrets that count, so that not all requests end at the door or find nothing. */
 async function known() {
-  const [mine, other] = [await registerKey(postern), await registerKey(postern)];
-  const { access_token } = await keyToken(postern, other.credential);
+  const mine = await claimedRoot(postern, "grace@example.com", { name: "Fuzzed" });
+  const [one, two] = [await child(mine), await child(mine)];
+  const delegation = await mine.key.createDelegation({ delegate_agent_id: one.id, scopes: ["api.read"] });
+  const policy = await mine.key.createPolicy({ name: "Fuzzed", effect: "allow", subjects: { agent_ids: [two.id] }, resources: { paths: ["/files/*"] }, actions: ["read"] });
+  const webhook = await mine.key.createWebhook({ url: "https://hooks.example.com/", events: ["*"] });
+  const stranger = await registerKey(postern);
   const browser = await person(postern, "ada@example.com");
   await browser.open("/account");
   const csrf = /name="csrf" value="([^"]*)"/.exec(browser.html)[1];
-  return { mine, other, access_token, csrf, cookie: [...browser.cookies].map((pair) => pair.join("=")).join("; ") };
+  return {
+    key: mine.api_key,
+    cookie: [...browser.cookies].map((pair) => pair.join("=")).join("; "),
+    words: {
+      agents: [one.id, two.id, stranger.registration_id],
+      credentials: [one.credential.id, two.credential.id],
+      delegations: [delegation.id],
+      policies: [policy.id],
+      webhooks: [webhook.id],
+      tokens: [one.api_key, two.api_key, stranger.credential, stranger.claim_token],
+      keys: [mine.api_key],
+      forms: [csrf],
+    },
+  };
 }
 
-function settings({ mine, other, access_token, csrf, cookie }) {
+function settings({ key, cookie, words }) {
   const mostly = (dictionary, places) => places.map((place) => [place, { dictionary, probability: 0.8 }]);
   return [
     ["[cache]", { enabled: false }],
     ["[checks]", { enabled: false, ...Object.fromEntries(CHECKS.map((name) => [name, { enabled: true }])) }],
     ["[headers]", { "cf-connecting-ip": address() }],
-    ["[auth.openapi.token]", { bearer: mine.credential }],
+    ["[auth.openapi.token]", { bearer: key }],
     ["[auth.openapi.operator]", { bearer: OPERATOR_KEY }],
     ["[auth.openapi.client]", { username: "api", password: RESOURCE_SERVER_KEY }],
-    ["[dictionaries]", { agents: { values: [mine.registration_id, other.registration_id] }, tokens: { values: [access_token, other.credential, mine.claim_token] }, forms: { values: [csrf] } }],
+    ["[dictionaries]", Object.fromEntries(Object.entries(words).map(([name, values]) => [name, { values }]))],
     ["[parameters]", Object.fromEntries([
-      ...mostly("agents", ["path.id", "path.agent_id", "query.agent_id", "query.parent_agent_id", "body.agent_id", "body.delegate_agent_id"]),
+      ...mostly("agents", ["path.agent_id", "path.agent", "query.agent_id", "query.parent_agent_id", "body.agent_id", "body.parent_agent_id", "body.delegate_agent_id"]),
+      ...mostly("credentials", ["path.credential"]),
+      ...mostly("delegations", ["path.id", "body.source_delegation_id", "body.delegation_id"]),
+      ...mostly("policies", ["path.policy_id"]),
+      ...mostly("webhooks", ["path.webhook_id"]),
       ...mostly("tokens", ["body.token", "body.client_secret", "body.claim_token"]),
+      // Two credentials that differ are refused before anything else is looked at.
+      ...mostly("keys", ["header.X-Agent-Key"]),
       ...mostly("forms", ["body.csrf", "header.X-CSRF"]),
     ])],
     // In development, the cookie has another name than the description gives it: it goes with every request, and so does whose it is.

@@ -134,7 +134,7 @@ pub(super) fn decide<P>(asking: &Asking, weighed: &Weighed, rights: &Rights, cx:
 /// A root that its account does not know yet.
 pub(super) const fn new_root() -> Weighed {
     let (agent_type, trust_level) = (AgentType::Autonomous, TrustLevel::Root);
-    Weighed { agent_type, trust_level, is_active: true, policies: Vec::new(), counts: Vec::new() }
+    Weighed { agent_type, trust_level, is_active: true, policies: Vec::new(), counts: Vec::new(), incoming: Vec::new() }
 }
 
 /// Nothing, if nothing is kept of the account's agents.

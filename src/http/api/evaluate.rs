@@ -100,7 +100,7 @@ async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>,
         let standing = standing(&wish.agent, cx).await?;
         held(&standing, &mut weighed, cx).await?
     };
-    wish.answer(&asking, weighed, own, &manager.account, cx).await
+    wish.answer(&asking, weighed, own, cx).await
 }
 
 /// A resource server, or the operator, asks about any agent. It has the agent before it, so what it asks is being done.
@@ -120,7 +120,7 @@ async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<
     };
     let mut weighed = weighed.ok_or(tenant::Refused::Missing)?;
     let own = held(&standing, &mut weighed, cx).await?;
-    wish.answer(&asking, weighed, own, &account, cx).await
+    wish.answer(&asking, weighed, own, cx).await
 }
 
 /// What may be asked, and nothing else.
@@ -164,14 +164,7 @@ impl Wish {
         }
     }
 
-    async fn answer<P: Ports>(
-        &self,
-        asking: &Asking,
-        mut weighed: Weighed,
-        own: Scope,
-        account: &AccountId,
-        cx: &Cx<'_, P>,
-    ) -> Result<Value, Refused> {
+    async fn answer<P: Ports>(&self, asking: &Asking, mut weighed: Weighed, own: Scope, cx: &Cx<'_, P>) -> Result<Value, Refused> {
         let decision = match self.demand {
             Demand::Everybody => Decision::of(Effect::Allow, "Everybody may do this."),
             Demand::Nobody => Decision::of(Effect::Deny, "Nothing of the kind can be done here."),
@@ -189,7 +182,7 @@ impl Wish {
                 if decision.missing_scope.is_none() {
                     return Ok(decision.to_value());
                 }
-                let delegations = delegation::chains(&self.agent, account, cx).await?;
+                let delegations = delegation::chains(&weighed.incoming, cx).await?;
                 door::decide(asking, &weighed, &Rights { delegations, ..alone }, cx)?
             }
         };
