@@ -296,10 +296,10 @@ export async function claimedRoot(postern, email, fields = {}) {
   assert.match(browser.html, /Approved/, browser.html);
   const { body: given } = await poll(postern, come.claim_token);
   const { access_token } = await exchange(postern, given.identity_assertion, { scope: EVERYTHING, resource: `${postern.issuer}/api/v1` });
-  const { raw_key } = await come.key.as({ token: access_token }).createCredential({ agent_id: come.id });
+  const { raw_key, credential } = await come.key.as({ token: access_token }).createCredential({ agent_id: come.id });
   const token = await come.key.as({}).authenticate(raw_key);
   const [key, bearer] = [come.key.as({ apiKey: raw_key }), come.key.as({ token: token.access_token })];
-  return { ...come, api_key: raw_key, token, key, bearer, before: come.key };
+  return { ...come, api_key: raw_key, credential, token, key, bearer, before: come.key };
 }
 
 /** A child of that root with a key of its own. */
