@@ -303,6 +303,7 @@ fn the_token_endpoint_takes_the_grants_that_the_metadata_lists_and_no_other() {
         "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "agent_delegation",
         "urn:workos:agent-auth:grant-type:claim",
         "password",
     ];

@@ -30,7 +30,7 @@ impl<'w> Tree<'w> {
         let [child, grandchild] = [7, 8].map(|name| RegistrationId::from_bytes([name; 16]));
         let mut tree = Self { world, root, key, child, grandchild, child_key: String::new(), grandchild_key: String::new() };
         let (root, child, grandchild) = (tree.root.clone(), tree.child.clone(), tree.grandchild.clone());
-        tree.add(&child, "first <b>", &[root.clone()]);
+        tree.add(&child, "first <b>", std::slice::from_ref(&root));
         tree.add(&grandchild, "second", &[root, child.clone()]);
         tree.child_key = tree.new_key(&child, 1);
         tree.grandchild_key = tree.new_key(&grandchild, 2);

@@ -127,15 +127,17 @@ struct Judged {
     holder: Holder,
     /// The most that it may be used for.
     entitled: GrantedScope,
+    /// And at our own resources, with agents.
+    managing: Scope,
     claims: Rc<Claims<AccessToken>>,
 }
 
 impl Judged {
     async fn read<P: Ports>(token: &str, name: &'static str, cx: &Cx<'_, P>) -> Result<Self, NotExchanged> {
         let active = verify::credential(token, cx).await.map_err(|error| NotExchanged::Token(name, error))?;
-        let entitled = active.entitled(cx.config);
+        let (entitled, managing) = (active.entitled(cx.config), active.managing());
         match active.kind {
-            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, entitled, claims }),
+            Kind::AccessToken(claims) => Ok(Self { holder: active.holder, entitled, managing, claims }),
             Kind::ApiKey(_) => Err(NotExchanged::Key(name)),
         }
     }
@@ -220,12 +222,14 @@ fn target<'c, P>(asked: &Asked, resource: Option<&str>, subject: &Judged, is_own
 /// The most that the new token may carry: what all of these may.
 async fn ceiling<P: Ports>(subject: &Judged, actor: Option<&Judged>, target: &Resource, cx: &Cx<'_, P>) -> Result<GrantedScope, Denied> {
     let token = subject.token();
-    let mut ceiling = token.scope.intersect(&target.scopes.entitle());
-    if let Some(actor) = actor {
-        ceiling = ceiling.intersect(&actor.token().scope);
-    }
+    let both = match actor {
+        Some(actor) => token.scope.intersect(&actor.token().scope),
+        None => token.scope.clone(),
+    };
+    let ceiling = both.intersect(&target.scopes.entitle());
     let Holder::Grant(grant) = &subject.holder else {
-        return Ok(ceiling.intersect(&subject.entitled));
+        let managing = if target.ours { both.as_scope().intersect(&subject.managing) } else { Scope::default() };
+        return Ok(ceiling.intersect(&subject.entitled).as_scope().union(&managing).entitle());
     };
     if *grant == GrantId::of(None, &token.client_id) {
         return if target.client_access { Ok(ceiling) } else { Err(Denied::PeopleOnly) };

@@ -78,7 +78,12 @@ fn filter(query: &Params) -> Result<AuditFilter, Refused> {
             .transpose()?,
         from: time("from_date", false)?,
         to: time("to_date", true)?,
-        after: query.find("after").map(|text| text.parse().map_err(|_| unfit("after must be a next_cursor"))).transpose()?,
+        after: query
+            .find("after")
+            .map(|text| {
+                text.get(..20).filter(|digits| *digits == text).unwrap_or("").parse().map_err(|_| unfit("after must be a next_cursor"))
+            })
+            .transpose()?,
         newest_first: match query.find("order") {
             None | Some("asc") => false,
             Some("desc") => true,
@@ -135,6 +140,11 @@ fn counted<P>(manager: &Manager, stats: &Stats, cx: &Cx<'_, P>) -> Value {
         },
         "meta": { "agent_id": manager.id, "is_root": manager.id == manager.root, "generated_at": cx.now.iso() },
     })
+}
+
+/// A cursor that we have given: the number of a row.
+fn cursor(text: &str) -> Result<u64, Refused> {
+    text.parse().ok().filter(|_| text.len() <= 20).ok_or_else(|| unfit("after must be a next_cursor"))
 }
 
 #[cfg(test)]

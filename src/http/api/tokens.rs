@@ -130,8 +130,6 @@ fn from_json(sent: &Sent<'_>) -> Result<Params, Refused> {
         match value {
             Value::Null => {}
             Value::String(text) => texts.push((name, text)),
-            Value::Number(number) => texts.push((name, number.to_string())),
-            Value::Bool(flag) => texts.push((name, flag.to_string())),
             _ => {
                 return Err(Refused::new(ErrorCode::InvalidRequest, "a member that is no text")
                     .hint("Send every member as text; several scopes in one text, separated by spaces."));
