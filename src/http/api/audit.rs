@@ -78,12 +78,7 @@ fn filter(query: &Params) -> Result<AuditFilter, Refused> {
             .transpose()?,
         from: time("from_date", false)?,
         to: time("to_date", true)?,
-        after: query
-            .find("after")
-            .map(|text| {
-                text.get(..20).filter(|digits| *digits == text).unwrap_or("").parse().map_err(|_| unfit("after must be a next_cursor"))
-            })
-            .transpose()?,
+        after: query.find("after").map(cursor).transpose()?,
         newest_first: match query.find("order") {
             None | Some("asc") => false,
             Some("desc") => true,
