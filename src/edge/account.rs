@@ -118,9 +118,10 @@ impl Account {
         if self.alarm.get().is_some_and(|set| set <= at) {
             return Ok(());
         }
-        self.alarm.set(Some(at));
         let offset = i64::try_from(now().until(at).millis()).unwrap_or(i64::MAX);
-        self.state.storage().set_alarm(offset).await
+        self.state.storage().set_alarm(offset).await?;
+        self.alarm.set(Some(at));
+        Ok(())
     }
 }
 

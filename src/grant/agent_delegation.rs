@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::client::{self, Authenticated, Shown};
-use super::exchange::Exchanged;
+use super::exchange::{Exchanged, NotExchanged};
 use super::{Admitted, Authorized, Denied, admit};
 use crate::config::Resource;
 use crate::cx::Cx;
@@ -57,6 +57,8 @@ struct Delegate {
     credential: Option<CredentialStamp>,
     /// The access token that it has shown, if it has no key at hand: what comes of it ends with it.
     origin: Option<(Origin, Timestamp)>,
+    /// The resource of that token: it is known there, and good for no other.
+    audience: Option<String>,
 }
 
 pub(super) async fn authorize<P: Ports>(
@@ -69,6 +71,9 @@ pub(super) async fn authorize<P: Ports>(
 ) -> Result<Authorized, Denied> {
     let delegate = delegate(shown, cx).await?;
     let target = target(asked, resource, cx)?;
+    if delegate.audience.as_ref().is_some_and(|aud| *aud != target.uri && cx.config.resource(aud).is_none_or(|known| !known.ours)) {
+        return Err(NotExchanged::OtherResource.into());
+    }
     let (walk, parent) = match &asked.which {
         Which::Named(id) => (named(id, &delegate.id, cx).await?, None),
         Which::From(token) => from(token, &delegate.id, scope.as_ref(), cx).await?,
@@ -77,6 +82,11 @@ pub(super) async fn authorize<P: Ports>(
     let Admitted { standing, credential, place, .. } =
         admit(&delegate.id, shown, cx).await?.ok_or(Denied::Client("the delegate's credential does not count any more"))?;
     let credential = credential.or(delegate.credential);
+    // The record itself has spoken now, and may know more than was remembered here.
+    let ended = |(origin, _): &(Origin, Timestamp)| standing.has_revoked(&origin.jti, origin.iat);
+    if delegate.origin.as_ref().is_some_and(ended) || credential.is_some_and(|stamp| !standing.stamp_counts(stamp, cx.now)) {
+        return Err(Denied::Client("the delegate's credential does not count any more"));
+    }
     let key = credential.and_then(|stamp| standing.key(stamp));
     let handed = walk.effective(cx.config);
     // A key that is limited is no good for more, whosever right it is.
@@ -124,7 +134,7 @@ async fn delegate<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Delegate, D
     };
     if let Some(key) = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, text, &cx.config.masters) {
         let proof = registration::Proof::ApiKey { digests: key.digests().to_vec() };
-        return Ok(Delegate { id, proof, credential: None, origin: None });
+        return Ok(Delegate { id, proof, credential: None, origin: None, audience: None });
     }
     let claims = verify::access_token(text, cx).await.map_err(Denied::Assertion)?;
     let token = &claims.custom;
@@ -132,7 +142,7 @@ async fn delegate<P: Ports>(shown: &Shown, cx: &Cx<'_, P>) -> Result<Delegate, D
     let iat = claims.issued_at.map_or(0, |at| at.timestamp());
     let origin = Origin { jti: token.jti.clone(), iat, ..nothing() };
     let proof = registration::Proof::Assertion { generation: token.generation, jti: None };
-    Ok(Delegate { id, proof, credential: token.credential, origin: Some((origin, until)) })
+    Ok(Delegate { id, proof, credential: token.credential, origin: Some((origin, until)), audience: Some(token.aud.clone()) })
 }
 
 /// The chain that ends with a delegation to that agent. Unknown ones and those of others look the same.

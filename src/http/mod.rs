@@ -105,7 +105,8 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     let path = parts.uri.path();
     let route = Route::of(path);
     let surface = match route {
-        Route::Unknown if path.starts_with("/api/v1/") => Surface::Problem,
+        Route::Api(_) => route.surface(&parts.headers),
+        _ if path.starts_with("/api/v1/") => Surface::Problem,
         route => route.surface(&parts.headers),
     };
     let head = parts.method == Method::HEAD;

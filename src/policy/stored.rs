@@ -28,7 +28,7 @@ impl TryFrom<tenant::Policy> for Policy {
         {
             document.insert(name.to_owned(), serde_json::from_str(text).map_err(|error| unreadable(&error))?);
         }
-        let written = Written::parse(&document.into()).map_err(|fault| unreadable(&fault))?;
+        let written = Written::read(&document.into()).map_err(|fault| unreadable(&fault))?;
         Ok(Self { id: row.id, created_by: row.created_by, written, created: row.created, updated: row.updated })
     }
 }

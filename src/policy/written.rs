@@ -45,6 +45,19 @@ impl Written {
     /// # Errors
     /// The first member that cannot be used: `422 invalid_policy` on the wire. Nothing that is not known is passed over.
     pub fn parse(written: &Value) -> Result<Self, Fault> {
+        let read = Self::read(written)?;
+        // As it is kept, with all its members.
+        if read.document.iter().map(|(name, value)| name.len() + value.to_string().len() + 4).sum::<usize>() > LONGEST {
+            return Err(Fault::wrong("", "must be at most 8192 bytes of JSON"));
+        }
+        Ok(read)
+    }
+
+    /// The same without a limit of length: what was kept is never too long to be obeyed.
+    ///
+    /// # Errors
+    /// As [`Written::parse`].
+    pub(super) fn read(written: &Value) -> Result<Self, Fault> {
         let mut document = fault::object(written, POLICY_KEYS)?.clone();
         document.retain(|name, value| !(value.is_null() && matches!(name.as_str(), "description" | "conditions")));
         for (name, default) in
@@ -62,9 +75,6 @@ impl Written {
             .to_owned();
         if !member("description").is_null() && words("description", LONGEST_DESCRIPTION).is_none() {
             return Err(Fault::wrong("description", "must be text of at most 2000 characters"));
-        }
-        if written.to_string().len() > LONGEST {
-            return Err(Fault::wrong("", "must be at most 8192 bytes of JSON"));
         }
         let effect = match member("effect").as_str() {
             Some("allow") => Effect::Allow,

@@ -70,7 +70,7 @@ describe("what the metadata lists", () => {
     const document = await metadata(postern);
     const { issuer } = postern;
     assert.deepEqual(document.agent_auth, block(issuer, ["0.7", "0.6", "authkit", "0.1"]));
-    assert.deepEqual(document.grant_types_supported, [JWT_BEARER, "client_credentials", EXCHANGE, "authorization_code", "refresh_token", DEVICE, CLAIM]);
+    assert.deepEqual(document.grant_types_supported, [JWT_BEARER, "client_credentials", EXCHANGE, "authorization_code", "refresh_token", DEVICE, "agent_delegation", CLAIM]);
     assert.equal(document.token_endpoint, `${issuer}/oauth2/token`);
     assert.equal(document.revocation_endpoint, `${issuer}/oauth2/revoke`);
     assert.equal(document.introspection_endpoint, `${issuer}/oauth2/introspect`);
@@ -153,7 +153,7 @@ describe("what the metadata lists", () => {
     having(NO_MAIL, async (one) => {
       const { agent_auth, grant_types_supported } = await metadata(one);
       assert.deepEqual(agent_auth, block(NO_MAIL.ISSUER, ["0.7", "0.6", "authkit", "0.1"], { claims: false }));
-      assert.deepEqual(grant_types_supported, [JWT_BEARER, "client_credentials", EXCHANGE]);
+      assert.deepEqual(grant_types_supported, [JWT_BEARER, "client_credentials", EXCHANGE, "refresh_token", "agent_delegation"]);
       const [text] = (await get(one, "/auth.md")).split("\n## Errors\n");
       for (const word of ["/claim", "claim_", "be claimed", "refresh", "service_auth", "login_hint", "step 5"]) assert.ok(!text.includes(word), word);
     }));

@@ -220,7 +220,7 @@ for (const [code, meet] of Object.entries(MET))
   });
 
 /** Those that clients of people meet, in tests of their own. */
-const ELSEWHERE = ["consent_required", "invalid_client_metadata", "invalid_dpop_proof", "invalid_redirect_uri", "invalid_request_uri", "request_not_supported", "unauthorized_client", "unsupported_response_type", "use_dpop_nonce"];
+const ELSEWHERE = ["agent_inactive", "agent_name_conflict", "already_revoked", "conflict", "depth_exceeded", "forbidden", "invalid_delegation", "invalid_policy", "limit_reached", "policy_denied", "consent_required", "invalid_client_metadata", "invalid_dpop_proof", "invalid_redirect_uri", "invalid_request_uri", "request_not_supported", "unauthorized_client", "unsupported_response_type", "use_dpop_nonce"];
 
 test("auth.md explains no code that is not met above; misconfigured.test.mjs meets server_error", async () => {
   const page = await (await postern.get("/auth.md")).text();

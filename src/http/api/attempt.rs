@@ -44,6 +44,23 @@ pub(super) async fn note<P: Ports>(manager: &Manager, sent: &Sent<'_>, refused: 
     }
 }
 
+/// A path of ours, with nothing in it but names of ours: where another name was sent, there may be a secret.
+pub(super) fn shown(path: &str) -> String {
+    let part = |part: &str| {
+        if is_word(part) || NAMED.iter().any(|(prefix, _)| part.strip_prefix(prefix).is_some_and(is_digits)) {
+            part.to_owned()
+        } else {
+            "*".to_owned()
+        }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// A part of our own paths.
+fn is_word(part: &str) -> bool {
+    part.len() <= 16 && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'v' || byte == b'1')
+}
+
 /// The record that a path names.
 fn record(path: &str) -> Option<(&'static str, &str)> {
     let name = path.split('/').nth(4)?;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderName, Response, StatusCode};
 use serde_json::json;
 
+use super::attempt;
 use super::manager::{Deed, Manager, found, retain, run, unexpected};
 use crate::cx::Cx;
 use crate::http::refuse::Refused;
@@ -12,7 +13,7 @@ use crate::http::reply;
 use crate::oauth::error::ErrorCode;
 use crate::policy::{self, Action, Decision, Rights};
 use crate::store::Ports;
-use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, Outcome, Rate, TrustLevel, Weighed, What};
+use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, MOST_TROUBLE, Outcome, Rate, TrustLevel, Weighed, What, trouble};
 use crate::time::Ttl;
 
 /// What was decided, as AgentAuth tells it: `allow` or `deny`.
@@ -158,10 +159,12 @@ async fn ask<P: Ports>(
 async fn denied<P: Ports>(manager: &Manager, here: &Asking, decision: &Decision, cx: &Cx<'_, P>) -> Result<Refused, Refused> {
     let (id, name) = decision.policy.as_ref().map_or((None, None), |(id, name)| (Some(id.as_str()), Some(name.as_str())));
     let told = json!({
-        "agent_id": manager.id.as_str(), "action": here.action, "resource": here.resource, "policy_id": id, "policy_name": name,
+        "agent_id": manager.id.as_str(), "action": here.action, "resource": attempt::shown(&here.resource), "policy_id": id, "policy_name": name,
         "reason": decision.reason,
     });
-    let deed = Deed::new(What::Note)
+    let (most, counted) = MOST_TROUBLE;
+    let what = What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(counted) };
+    let deed = Deed::new(what)
         .audited("policy.denied", ("policy", id.unwrap_or_default()), &manager.id, &told)
         .ended(AuditOutcome::Denied)
         .told("policy.denied", &manager.id, &told, cx);

@@ -145,6 +145,20 @@ impl Manager {
         Ok(Self { caller, id, root, account, entered: Entered::default(), on_behalf })
     }
 
+    /// Lets the agent make something that lasts: not with a credential that is older than a person's claim. What was made before must not stay
+    /// with whoever had the agent then.
+    ///
+    /// # Errors
+    /// It is older.
+    pub(in crate::http) fn lasting(&self) -> Result<(), Refused> {
+        let active = &self.caller.active;
+        if active.is_claimed() && active.standing.is_limited(active.stamp()) {
+            return Err(Refused::new(ErrorCode::Forbidden, "a credential that is older than the claim makes nothing")
+                .hint("A person has claimed the agent since: use a credential that came after that."));
+        }
+        Ok(())
+    }
+
     /// `act` of the token, if somebody acts for the agent.
     pub(in crate::http) fn on_behalf(&self) -> Option<&str> {
         self.on_behalf.as_deref()

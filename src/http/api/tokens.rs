@@ -86,6 +86,16 @@ pub(in crate::http) async fn granted<P: Ports>(
     Ok(dated(serde_json::from_slice(&answer).map_err(|_| unreadable())?, cx))
 }
 
+/// The same without a refresh token.
+///
+/// # Errors
+/// As at the token endpoint.
+pub(in crate::http) async fn once<P: Ports>(params: &Params, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    let answer = token::granted(token::asked(params, None, cx)?, None, cx).await?;
+    let unreadable = || Refused::new(ErrorCode::ServerError, "the token endpoint's answer is no JSON");
+    Ok(dated(serde_json::from_slice(&answer).map_err(|_| unreadable())?, cx))
+}
+
 /// With the times that AgentAuth's clients look for.
 pub(in crate::http) fn dated<P>(mut answer: Value, cx: &Cx<'_, P>) -> Value {
     if let Some(life) = answer.get("expires_in").and_then(Value::as_u64) {

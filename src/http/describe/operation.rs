@@ -261,8 +261,14 @@ impl Operation {
 
     /// Agents manage agents with it; what can be refused to them everywhere.
     pub(super) fn managed(mut self) -> Self {
-        let codes =
-            [ErrorCode::InvalidRequest, ErrorCode::AccessDenied, ErrorCode::PolicyDenied, ErrorCode::NotFound, ErrorCode::AgentInactive];
+        let codes = [
+            ErrorCode::InvalidRequest,
+            ErrorCode::AccessDenied,
+            ErrorCode::Forbidden,
+            ErrorCode::PolicyDenied,
+            ErrorCode::NotFound,
+            ErrorCode::AgentInactive,
+        ];
         self.managed = true;
         self.surface(Surface::Problem)
             .guarded()

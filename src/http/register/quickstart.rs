@@ -52,7 +52,7 @@ pub(in crate::http) async fn quickstart<P: Ports>(
     let entitled = own.map_or_else(Scope::default, |own| entitled.as_scope().intersect(own));
     let all = entitled.union(&rights::managing(&standing, None, stamp));
     // The key is worth more than the token: asking for another one says what is wrong with that.
-    let token = token(&key, &all, cx).await.unwrap_or_default();
+    let token = token(&key, &all, true, cx).await.unwrap_or_default();
     let mut answer = json!({
         "agent": shown::shown(&agent, standing.expires, cx.now),
         "api_key_prefix": prefix,

@@ -33,6 +33,7 @@ pub(in crate::http) async fn create<P: Ports>(
     seed: &Seed,
     cx: &Cx<'_, P>,
 ) -> Result<Agent, Refused> {
+    manager.lasting()?;
     let profile = profile(fields)?;
     let parent = match text(fields, "parent_agent_id") {
         Some(id) => id.parse().map_err(|_| tenant::Refused::Missing)?,

@@ -29,6 +29,7 @@ const LIFE: Ttl = Ttl::from_seconds(900);
 /// # Errors
 /// The manager may not do that much itself, or the name is taken by a child that came otherwise.
 pub(in crate::http) async fn sign_up<P: Ports>(manager: &Manager, name: &str, scopes: &[&str], cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    manager.lasting()?;
     let name = visible(name);
     if name.is_empty() {
         return Err(unfit("agent_name must have something that can be seen"));
@@ -68,6 +69,6 @@ pub(in crate::http) async fn sign_up<P: Ports>(manager: &Manager, name: &str, sc
         _ => return Err(unexpected()),
     }
     let mut answer = json!({ "agent_id": agent.id, "agent_name": name });
-    merge(&mut answer, token(&secret.reveal(), &scope, cx).await?);
+    merge(&mut answer, token(&secret.reveal(), &scope, false, cx).await?);
     Ok(answer)
 }

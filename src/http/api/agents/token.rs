@@ -9,12 +9,13 @@ use crate::http::refuse::Refused;
 use crate::oauth::scope::Scope;
 use crate::store::Ports;
 
-/// What AgentAuth's token endpoint grants for the key and that scope.
+/// What AgentAuth's token endpoint grants for the key and that scope, with a refresh token if it is `lasting`.
 ///
 /// # Errors
 /// As there.
-pub(in crate::http) async fn token<P: Ports>(key: &str, scope: &Scope, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+pub(in crate::http) async fn token<P: Ports>(key: &str, scope: &Scope, lasting: bool, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let (scope, resource) = (scope.to_string(), cx.config.own("/api/v1"));
     let pairs = [("grant_type", CLIENT_CREDENTIALS), ("client_secret", key), ("scope", &scope), ("resource", &resource)];
-    tokens::granted(&tokens::of(&pairs)?, None, None, cx).await
+    let params = tokens::of(&pairs)?;
+    if lasting { tokens::granted(&params, None, None, cx).await } else { tokens::once(&params, cx).await }
 }

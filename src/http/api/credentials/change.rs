@@ -41,8 +41,8 @@ pub(in crate::http) async fn create<P: Ports>(
     if metadata.len() > LONGEST_METADATA {
         return Err(unfit(format!("metadata must have at most {LONGEST_METADATA} bytes")));
     }
-    let (limit, for_root) = (Limit::of(manager, cx), agent == manager.root);
-    let scopes = match limit.scope(asked(fields)?, for_root) {
+    let (limit, asked) = (Limit::of(manager, cx), asked(fields)?);
+    let scopes = match manager.lasting().and_then(|()| limit.scope(asked)) {
         Ok(scopes) => scopes,
         Err(refused) => return Err(noted(manager, "credential.created", ("agent", agent.as_str()), refused, cx).await?),
     };
@@ -69,7 +69,7 @@ pub(in crate::http) async fn create<P: Ports>(
         return Err(tenant::Refused::Ended.into());
     }
     // Whoever repeats the request must not have become less than they were.
-    limit.allows(&listed, false, for_root)?;
+    limit.allows(&listed, false)?;
     let (credential, standing) = if listed.number == UNNUMBERED {
         let (number, standing) = add(manager, &listed, secret.digest(), limit.limited, cx).await?;
         let numbered = Credential { number, ..listed };
@@ -119,7 +119,7 @@ pub(in crate::http) async fn rotate<P: Ports>(manager: &Manager, id: &str, seed:
     let agent = old.agent.clone();
     let stamp = manager.caller.active.stamp().and_then(|stamp| manager.caller.active.standing.key(stamp));
     let is_own = agent == manager.id && stamp.is_some_and(|key| key.id == old.number);
-    if let Err(refused) = Limit::of(manager, cx).allows(&old, is_own, agent == manager.root) {
+    if let Err(refused) = Limit::of(manager, cx).allows(&old, is_own) {
         return Err(noted(manager, "credential.rotated", ("credential", id.as_str()), refused, cx).await?);
     }
     let (secret, prefix) = secret(&agent, seed.bytes("rotated key", cx)?, cx);

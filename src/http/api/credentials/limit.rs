@@ -46,12 +46,7 @@ impl Limit {
     ///
     /// # Errors
     /// It would be good for more than the caller's own credential, or outlive it where that must not be.
-    pub(super) fn scope(&self, asked: Option<Scope>, for_root: bool) -> Result<Option<Scope>, Refused> {
-        // What was made before the claim must not stay with whoever had the agent then.
-        if self.is_old && for_root {
-            return Err(Refused::new(ErrorCode::Forbidden, "a key that is older than the claim makes no other")
-                .hint("A person has claimed the agent since: use a credential that came after that."));
-        }
+    pub(super) fn scope(&self, asked: Option<Scope>) -> Result<Option<Scope>, Refused> {
         let Some(asked) = asked else { return Ok(self.most.clone()) };
         let covered = |name: &str| match &self.most {
             Some(most) => most.covers(name),
@@ -69,14 +64,14 @@ impl Limit {
     ///
     /// # Errors
     /// It is.
-    pub(super) fn allows(&self, credential: &Credential, is_own: bool, for_root: bool) -> Result<(), Refused> {
+    pub(super) fn allows(&self, credential: &Credential, is_own: bool) -> Result<(), Refused> {
         let covered = match (&self.most, &credential.scopes) {
             (None, _) => true,
             (Some(most), Some(scopes)) => most.covers_all(scopes),
             (Some(_), None) => false,
         };
         // Who has the key may have another in its place; a token that may do less than its key may not.
-        if (is_own && self.whole) || (covered && !(self.is_old && for_root)) {
+        if (is_own && self.whole) || (covered && !self.is_old) {
             return Ok(());
         }
         Err(Refused::new(ErrorCode::Forbidden, "the key is good for more than the credential that rotates it")

@@ -57,6 +57,7 @@ pub(in crate::http) async fn create<P: Ports>(
     seed: &Seed,
     cx: &Cx<'_, P>,
 ) -> Result<Value, Refused> {
+    manager.lasting()?;
     let scopes = scopes(fields)?;
     let constraints = constraints(fields)?;
     let expires = expiry(fields, cx)?;

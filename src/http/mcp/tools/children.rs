@@ -170,13 +170,19 @@ fn needed(scope: &str) -> Scope {
     Scope::held([scope]).unwrap_or_default()
 }
 
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action) -> Result<Manager, Failure> {
+/// The path of the agent that is meant.
+fn of<P>(asked: &Asked<'_, P>) -> String {
+    format!("{PATH}/{}", asked.text("agent_id"))
+}
+
+/// Who asks, as by REST at that path: policies about the agent that is meant count here too.
+async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action, path: &str) -> Result<Manager, Failure> {
     let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    Ok(Manager::admit(caller, scope, action, PATH, asked.cx).await?)
+    Ok(Manager::admit(caller, scope, action, path, asked.cx).await?)
 }
 
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.read", Action::Read).await?;
+    let manager = manager(&asked, "agents.read", Action::Read, PATH).await?;
     let number = |name: &str, usual: u32| body::number(asked.arguments, name).unwrap_or(usual);
     let filter =
         Filter { parent: asked.find("parent_agent_id"), status: asked.find("status"), page: (number("limit", 50), number("offset", 0)) };
@@ -184,13 +190,13 @@ async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
 }
 
 async fn get<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.read", Action::Read).await?;
+    let manager = manager(&asked, "agents.read", Action::Read, &of(&asked)).await?;
     let agent = agents::seen(&manager, asked.text("agent_id"), asked.cx).await?;
     Ok(merged(shown::of(&manager, &agent, asked.cx.now)))
 }
 
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.write", Action::Write).await?;
+    let manager = manager(&asked, "agents.write", Action::Write, PATH).await?;
     let mut fields = asked.arguments.clone();
     fields.remove("access_token");
     let sent = Value::Object(fields.clone()).to_string();
@@ -200,7 +206,7 @@ async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
 }
 
 async fn update<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.write", Action::Write).await?;
+    let manager = manager(&asked, "agents.write", Action::Write, &of(&asked)).await?;
     let mut fields = asked.arguments.clone();
     fields.retain(|name, _| name != "access_token" && name != "agent_id");
     let agent = agents::change(&manager, asked.text("agent_id"), &fields, asked.cx).await?;
@@ -209,7 +215,7 @@ async fn update<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
 
 async fn sign_up<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     super::token::unbound(&asked)?;
-    let manager = manager(&asked, "agents.write", Action::Write).await?;
+    let manager = manager(&asked, "agents.write", Action::Write, PATH).await?;
     let scopes: Vec<&str> =
         asked.arguments.get("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     Ok(agents::sign_up(&manager, asked.text("agent_name"), &scopes, asked.cx).await?)

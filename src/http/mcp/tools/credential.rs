@@ -87,7 +87,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             access: Access::Scope(|_| write()),
             run: |asked| {
                 Box::pin(async move {
-                    let manager = manager(&asked, WRITE, Action::Delete).await?;
+                    let manager = manager(&asked, WRITE, Action::Delete, Some("")).await?;
                     Ok(credentials::revoke(&manager, asked.text("credential_id"), asked.cx).await?)
                 })
             },
@@ -119,14 +119,15 @@ fn write() -> Scope {
     WRITE.parse().unwrap_or_default()
 }
 
-/// Who asks, as by REST.
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action) -> Result<Manager, Failure> {
+/// Who asks, as by REST at the path of the record that is meant, if one is, and what follows it: policies about it count here too.
+async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action, then: Option<&str>) -> Result<Manager, Failure> {
     let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    Ok(Manager::admit(caller, scope, action, "/api/v1/credentials", asked.cx).await?)
+    let path = then.map_or("/api/v1/credentials".to_owned(), |then| format!("/api/v1/credentials/{}{then}", asked.text("credential_id")));
+    Ok(Manager::admit(caller, scope, action, &path, asked.cx).await?)
 }
 
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write).await?;
+    let manager = manager(&asked, WRITE, Action::Write, None).await?;
     let mut fields = asked.arguments.clone();
     fields.remove(ACCESS_TOKEN);
     let seed = seed(&asked, &manager, "create_credential").await?;
@@ -134,14 +135,14 @@ async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
 }
 
 async fn rotate<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write).await?;
+    let manager = manager(&asked, WRITE, Action::Write, Some("/rotate")).await?;
     let seed = seed(&asked, &manager, "rotate_credential").await?;
     let answer = credentials::rotate(&manager, asked.text("credential_id"), &seed, asked.cx).await?;
     Ok(flat(answer, "new_credential", json!({ "old_credential_id": asked.text("credential_id") })))
 }
 
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "credentials.read", Action::Read).await?;
+    let manager = manager(&asked, "credentials.read", Action::Read, None).await?;
     let number = |name: &str, usual: u32| crate::http::api::body::number(asked.arguments, name).unwrap_or(usual);
     let include_revoked = asked.arguments.get("include_revoked").and_then(Value::as_bool).unwrap_or_default();
     Ok(credentials::list(&manager, asked.find("agent_id"), include_revoked, (number("limit", 50), number("offset", 0)), asked.cx).await?)

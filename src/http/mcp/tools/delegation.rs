@@ -116,14 +116,15 @@ fn scope(name: &str) -> Scope {
     name.parse().unwrap_or_default()
 }
 
-/// Who asks, as by REST.
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action) -> Result<Manager, Failure> {
+/// Who asks, as by REST at the path of the record that is meant, if one is, and what follows it: policies about it count here too.
+async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action, then: Option<&str>) -> Result<Manager, Failure> {
     let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    Ok(Manager::admit(caller, scope, action, "/api/v1/delegations", asked.cx).await?)
+    let path = then.map_or("/api/v1/delegations".to_owned(), |then| format!("/api/v1/delegations/{}{then}", asked.text("delegation_id")));
+    Ok(Manager::admit(caller, scope, action, &path, asked.cx).await?)
 }
 
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write).await?;
+    let manager = manager(&asked, WRITE, Action::Write, None).await?;
     let mut fields: Map<String, Value> = asked.arguments.clone();
     fields.remove(ACCESS_TOKEN);
     let sent = Value::Object(fields.clone()).to_string();
@@ -132,18 +133,18 @@ async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
 }
 
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, READ, Action::Read).await?;
+    let manager = manager(&asked, READ, Action::Read, None).await?;
     let active_only = asked.arguments.get("active_only").and_then(Value::as_bool).unwrap_or(true);
     let page = (body::number(asked.arguments, "limit").unwrap_or(50), body::number(asked.arguments, "offset").unwrap_or(0));
     Ok(delegations::list(&manager, active_only, page, asked.cx).await?)
 }
 
 async fn accept<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write).await?;
+    let manager = manager(&asked, WRITE, Action::Write, Some("/accept")).await?;
     Ok(delegations::accept(&manager, asked.text("delegation_id"), asked.cx).await?)
 }
 
 async fn revoke<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Delete).await?;
+    let manager = manager(&asked, WRITE, Action::Delete, Some("")).await?;
     Ok(delegations::revoke(&manager, asked.text("delegation_id"), true, asked.cx).await?)
 }

@@ -201,5 +201,6 @@ fn a_tree_that_nobody_has_claimed_does_not_grow_without_end() {
     assert_eq!((full.status(), full.text("error")), (409, "limit_reached".to_owned()));
     claim(&boss);
     world.later(1);
-    assert_eq!(ask(100).status(), 201);
+    let old = ask(100);
+    assert_eq!((old.status(), old.text("error")), (403, "forbidden".to_owned()), "a key of before the claim makes nothing that lasts");
 }
