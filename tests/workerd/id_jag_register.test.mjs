@@ -7,6 +7,7 @@ import { ok, read } from "./support/answers.mjs";
 import { Browser } from "./support/person.mjs";
 import { ROUNDS, address, deploy } from "./support/postern.mjs";
 import { provide, trusting } from "./support/provider.mjs";
+import { people as peopleOf } from "./support/storage.mjs";
 import { admitted, asked, present, presentV01, refusedWith, straight } from "./support/vouched.mjs";
 
 let postern, provider, other, second;
@@ -19,9 +20,9 @@ after(() => Promise.all([postern.stop(), provider.stop(), other.stop()]));
 
 const person = () => ({ sub: randomUUID(), email: `${randomUUID()}@example.com` });
 const idJag = (who, from = provider) => from.idJag(postern, who);
+/** How many people there are. */
+const people = async () => peopleOf(postern);
 const there = (ip = address()) => ({ base: second, headers: { "cf-connecting-ip": ip } });
-/** How many accounts there are. */
-const people = async () => (await postern.mf.listDurableObjectIds("ACCOUNT")).length;
 
 describe("the answer", () => {
   test("says the same flat and nested, and is good for a token at once (8)", async () => {

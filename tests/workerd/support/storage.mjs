@@ -40,6 +40,21 @@ export function records(postern) {
 /** The same, of one kind. */
 export const recordsOf = (postern, kind) => [...records(postern).values()].filter((record) => record.kind === kind);
 
+/** How many people there are: an account that keeps agents alone has no person. */
+export function people(postern) {
+  let found = 0;
+  for (const file of files(postern).filter((file) => /[0-9a-f]{64}\.sqlite$/.test(file))) {
+    const database = open(file, { readOnly: true });
+    try {
+      const [table] = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'person'").all();
+      if (table) found += database.prepare("SELECT count(*) AS found FROM person").get().found;
+    } finally {
+      database.close();
+    }
+  }
+  return found;
+}
+
 /** Changes the records of one kind on the disk; only while workerd is down. */
 export function rewrite(postern, kind, change) {
   for (const file of files(postern).filter((file) => /[0-9a-f]{64}\.sqlite$/.test(file))) {
