@@ -172,6 +172,7 @@ describe("who gets in", () => {
       status: "unclaimed",
       claimed: false,
       scopes: ["api.read"],
+      management_scopes: [],
       credential_type: "access_token",
       audience: `${postern.issuer}/api/v1`,
       expires_at: new Date(claims(presented).exp * 1000).toISOString(),
