@@ -74,19 +74,19 @@ const FAMILIES: &[Family] = &[
         schemas: resources::schemas,
     },
     Family {
-        name: "Agent tree",
+        name: "Tree",
         about: "Agents make agents below themselves, and manage them.",
         operations: manage::agents::operations,
         schemas: manage::agents::schemas,
     },
     Family {
-        name: "Credentials",
+        name: "Keys",
         about: "API keys of agents.",
         operations: manage::credentials::operations,
         schemas: manage::credentials::schemas,
     },
     Family {
-        name: "AgentAuth tokens",
+        name: "AgentAuth",
         about: "Tokens by AgentAuth's paths.",
         operations: manage::tokens::operations,
         schemas: manage::tokens::schemas,
