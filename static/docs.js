@@ -3,7 +3,7 @@
   'use strict';
 
   const said = document.getElementById('said');
-  const METHODS = ['get', 'post', 'put', 'delete'];
+  const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
   // An element with attributes and children; text is text.
   const el = (name, attributes = {}, ...children) => {
