@@ -1,6 +1,7 @@
 //! Whether a token or API key that somebody presents counts.
 
 mod inactive;
+mod standing;
 
 use std::rc::Rc;
 
@@ -16,9 +17,7 @@ use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, holds};
 use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys;
-use crate::machine::grant::{self, Grant};
-use crate::machine::registration::{Command, Outcome, Registration};
-use crate::machine::standing::{Credential, MOST_ANCESTORS, Standing};
+use crate::machine::standing::{Credential, Standing};
 use crate::memory::Seen;
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::rights;
@@ -28,6 +27,8 @@ use crate::tenant::DelegationStatus;
 use crate::time::Timestamp;
 
 pub use inactive::{Inactive, Unproven};
+use standing::standing;
+pub use standing::{agent, known, note, remember, root};
 
 /// What somebody presented, once it is known to count.
 #[derive(Clone)]
@@ -291,57 +292,6 @@ async fn keeper<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<(Ho
     Ok((holder, standing))
 }
 
-/// How an agent stands, whether it counts or not.
-///
-/// # Errors
-/// It is gone, or cannot be asked.
-pub async fn known<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
-    standing(&Holder::Registration(id.clone()), |_| false, cx).await
-}
-
-/// How the root of an agent stands; none if it is one itself. Whoever is above it is asked too, as fresh as everybody: what ends or suspends
-/// one of them stops all below, without telling each.
-///
-/// # Errors
-/// One of them does not count any more, or cannot be asked.
-pub async fn root<P: Ports>(of: &Standing, cx: &Cx<'_, P>) -> Result<Option<Rc<Standing>>, Inactive> {
-    let mut root = None;
-    for (depth, id) in of.ancestors.iter().enumerate() {
-        let holder = Holder::Registration(id.clone());
-        if depth >= MOST_ANCESTORS {
-            return Err(Inactive::Revoked(holder));
-        }
-        let above = standing(&holder, |_| false, cx).await?;
-        if !above.is_live(cx.now) {
-            return Err(Inactive::Revoked(holder));
-        }
-        root.get_or_insert(above);
-    }
-    Ok(root)
-}
-
-/// How an agent stands, and its root, if that is another; as fresh as `LIVENESS_TTL` says.
-///
-/// # Errors
-/// It, or an agent above it, does not count, or cannot be asked.
-pub async fn agent<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<(Rc<Standing>, Option<Rc<Standing>>), Inactive> {
-    let holder = Holder::Registration(id.clone());
-    let standing = standing(&holder, |_| false, cx).await?;
-    if !standing.is_live(cx.now) {
-        return Err(Inactive::Revoked(holder));
-    }
-    let root = root(&standing, cx).await?;
-    Ok((standing, root))
-}
-
-/// The agents above one, the root first; whether any of them counts is another question.
-///
-/// # Errors
-/// It is not there, or cannot be asked.
-pub async fn ancestors<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<Vec<RegistrationId>, Inactive> {
-    Ok(standing(&Holder::Registration(id.clone()), |_| false, cx).await?.ancestors.clone())
-}
-
 /// Checks signature, type, issuer and time of an access token; liveness is another question.
 ///
 /// # Errors
@@ -388,52 +338,4 @@ async fn verify<T: serde::de::DeserializeOwned, P: Ports>(
     let set = keys::with(&kid, cx).await?;
     let key = set.verifier(&kid, cx.now).ok_or(InvalidJws::UnknownKey)?;
     Ok((kid, untrusted.verify(typ, &key.jwk, cx.ports).await?))
-}
-
-/// How an agent stands, and its root if that is another: as fresh as everything else.
-///
-/// # Errors
-/// It, or one above it, does not count.
-pub async fn live<P: Ports>(id: &RegistrationId, cx: &Cx<'_, P>) -> Result<(Rc<Standing>, Option<Rc<Standing>>), Inactive> {
-    let holder = Holder::Registration(id.clone());
-    let standing = standing(&holder, |_| false, cx).await?;
-    if !standing.is_live(cx.now) {
-        return Err(Inactive::Revoked(holder));
-    }
-    let root = root(&standing, cx).await?;
-    Ok((standing, root))
-}
-
-/// How a holder stands, asked at most once per `LIVENESS_TTL` and isolate, and anew if what is remembered is `behind`.
-async fn standing<P: Ports>(holder: &Holder, behind: impl Fn(&Standing) -> bool, cx: &Cx<'_, P>) -> Result<Rc<Standing>, Inactive> {
-    let known = cx.memory.standings.borrow().find(holder);
-    if let Some((at, standing)) = known
-        && cx.now < at.plus(cx.config.ttls.liveness)
-        && !standing.as_deref().is_some_and(behind)
-    {
-        return standing.ok_or_else(|| Inactive::Gone(holder.clone()));
-    }
-    let standing = match holder {
-        Holder::Registration(id) => match cx.ports.run::<Registration>(id, Command::Look).await? {
-            Outcome::Standing(standing) => Some(Rc::new(standing)),
-            _ => None,
-        },
-        Holder::Grant(id) => match cx.ports.run::<Grant>(id, grant::Command::Look).await? {
-            grant::Outcome::Standing(standing) => Some(Rc::new(standing)),
-            _ => None,
-        },
-    };
-    note(holder, standing.clone(), cx);
-    standing.ok_or_else(|| Inactive::Gone(holder.clone()))
-}
-
-/// Notes what a registration just said of itself.
-pub fn remember<P>(registration: &RegistrationId, standing: Option<Rc<Standing>>, cx: &Cx<'_, P>) {
-    note(&Holder::Registration(registration.clone()), standing, cx);
-}
-
-/// Notes what a holder just said of itself.
-pub fn note<P>(holder: &Holder, standing: Option<Rc<Standing>>, cx: &Cx<'_, P>) {
-    let at: Timestamp = cx.now;
-    cx.memory.standings.borrow_mut().insert(holder.clone(), (at, standing));
 }

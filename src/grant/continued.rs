@@ -125,7 +125,7 @@ pub(super) async fn refresh<P: Ports>(
     let resource =
         asked_resource.map(|asked| cx.config.resource_asked(asked).map(|known| known.uri.clone()).ok_or(Denied::Resource)).transpose()?;
     // Whoever is above it may have been suspended: that spends nothing.
-    verify::live(&id, cx).await.map_err(|error| match error.code() {
+    verify::agent(&id, cx).await.map_err(|error| match error.code() {
         ErrorCode::InvalidToken => UNKNOWN,
         _ => Denied::Assertion(error),
     })?;

@@ -103,8 +103,8 @@ pub(super) async fn answers_for<P: Ports>(manager: &Manager, agent: &Registratio
     if manager.id == *agent {
         return Ok(true);
     }
-    match verify::ancestors(agent, cx).await {
-        Ok(ancestors) => Ok(ancestors.contains(&manager.id)),
+    match verify::known(agent, cx).await {
+        Ok(standing) => Ok(standing.ancestors.contains(&manager.id)),
         Err(verify::Inactive::Store(error)) => Err(error.into()),
         Err(_) => Ok(false),
     }
