@@ -17,6 +17,7 @@ use crate::id::{Holder, RegistrationId};
 use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_ASSERTION, IdentityAssertion, holds};
 use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys;
+use crate::machine::delegation::Link;
 use crate::machine::standing::{Credential, Standing};
 use crate::memory::Seen;
 use crate::oauth::scope::{GrantedScope, Scope};
@@ -88,7 +89,19 @@ impl Active {
     /// Whether a person has claimed the agent, or the one that answers for it.
     #[must_use]
     pub fn is_claimed(&self) -> bool {
-        self.root.as_ref().unwrap_or(&self.standing).claimed
+        self.root().claimed
+    }
+
+    /// Whether it is older than that.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        self.is_claimed() && rights::is_old(&self.standing, self.root.as_deref(), self.stamp())
+    }
+
+    /// How whoever answers for the agent stands: its root, or itself.
+    #[must_use]
+    pub fn root(&self) -> &Rc<Standing> {
+        self.root.as_ref().unwrap_or(&self.standing)
     }
 
     /// The most that it may be used for, whatever it says of itself.
@@ -174,14 +187,14 @@ pub async fn credential<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Result<Act
     // What is genuine and newer than what is remembered shows that something happened meanwhile: a claim, or a new key.
     let behind = |known: &Standing| token.generation > known.generation || token.credential.is_some_and(|stamp| !known.knows(stamp));
     let standing = standing(&holder, behind, cx).await?;
-    let live = counts(&claims, &standing, cx)
-        && actors_count(&claims, cx).await?
-        && links_count(token, cx).await?
-        && has_client(&holder, &token.client_id, cx).await?;
+    let live = counts(&claims, &standing, cx) && origins_count(&claims, cx).await? && has_client(&holder, &token.client_id, cx).await?;
     if !live {
         return Err(Inactive::Revoked(holder));
     }
     let root = root(&standing, cx).await?;
+    if rights::until(&standing, root.as_deref(), token.credential) <= cx.now {
+        return Err(Inactive::Revoked(holder));
+    }
     let behalf = if token.is_by_delegation() { Some(behalf(&token.sub, cx).await?) } else { None };
     Ok(Active { holder, standing, root, behalf, kind: Kind::AccessToken(claims) })
 }
@@ -219,32 +232,36 @@ async fn behalf<P: Ports>(subject: &str, cx: &Cx<'_, P>) -> Result<Behalf, Inact
     Ok(Behalf { standing, root })
 }
 
-/// Whether the delegations that it came from still count. A link never says another thing than when it was made: it ends.
-async fn links_count<P: Ports>(token: &AccessToken, cx: &Cx<'_, P>) -> Result<bool, Inactive> {
-    for origin in &token.origins {
-        let Some(id) = &origin.delegation else { continue };
-        let epoch = origin.generation.unwrap_or_default();
-        let link = delegation::find(id, |known| epoch > known.epoch || known.status == DelegationStatus::Pending, cx).await?;
-        if !link.is_some_and(|link| link.epoch == epoch && link.is_live(cx.now)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether what its actors have shown still counts.
-async fn actors_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) -> Result<bool, Inactive> {
+/// Whether what it came from still counts: what its actors have shown, and the delegations. A link never says another thing than when it was
+/// made: it ends, or the root of whoever has made it is claimed. Those who have handed on are among the origins themselves.
+async fn origins_count<P: Ports>(claims: &Claims<AccessToken>, cx: &Cx<'_, P>) -> Result<bool, Inactive> {
+    let (mut links, mut roots) = (Vec::new(), Vec::new());
     for origin in &claims.custom.origins {
-        let Some(holder) = origin.holder() else { continue };
         let generation = origin.generation.unwrap_or_default();
+        if let Some(id) = &origin.delegation {
+            let behind = |known: &Link| generation > known.epoch || known.status == DelegationStatus::Pending;
+            match delegation::find(id, behind, cx).await? {
+                Some(link) if link.epoch == generation && link.is_live(cx.now) => links.push(link),
+                _ => return Ok(false),
+            }
+            continue;
+        }
+        let Some(holder) = origin.holder() else { continue };
         let behind = |known: &Standing| generation > known.generation || origin.credential.is_some_and(|stamp| !known.knows(stamp));
         let standing = standing(&holder, behind, cx).await?;
         if !still_counts(&standing, generation, &origin.jti, origin.iat, origin.credential, cx.now) {
             return Ok(false);
         }
-        root(&standing, cx).await?;
+        let root = root(&standing, cx).await?;
+        if rights::until(&standing, root.as_deref(), origin.credential) <= cx.now {
+            return Ok(false);
+        }
+        if let Holder::Registration(id) = holder {
+            roots.push((id, root.unwrap_or(standing)));
+        }
     }
-    Ok(true)
+    let by = |link: &Link| roots.iter().find(|(id, _)| id == link.delegator());
+    Ok(links.iter().all(|link| by(link).is_some_and(|(_, root)| !link.is_older_than_claim(root))))
 }
 
 /// What a token or API key is, whether or not it counts at the moment: whoever gives it back must not have to wait until what stands behind
@@ -278,6 +295,9 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
     match standing.api_key(|digest| key.matches(digest), cx.now) {
         Some(stamp) => {
             let root = root(&standing, cx).await?;
+            if rights::until(&standing, root.as_deref(), Some(stamp)) <= cx.now {
+                return Err(Inactive::Revoked(holder));
+            }
             Ok(Active { holder, standing, root, behalf: None, kind: Kind::ApiKey(stamp) })
         }
         None => Err(Inactive::Revoked(holder)),

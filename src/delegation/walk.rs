@@ -55,12 +55,15 @@ pub async fn walk<P: Ports>(last: Rc<Link>, cx: &Cx<'_, P>) -> Result<Walk, Brok
     links.push(last.clone());
     let mut delegators = Vec::new();
     let mut source = Scope::default();
-    for id in &last.terms.delegators {
+    for (id, link) in last.terms.delegators.iter().zip(&links) {
         let (standing, root) = match verify::agent(id, cx).await {
             Ok(found) => found,
             Err(Inactive::Store(error)) => return Err(error.into()),
             Err(_) => return Err(Broken::Delegator(id.clone())),
         };
+        if link.is_older_than_claim(root.as_ref().unwrap_or(&standing)) {
+            return Err(Broken::Link(link.terms.id.clone()));
+        }
         if delegators.is_empty() {
             source = rights::entitled(&standing, root.as_deref(), None, cx.config).as_scope().clone();
         }

@@ -19,6 +19,7 @@ use crate::machine::registration;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::params::{InvalidParams, Params};
 use crate::oauth::scope::Scope;
+use crate::rights;
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
 use crate::time::Timestamp;
@@ -79,7 +80,7 @@ pub(super) async fn authorize<P: Ports>(
         Which::From(token) => from(token, &delegate.id, scope.as_ref(), cx).await?,
     };
     let shown = || delegate.proof.clone();
-    let Admitted { standing, credential, place, .. } =
+    let Admitted { standing, root, credential, place } =
         admit(&delegate.id, shown, cx).await?.ok_or(Denied::Client("the delegate's credential does not count any more"))?;
     let credential = credential.or(delegate.credential);
     // The record itself has spoken now, and may know more than was remembered here.
@@ -97,7 +98,8 @@ pub(super) async fn authorize<P: Ports>(
     }
     let scope = Scope::narrow(scope, &ceiling)?;
     dpop::burn(proof, cx).await?;
-    let ends = [Some(walk.until()), Some(standing.expires), key.map(|key| key.expires), delegate.origin.as_ref().map(|(_, until)| *until)];
+    let own = rights::until(&standing, root.as_deref(), credential);
+    let ends = [Some(walk.until()), Some(own), delegate.origin.as_ref().map(|(_, until)| *until)];
     let first = walk.delegators.first().map(|(id, _)| id.to_string()).unwrap_or_default();
     let origins = origins(&walk, delegate.origin.map(|(origin, _)| origin), parent, cx);
     Ok(Authorized {

@@ -18,6 +18,7 @@ use crate::machine::standing::Standing;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::Scope;
 use crate::refresh::{Presented, Token};
+use crate::rights;
 use crate::secret::{self, ApiKey};
 use crate::status::NoPlace;
 use crate::store::Ports;
@@ -124,11 +125,16 @@ pub(super) async fn refresh<P: Ports>(
     }
     let resource =
         asked_resource.map(|asked| cx.config.resource_asked(asked).map(|known| known.uri.clone()).ok_or(Denied::Resource)).transpose()?;
-    // Whoever is above it may have been suspended: that spends nothing.
-    verify::agent(&id, cx).await.map_err(|error| match error.code() {
+    // Whoever is above it may have been suspended, or claimed long since the key was made: that spends nothing.
+    let (standing, root) = verify::agent(&id, cx).await.map_err(|error| match error.code() {
         ErrorCode::InvalidToken => UNKNOWN,
         _ => Denied::Assertion(error),
     })?;
+    // Keys are found by the number alone.
+    let stamp = CredentialStamp { id: token.family(), generation: 0 };
+    if rights::until(&standing, root.as_deref(), Some(stamp)) <= cx.now {
+        return Err(UNKNOWN);
+    }
     dpop::burn(proof, cx).await?;
     let ask = async |block| {
         let command = Command::Continue { token: token.command(), scope: asked.clone(), resource: resource.clone(), block };
@@ -148,7 +154,7 @@ pub(super) async fn refresh<P: Ports>(
     };
     let next = token.successors.get(successor).map(Token::text).ok_or(UNKNOWN)?.to_owned();
     let resource = cx.config.resource(&uri).ok_or(Denied::Resource)?;
-    let root = root(&standing, UNKNOWN, cx).await?;
+    let root = self::root(&standing, UNKNOWN, cx).await?;
     // What was granted, as far as it still may be.
     let ceiling = everything(&standing, root.as_deref(), Some(stamp), resource, cx).intersect(&granted.entitle());
     if ceiling.as_scope().is_empty() {

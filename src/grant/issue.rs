@@ -77,7 +77,7 @@ impl Authorized {
         }
         let scope = Scope::narrow(asked, &ceiling)?;
         let key = credential.and_then(|stamp| standing.key(stamp));
-        let until = key.map_or(standing.expires, |key| key.expires.min(standing.expires));
+        let until = rights::until(&standing, root.as_deref(), credential);
         Ok(Self {
             holder: Holder::Registration(subject.clone()),
             generation: standing.generation,

@@ -28,6 +28,7 @@ use crate::machine::status_index::Block;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::params::Params;
 use crate::oauth::scope::{GrantedScope, InvalidScope, Scope};
+use crate::rights;
 use crate::status::NoPlace;
 use crate::store::Ports;
 use crate::time::{Timestamp, Ttl};
@@ -281,6 +282,7 @@ async fn admit<P: Ports>(registration: &RegistrationId, proof: impl Fn() -> Proo
         return Ok(None);
     };
     match verify::root(&standing, cx).await {
+        Ok(root) if rights::until(&standing, root.as_deref(), credential) <= cx.now => Ok(None),
         Ok(root) => Ok(Some(Admitted { standing, root, credential, place })),
         Err(error @ (Inactive::Keys(_) | Inactive::Store(_))) => Err(Denied::Assertion(error)),
         Err(_) => Ok(None),

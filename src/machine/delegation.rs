@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::standing::Standing;
 use super::{Effect, Machine, Next};
 use crate::account;
 use crate::constraint::Constraints;
@@ -73,6 +74,9 @@ pub struct Terms {
     pub max_chain_depth: u32,
     /// It ends then, if ever.
     pub expires: Option<Timestamp>,
+    /// The generation of the root of the last delegator, as they knew it when they made the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_generation: Option<u32>,
 }
 
 /// What was done, and by whom.
@@ -177,6 +181,12 @@ impl Link {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.status == DelegationStatus::Active && self.terms.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// Whether a person has claimed this root, its delegator's, since it was made: then it is not theirs, whenever it was accepted.
+    #[must_use]
+    pub fn is_older_than_claim(&self, root: &Standing) -> bool {
+        root.taken.is_some_and(|taken| self.terms.root_generation.map_or(self.created <= taken.at, |made_in| made_in < taken.generation))
     }
 
     /// As the account of one side lists it.

@@ -10,6 +10,8 @@ use crate::time::{Timestamp, Ttl};
 
 /// Agents that may stand one above the other, over one that is asked for: each is a question.
 pub const MOST_ANCESTORS: usize = 10;
+/// An API key that is older than a person's claim works so much longer.
+pub const OLD_KEY: Ttl = Ttl::from_seconds(600);
 
 /// Everything that decides whether a credential or token counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +53,18 @@ pub struct Standing {
     /// No more than this may be done with it and with all below it, whatever its API keys say: what the person has chosen who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<Scope>,
+    /// When a person claimed it last, if one has: what was made below it before is not theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Taken>,
+}
+
+/// A person's claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// When it was.
+    pub at: Timestamp,
+    /// The generation that began with it: whoever knew of an earlier one only acted before.
+    pub generation: u32,
 }
 
 /// What stood behind a registration when it was made.
@@ -105,16 +119,16 @@ impl Standing {
         entitled && !self.ended && !self.suspended && !self.paused && now < self.expires
     }
 
-    /// Whether what comes with this API key, or without one, has the rights of a claimed agent.
-    #[must_use]
-    pub fn is_full(&self, stamp: Option<CredentialStamp>) -> bool {
-        self.claimed && !self.is_limited(stamp)
-    }
-
     /// Whether what comes with this API key keeps the rights of before the claim; so does what comes with one that is not there any more.
     #[must_use]
     pub fn is_limited(&self, stamp: Option<CredentialStamp>) -> bool {
         stamp.is_some_and(|stamp| self.key(stamp).is_none_or(|key| key.limited))
+    }
+
+    /// Whether a person has claimed this root since an API key of an agent below it was made.
+    #[must_use]
+    pub fn is_claimed_since(&self, key: &Credential) -> bool {
+        self.taken.is_some_and(|taken| key.root_generation.map_or(key.limited, |made_in| made_in < taken.generation))
     }
 
     /// The API key that the stamp is of: its own, or that its family of refresh tokens came from.
@@ -184,6 +198,9 @@ pub struct Credential {
     /// The API key in whose place it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u32>,
+    /// The generation of the root when it was made, if it is of an agent that another one answers for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_generation: Option<u32>,
 }
 
 impl Credential {
@@ -197,7 +214,19 @@ impl Credential {
     #[must_use]
     pub fn new(id: u32, digest: Digest, ttl: Option<Ttl>, now: Timestamp) -> Self {
         let expires = ttl.map_or(Timestamp::NEVER, |ttl| now.plus(ttl));
-        Self { id, generation: 0, digest, expires, ended: false, limited: false, scope: None, lifetime: None, of: None, from: None }
+        Self {
+            id,
+            generation: 0,
+            digest,
+            expires,
+            ended: false,
+            limited: false,
+            scope: None,
+            lifetime: None,
+            of: None,
+            from: None,
+            root_generation: None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Credential, Outcome, Refused};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{CredentialId, RegistrationId};
 use crate::oauth::scope::Scope;
-use crate::time::Ttl;
+use crate::time::{Timestamp, Ttl};
 
 /// Use is not noted more often.
 pub(super) const NOTED_EVERY: Ttl = Ttl::from_seconds(60);
@@ -89,13 +89,13 @@ pub(super) fn list(
     Ok(Outcome::Credentials(all(rows, read)?, total))
 }
 
-/// One step: the old one has ended, and the new one is good for all that the old one was.
+/// One step: the old one has ended, and the new one is good for all that the old one was, until `expires` at the latest.
 pub(super) fn rotate(
     call: &Call<'_, impl Sql>,
     id: &CredentialId,
     next: CredentialId,
-    number: u32,
-    prefix: String,
+    (number, prefix): (u32, String),
+    expires: Option<Timestamp>,
 ) -> Result<Outcome, Stop> {
     let reach = call.acting()?;
     let (mut old, path) = reached(call, &reach, id)?;
@@ -113,6 +113,7 @@ pub(super) fn rotate(
         id: next,
         number,
         prefix,
+        expires: old.expires.into_iter().chain(expires).min(),
         last_used: None,
         last_rotated: Some(call.now),
         revoked: None,

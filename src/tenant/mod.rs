@@ -143,6 +143,9 @@ pub enum What {
         number: u32,
         /// How its key begins.
         prefix: String,
+        /// It ends then, if the one before does not earlier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
     },
     /// It ends.
     RevokeCredential(CredentialId),

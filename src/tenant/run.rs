@@ -140,7 +140,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Credentials { agent, include_revoked, limit, offset } => {
             credential::list(call, agent.as_ref(), include_revoked, limit, offset)
         }
-        What::RotateCredential { id, next, number, prefix } => credential::rotate(call, &id, next, number, prefix),
+        What::RotateCredential { id, next, number, prefix, expires } => credential::rotate(call, &id, next, (number, prefix), expires),
         What::RevokeCredential(id) => credential::revoke(call, &id),
         What::CredentialUsed(id) => credential::used(call, &id),
         What::Key { agent, number, ended } => credential::of_key(call, &agent, number, ended),

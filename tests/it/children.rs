@@ -39,7 +39,7 @@ impl<'w> Tree<'w> {
     /// A new API key of that agent.
     fn key(&self, id: &RegistrationId, name: u8, new: impl FnOnce(NewKey) -> NewKey) -> String {
         let secret = Secret::<ApiKey>::mint(&self.world.config.api_key_prefix, id.digits(), [name; 32], &self.world.config.masters.current);
-        let plain = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false };
+        let plain = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false, root_generation: None };
         assert!(matches!(self.run(id, Command::AddManagedKey(new(plain))), Outcome::Credential(..)));
         // What was heard of the agent before is older than the key.
         secret.reveal()

@@ -57,7 +57,7 @@ impl<'w> Tree<'w> {
     fn new_key(&self, id: &RegistrationId, number: u8) -> String {
         let config = &self.world.config;
         let secret = Secret::<ApiKey>::mint(&config.api_key_prefix, id.digits(), [number; 32], &config.masters.current);
-        let new = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false };
+        let new = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false, root_generation: None };
         let made = block(self.world.platform.run::<Registration>(id, Command::AddManagedKey(new))).unwrap();
         let Outcome::Credential(_, cell) = made else { panic!("{made:?}") };
         let credential = Credential {

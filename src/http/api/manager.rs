@@ -152,7 +152,7 @@ impl Manager {
     /// It is older.
     pub(in crate::http) fn lasting(&self) -> Result<(), Refused> {
         let active = &self.caller.active;
-        if active.is_claimed() && active.standing.is_limited(active.stamp()) {
+        if active.is_old() {
             return Err(Refused::new(ErrorCode::Forbidden, "a credential that is older than the claim makes nothing")
                 .hint("A person has claimed the agent since: use a credential that came after that."));
         }

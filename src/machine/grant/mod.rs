@@ -157,6 +157,7 @@ impl Grant {
             ancestors: Vec::new(),
             paused: false,
             ceiling: None,
+            taken: None,
         };
         Self {
             name,

@@ -202,8 +202,8 @@ fn a_full_record_still_takes_a_claim() {
     let (refresh, key) = (Some((0, digest("refresh"))), Some((digest("new key"), None)));
     let deliver = Command::Deliver { token, path: Path::Typed, generation, sealed, assertion, refresh, key };
     assert!(matches!(one.run(deliver), Outcome::Delivered(_)));
-    assert!(matches!(with_key(&mut one, "new key"), Outcome::Issue(standing, stamp) if standing.is_full(stamp)));
-    assert!(matches!(with_key(&mut one, "key 1"), Outcome::Issue(standing, stamp) if !standing.is_full(stamp)));
+    assert!(matches!(with_key(&mut one, "new key"), Outcome::Issue(standing, stamp) if standing.claimed && !standing.is_limited(stamp)));
+    assert!(matches!(with_key(&mut one, "key 1"), Outcome::Issue(standing, stamp) if standing.is_limited(stamp)));
     assert!(one.state().standing.revoked.is_empty() && weight(&one) < HEAVY);
     one.settle();
 

@@ -244,7 +244,7 @@ fn an_older_key_keeps_what_it_had_for_ten_minutes() {
     let standing = |world: &World| world.record.as_ref().unwrap().state.standing.clone();
     let stamp = |world: &World| standing(world).api_key(|known| known.same(&digest("key")), world.now);
     let key = stamp(&world);
-    assert!(key.is_some() && !standing(&world).is_full(key) && standing(&world).is_full(None));
+    assert!(key.is_some() && standing(&world).claimed && standing(&world).is_limited(key) && !standing(&world).is_limited(None));
     world.later(599);
     assert!(stamp(&world).is_some());
     world.later(1);

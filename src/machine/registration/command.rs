@@ -61,6 +61,12 @@ pub enum Command {
         id: u32,
         /// What is stored of the new one.
         digest: Digest,
+        /// The new one stops working then, if the old one did not earlier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
+        /// As in [`NewKey`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        root_generation: Option<u32>,
     },
     /// An API key asks for an access token and for refresh tokens.
     Authenticate {

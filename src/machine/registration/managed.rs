@@ -39,6 +39,9 @@ pub struct NewKey {
     pub expires: Option<Timestamp>,
     /// Nobody has claimed the root yet: the key keeps the rights that it has now.
     pub limited: bool,
+    /// The generation of the root, as its maker knows it, if another agent answers for the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_generation: Option<u32>,
 }
 
 /// Refresh tokens that begin with an API key.
@@ -121,6 +124,7 @@ impl Registration {
         credential.expires = key.expires.unwrap_or(Timestamp::NEVER);
         credential.scope = key.scope;
         credential.lifetime = key.lifetime;
+        credential.root_generation = key.root_generation.filter(|_| self.standing.kind == Kind::Child);
         // What is only an agent's own loses them soon after the claim anyway (see `limit_keys`).
         credential.limited = key.limited && self.standing.kind == Kind::Child;
         self.outlast(key.lifetime, now);
@@ -130,8 +134,14 @@ impl Registration {
     }
 
     /// Another key in the place of one that works: that one is dead in the same step, with all that it brought. The same again is the same
-    /// key; whatever else comes late finds nothing to rotate.
-    pub(super) fn rotate_key(mut self, id: u32, digest: Digest, now: Timestamp) -> (Next<Self>, Outcome) {
+    /// key; whatever else comes late finds nothing to rotate. It ends no later than whoever makes it says, and is as new as they know the root.
+    pub(super) fn rotate_key(
+        mut self,
+        id: u32,
+        digest: Digest,
+        (expires, root_generation): (Option<Timestamp>, Option<u32>),
+        now: Timestamp,
+    ) -> (Next<Self>, Outcome) {
         let works = |key: &&Credential| key.of.is_none() && !key.ended && now < key.expires;
         if let Some(known) = self.standing.credentials.iter().find(|known| known.digest.same(&digest)) {
             let same = Some(known).filter(works).filter(|known| known.from == Some(id)).map(|known| known.id);
@@ -139,11 +149,22 @@ impl Registration {
         }
         let old = self.standing.credentials.iter().filter(works).find(|key| key.id == id).cloned();
         let Some(old) = old.filter(|_| self.standing.is_live(now)) else { return (Next::Keep, Outcome::Refused) };
+        let root_generation = root_generation.filter(|_| self.standing.kind == Kind::Child);
         self.revoke_credential(id);
         // Otherwise each rotation would leave a dead key behind.
         self.forget_keys(now);
         let Some(new) = self.next_key() else { return (Next::Keep, Outcome::Full) };
-        self.standing.credentials.push(Credential { id: new, generation: 0, digest, ended: false, from: Some(id), ..old });
+        self.standing.credentials.push(Credential {
+            id: new,
+            generation: 0,
+            digest,
+            ended: false,
+            from: Some(id),
+            expires: expires.map_or(old.expires, |expires| expires.min(old.expires)),
+            limited: old.limited && root_generation.is_none(),
+            root_generation: root_generation.or(old.root_generation),
+            ..old
+        });
         let standing = self.standing.clone();
         (self.put(), Outcome::Credential(standing, new))
     }

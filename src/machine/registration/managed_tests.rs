@@ -30,7 +30,7 @@ fn scope(text: &str) -> Scope {
 }
 
 fn key(name: &str) -> NewKey {
-    NewKey { digest: digest(name), scope: None, lifetime: None, expires: None, limited: false }
+    NewKey { digest: digest(name), scope: None, lifetime: None, expires: None, limited: false, root_generation: None }
 }
 
 fn adopt(ancestors: Vec<RegistrationId>) -> Command {
@@ -53,7 +53,7 @@ fn added(one: &mut One, key: NewKey) -> Option<u32> {
 }
 
 fn rotated(one: &mut One, id: u32, name: &str) -> Option<u32> {
-    match one.run(Command::RotateKey { id, digest: digest(name) }) {
+    match one.run(Command::RotateKey { id, digest: digest(name), expires: None, root_generation: None }) {
         Outcome::Credential(_, id) => Some(id),
         _ => None,
     }

@@ -122,7 +122,9 @@ impl Machine for Registration {
             (Some(known), Command::Cancel(attempt)) => known.cancel(&attempt),
             (Some(known), Command::Claimable { token }) => known.claimable(&token, now),
             (Some(known), Command::AddManagedKey(key)) => known.add_managed_key(key, now),
-            (Some(known), Command::RotateKey { id, digest }) => known.rotate_key(id, digest, now),
+            (Some(known), Command::RotateKey { id, digest, expires, root_generation }) => {
+                known.rotate_key(id, digest, (expires, root_generation), now)
+            }
             (Some(known), Command::Authenticate { digests, begin, block }) => known.begin_family(&digests, begin, block, now),
             (Some(known), Command::Continue { token, scope, resource, block }) if known.is_keyed(token.family) => {
                 known.continue_family(&token, (scope, resource), block, now)
@@ -165,6 +167,7 @@ impl Registration {
             ancestors: Vec::new(),
             paused: false,
             ceiling: None,
+            taken: None,
         };
         let name = claim.as_ref().map(|claim| claim.registration.clone());
         Self {

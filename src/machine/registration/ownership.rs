@@ -8,6 +8,7 @@ use super::{Command, Kind, Registration, claims};
 use crate::account::{self, Agent, Event, Feed, PersonalKey, event};
 use crate::id::{AccountId, RegistrationId};
 use crate::machine::link::Link;
+use crate::machine::standing::Taken;
 use crate::machine::{Effect, Machine};
 use crate::time::{Timestamp, Ttl};
 
@@ -154,6 +155,7 @@ impl Registration {
         self.family = None;
         self.limit_keys(now);
         self.next_generation();
+        self.standing.taken = Some(Taken { at: now, generation: self.standing.generation });
         self.ownership.owner = Some(person);
         self.ownership.claimed = Some(now);
         self.ownership.ended = None;

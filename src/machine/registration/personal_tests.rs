@@ -71,7 +71,7 @@ fn what_is_over_already_or_good_for_nothing_is_not_made() {
 #[test]
 fn it_ends_with_its_time_whatever_keys_were_added_to_it() {
     let mut one = made(Some(DAY));
-    let key = NewKey { digest: digest("more"), scope: None, lifetime: None, expires: None, limited: false };
+    let key = NewKey { digest: digest("more"), scope: None, lifetime: None, expires: None, limited: false, root_generation: None };
     assert!(matches!(one.run(Command::AddManagedKey(key)), Outcome::Credential(..)));
     one.later(86_399);
     assert!(matches!(one.run(Command::Look), Outcome::Standing(standing) if standing.is_live(one.now)));
@@ -82,7 +82,10 @@ fn it_ends_with_its_time_whatever_keys_were_added_to_it() {
 #[test]
 fn it_ends_with_its_last_key_and_its_owner_is_told() {
     let mut one = made(None);
-    assert!(matches!(one.run(Command::RotateKey { id: 0, digest: digest("next") }), Outcome::Credential(_, 1)));
+    assert!(matches!(
+        one.run(Command::RotateKey { id: 0, digest: digest("next"), expires: None, root_generation: None }),
+        Outcome::Credential(_, 1)
+    ));
     assert!(one.is_live(), "another key has taken the place");
     one.run(Command::RevokeCredential { id: 0 });
     assert!(one.is_live());

@@ -6,12 +6,9 @@ use super::{Block, Outcome, Proof, Registration};
 use crate::machine::Next;
 use crate::machine::family::{Presented, Rotation};
 use crate::machine::places::Places;
-use crate::machine::standing::Credential;
+use crate::machine::standing::{Credential, OLD_KEY};
 use crate::secret::Digest;
 use crate::time::{Timestamp, Ttl};
-
-/// After a claim an older API key works for so long.
-const OLD_KEY: Ttl = Ttl::from_seconds(600);
 
 impl Registration {
     pub(super) fn issue(mut self, proof: &Proof, block: Option<(Block, Ttl)>, now: Timestamp) -> (Next<Self>, Outcome) {

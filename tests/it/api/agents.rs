@@ -1,6 +1,6 @@
 //! Agents make agents below themselves, and manage them.
 
-mod lasting;
+pub mod lasting;
 mod managed;
 mod tools;
 
@@ -96,7 +96,7 @@ pub fn key(world: &World, id: &str, new: impl FnOnce(NewKey) -> NewKey) -> Strin
     let id: RegistrationId = id.parse().unwrap();
     let bits = std::array::from_fn(|at| id.digits().as_bytes()[at % 22]);
     let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), bits, &world.config.masters.current);
-    let plain = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false };
+    let plain = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false, root_generation: None };
     let added = block(Cells::run::<Registration>(&world.platform, &id, Command::AddManagedKey(new(plain)))).unwrap();
     assert!(matches!(added, Outcome::Credential(..)), "{added:?}");
     secret.reveal()

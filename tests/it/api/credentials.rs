@@ -393,7 +393,7 @@ fn a_key_that_is_older_than_a_person_s_claim_brings_no_key_that_outlives_it() {
     let key = |name: u8| {
         let (prefix, master) = (&world.config.api_key_prefix, &world.config.masters.current);
         let secret = Secret::<ApiKey>::mint(prefix, root.digits(), [name; 32], master);
-        let new = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false };
+        let new = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false, root_generation: None };
         block(world.platform.run::<Registration>(&root, Command::AddManagedKey(new))).unwrap();
         secret.reveal()
     };

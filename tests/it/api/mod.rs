@@ -2,8 +2,10 @@
 
 pub mod agents;
 mod audit;
+mod claimed;
 mod credentials;
 pub mod delegations;
+mod outlive;
 mod party;
 pub mod policies;
 mod tokens;

@@ -115,7 +115,7 @@ fn key(world: &World, id: &RegistrationId) -> String {
     let mut bytes = [0; 32];
     postern::entropy::Entropy::fill(&world.platform, &mut bytes).unwrap();
     let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), bytes, &world.config.masters.current);
-    let key = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false };
+    let key = NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false, root_generation: None };
     assert!(matches!(block(world.platform.run::<Registration>(id, Command::AddManagedKey(key))).unwrap(), Outcome::Credential(..)));
     secret.reveal()
 }

@@ -19,7 +19,7 @@ fn listed(outcome: Outcome) -> (Vec<Credential>, u64) {
 }
 
 fn rotate(id: u32, next: u32) -> What {
-    What::RotateCredential { id: crd(id), next: crd(next), number: next, prefix: format!("key{next}") }
+    What::RotateCredential { id: crd(id), next: crd(next), number: next, prefix: format!("key{next}"), expires: None }
 }
 
 fn list(agent: Option<u32>, include_revoked: bool) -> What {

@@ -44,7 +44,7 @@ pub(super) fn everything() -> Vec<What> {
         credentials(None, false),
         credentials(Some(4), true),
         credentials(Some(4), false),
-        What::RotateCredential { id: crd(1), next: crd(9), number: 9, prefix: "key9".to_owned() },
+        What::RotateCredential { id: crd(1), next: crd(9), number: 9, prefix: "key9".to_owned(), expires: None },
         What::CredentialUsed(crd(2)),
         What::RevokeCredential(crd(2)),
         What::PutDelegation(Box::new(told)),

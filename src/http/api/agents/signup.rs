@@ -7,6 +7,7 @@ use crate::cx::Cx;
 use crate::email::visible;
 use crate::grant::claim::merge;
 use crate::http::api::body::unfit;
+use crate::http::api::credentials::Limit;
 use crate::http::api::manager::{Manager, unexpected};
 use crate::http::refuse::Refused;
 use crate::http::register::first;
@@ -17,7 +18,7 @@ use crate::oauth::scope::Scope;
 use crate::secret::{ApiKey, Secret};
 use crate::store::Ports;
 use crate::tenant::{self, AgentType, Profile, Status};
-use crate::time::Ttl;
+use crate::time::{Timestamp, Ttl};
 use crate::verify;
 
 /// How long the tokens live.
@@ -39,12 +40,14 @@ pub(in crate::http) async fn sign_up<P: Ports>(manager: &Manager, name: &str, sc
         return Err(Refused::new(ErrorCode::InvalidScope, "an agent would have more than its maker")
             .hint("Ask for scopes that you have yourself: whoami lists them."));
     }
-    let claimed = manager.caller.active.is_claimed();
+    let (limit, root) = (Limit::of(manager, cx), manager.caller.active.root());
+    let since = root.taken.map(|taken| taken.generation);
     let master = &cx.config.masters.current;
     let derive = |label: &str, more: &[u8]| master.idempotent(label, &[manager.id.as_str().as_bytes(), name.as_bytes(), more]);
     let id = RegistrationId::from_bytes(first(derive("signup agent", &[])));
-    // A key of before the claim keeps the rights of before: afterwards it is another.
-    let bits = derive("signup key", format!("{claimed} {scope}").as_bytes());
+    // A key of before a claim keeps the rights of before: afterwards it is another. So is one that ends sooner, as whoever asks for it does.
+    let ends = limit.until.map(Timestamp::seconds);
+    let bits = derive("signup key", format!("{} {since:?} {ends:?} {scope}", root.claimed).as_bytes());
     let profile = Profile {
         name: name.clone(),
         agent_type: AgentType::Tool,
@@ -59,7 +62,14 @@ pub(in crate::http) async fn sign_up<P: Ports>(manager: &Manager, name: &str, sc
         return Err(tenant::Refused::Inactive.into());
     }
     let secret = Secret::<ApiKey>::mint(&cx.config.api_key_prefix, agent.id.digits(), bits, master);
-    let key = NewKey { digest: secret.digest(), scope: Some(scope.clone()), lifetime: Some(LIFE), expires: None, limited: !claimed };
+    let key = NewKey {
+        digest: secret.digest(),
+        scope: Some(scope.clone()),
+        lifetime: Some(LIFE),
+        expires: limit.until,
+        limited: limit.limited,
+        root_generation: Some(root.generation),
+    };
     match cx.ports.run::<Registration>(&agent.id, Command::AddManagedKey(key)).await? {
         Outcome::Credential(standing, _) => verify::remember(&agent.id, Some(std::rc::Rc::new(standing)), cx),
         Outcome::Full => {

@@ -36,12 +36,13 @@ pub(in crate::http) async fn create<P: Ports>(
     cx: &Cx<'_, P>,
 ) -> Result<Value, Refused> {
     let agent: RegistrationId = text(fields, "agent_id").unwrap_or_default().parse().map_err(|_| missing())?;
-    let expires = expires(fields, cx)?;
+    let limit = Limit::of(manager, cx);
+    let expires = limit.ends(expires(fields, cx)?);
     let metadata = fields.get("metadata").map_or_else(|| "{}".to_owned(), Value::to_string);
     if metadata.len() > LONGEST_METADATA {
         return Err(unfit(format!("metadata must have at most {LONGEST_METADATA} bytes")));
     }
-    let (limit, asked) = (Limit::of(manager, cx), asked(fields)?);
+    let asked = asked(fields)?;
     let scopes = match manager.lasting().and_then(|()| limit.scope(asked)) {
         Ok(scopes) => scopes,
         Err(refused) => return Err(noted(manager, "credential.created", ("agent", agent.as_str()), refused, cx).await?),
@@ -69,7 +70,7 @@ pub(in crate::http) async fn create<P: Ports>(
         return Err(tenant::Refused::Ended.into());
     }
     // Whoever repeats the request must not have become less than they were.
-    limit.allows(&listed, false)?;
+    limit.allows(&listed, false).and_then(|()| limit.outlasts(&listed))?;
     let (credential, standing) = if listed.number == UNNUMBERED {
         let (number, standing) = add(manager, &listed, secret.digest(), limit.limited, cx).await?;
         let numbered = Credential { number, ..listed };
@@ -78,7 +79,7 @@ pub(in crate::http) async fn create<P: Ports>(
     } else {
         (listed, look(&agent, cx).await?.ok_or_else(unexpected)?)
     };
-    let shown = Keys::told(&agent, standing).show(&credential, cx);
+    let shown = Keys::told(&agent, standing, manager).show(&credential, cx);
     Ok(json!({ "credential": shown, "raw_key": secret.reveal(), "message": "Keep raw_key: it is shown once." }))
 }
 
@@ -91,7 +92,8 @@ async fn add<P: Ports>(
     cx: &Cx<'_, P>,
 ) -> Result<(u32, Rc<Standing>), Refused> {
     let lifetime = listed.token_lifetime_seconds.map(|seconds| Ttl::from_seconds(seconds.into()));
-    let new = NewKey { digest, scope: listed.scopes.clone(), lifetime, expires: listed.expires, limited };
+    let root_generation = Some(manager.caller.active.root().generation);
+    let new = NewKey { digest, scope: listed.scopes.clone(), lifetime, expires: listed.expires, limited, root_generation };
     match cx.ports.run::<Registration>(&listed.agent, Command::AddManagedKey(new)).await? {
         Outcome::Credential(standing, number) => Ok((number, heard(&listed.agent, standing, cx))),
         outcome => {
@@ -110,7 +112,8 @@ async fn add<P: Ports>(
 pub(in crate::http) async fn rotate<P: Ports>(manager: &Manager, id: &str, seed: &Seed, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let id = named(id)?;
     let next = CredentialId::from_bytes(seed.name("rotated credential", cx)?);
-    let listed = |number, prefix| What::RotateCredential { id: id.clone(), next: next.clone(), number, prefix };
+    let limit = Limit::of(manager, cx);
+    let listed = |number, prefix| What::RotateCredential { id: id.clone(), next: next.clone(), number, prefix, expires: limit.until };
     let old = match find(manager, &id, cx).await {
         Ok(old) => old,
         Err(refused) if refused.code() == ErrorCode::NotFound => return Err(denied(manager, listed(0, String::new()), &id, cx).await),
@@ -119,12 +122,17 @@ pub(in crate::http) async fn rotate<P: Ports>(manager: &Manager, id: &str, seed:
     let agent = old.agent.clone();
     let stamp = manager.caller.active.stamp().and_then(|stamp| manager.caller.active.standing.key(stamp));
     let is_own = agent == manager.id && stamp.is_some_and(|key| key.id == old.number);
-    if let Err(refused) = Limit::of(manager, cx).allows(&old, is_own) {
+    if let Err(refused) = manager.lasting().and_then(|()| limit.allows(&old, is_own)) {
         return Err(noted(manager, "credential.rotated", ("credential", id.as_str()), refused, cx).await?);
     }
     let (secret, prefix) = secret(&agent, seed.bytes("rotated key", cx)?, cx);
     let (number, standing) = if old.revoked.is_none() && old.number != UNNUMBERED {
-        let command = Command::RotateKey { id: old.number, digest: secret.digest() };
+        let command = Command::RotateKey {
+            id: old.number,
+            digest: secret.digest(),
+            expires: limit.until,
+            root_generation: Some(manager.caller.active.root().generation),
+        };
         match cx.ports.run::<Registration>(&agent, command).await? {
             Outcome::Credential(standing, number) => (number, heard(&agent, standing, cx)),
             Outcome::Full => return Err(tenant::Refused::TooMany.into()),
@@ -133,6 +141,7 @@ pub(in crate::http) async fn rotate<P: Ports>(manager: &Manager, id: &str, seed:
     } else {
         // Only the same request again finds what it has made.
         let known = one(manager.ask(Deed::new(What::Credential(next.clone())), cx).await.map_err(|_| tenant::Refused::Ended)?)?;
+        limit.outlasts(&known)?;
         let standing = look(&agent, cx).await?.ok_or_else(unexpected)?;
         (known.number, standing)
     };
@@ -146,7 +155,7 @@ pub(in crate::http) async fn rotate<P: Ports>(manager: &Manager, id: &str, seed:
         cx,
     );
     let tenant::Outcome::Rotated(both, _) = manager.ask(deed, cx).await? else { return Err(unexpected()) };
-    let keys = Keys::told(&agent, standing);
+    let keys = Keys::told(&agent, standing, manager);
     Ok(json!({
         "old_credential": keys.show(&both.0, cx), "new_credential": keys.show(&both.1, cx), "raw_key": secret.reveal(),
         "message": "The old key is dead. Keep raw_key: it is shown once.",
@@ -178,7 +187,7 @@ pub(in crate::http) async fn revoke<P: Ports>(manager: &Manager, id: &str, cx: &
     }
     let deed = deed(What::RevokeCredential(id.clone()), "revoked", &credential, cx);
     let credential = one(manager.ask(deed, cx).await?)?;
-    let keys = standing.map_or_else(Keys::default, |standing| Keys::told(&agent, standing));
+    let keys = standing.map_or_else(|| Keys::none(manager), |standing| Keys::told(&agent, standing, manager));
     let meta = json!({ "credential_id": id, "message": "The key and its tokens do not count any more." });
     Ok(json!({ "data": keys.show(&credential, cx), "meta": meta }))
 }

@@ -1,4 +1,4 @@
-//! What a new key may be good for: no more than the credential that it is made with.
+//! What a new key or delegation may be good for: no more than the credential that it is made with, and no longer.
 
 use crate::cx::Cx;
 use crate::http::api::manager::Manager;
@@ -6,24 +6,25 @@ use crate::http::refuse::Refused;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scope;
 use crate::tenant::Credential;
+use crate::time::Timestamp;
 use crate::verify::Kind;
 
 /// How far the caller's own credential goes.
-pub(super) struct Limit {
+pub(in crate::http) struct Limit {
     /// All that it may do at the moment.
     rights: Scope,
     /// It is a key, or a token that may do all that its key may.
     whole: bool,
     /// No more than this, whatever becomes of the agent; may have wildcards.
     most: Option<Scope>,
-    /// It is older than a person's claim, and so is to end soon.
-    is_old: bool,
+    /// When it ends, if ever: what it makes ends no later.
+    pub(in crate::http) until: Option<Timestamp>,
     /// Nothing that is made with it has the rights of a claimed agent.
-    pub(super) limited: bool,
+    pub(in crate::http) limited: bool,
 }
 
 impl Limit {
-    pub(super) fn of<P>(manager: &Manager, cx: &Cx<'_, P>) -> Self {
+    pub(in crate::http) fn of<P>(manager: &Manager, cx: &Cx<'_, P>) -> Self {
         let active = &manager.caller.active;
         let rights = manager.caller.rights();
         let stamp = active.stamp();
@@ -38,15 +39,26 @@ impl Limit {
             }
         };
         let most = if whole { held } else { Some(rights.clone()) };
-        let (claimed, is_limited) = (active.is_claimed(), active.standing.is_limited(stamp));
-        Self { rights, whole, most, is_old: claimed && is_limited, limited: !claimed || is_limited }
+        let key = stamp.and_then(|stamp| active.standing.key(stamp));
+        let until = key.map(|key| key.expires).filter(|expires| *expires != Timestamp::NEVER);
+        Self { rights, whole, most, until, limited: !active.is_claimed() || active.is_old() }
+    }
+
+    /// Whether the credential is good for this, if its agent is.
+    pub(in crate::http) fn covers(&self, scope: &str) -> bool {
+        self.most.as_ref().is_none_or(|most| most.covers(scope))
+    }
+
+    /// When a new key is to end that is to end then, if ever.
+    pub(in crate::http) fn ends(&self, asked: Option<Timestamp>) -> Option<Timestamp> {
+        asked.into_iter().chain(self.until).min()
     }
 
     /// The scope of a new key for which `asked` is asked.
     ///
     /// # Errors
     /// It would be good for more than the caller's own credential, or outlive it where that must not be.
-    pub(super) fn scope(&self, asked: Option<Scope>) -> Result<Option<Scope>, Refused> {
+    pub(in crate::http) fn scope(&self, asked: Option<Scope>) -> Result<Option<Scope>, Refused> {
         let Some(asked) = asked else { return Ok(self.most.clone()) };
         let covered = |name: &str| match &self.most {
             Some(most) => most.covers(name),
@@ -60,18 +72,30 @@ impl Limit {
             .hint("Ask for scopes that your own credential covers: GET /api/v1/auth/me lists them."))
     }
 
+    /// Whoever repeats a request is shown the key again: it may not outlive what they have by now.
+    ///
+    /// # Errors
+    /// It would.
+    pub(in crate::http) fn outlasts(&self, credential: &Credential) -> Result<(), Refused> {
+        if self.ends(credential.expires) == credential.expires {
+            return Ok(());
+        }
+        Err(Refused::new(ErrorCode::Forbidden, "the key outlives the credential that asks for it")
+            .hint("Repeat the request with the credential that made it, or make another key."))
+    }
+
     /// Whoever rotates a key has it afterwards: it may not be good for more than what they have already.
     ///
     /// # Errors
     /// It is.
-    pub(super) fn allows(&self, credential: &Credential, is_own: bool) -> Result<(), Refused> {
+    pub(in crate::http) fn allows(&self, credential: &Credential, is_own: bool) -> Result<(), Refused> {
         let covered = match (&self.most, &credential.scopes) {
             (None, _) => true,
             (Some(most), Some(scopes)) => most.covers_all(scopes),
             (Some(_), None) => false,
         };
         // Who has the key may have another in its place; a token that may do less than its key may not.
-        if (is_own && self.whole) || (covered && !self.is_old) {
+        if (is_own && self.whole) || covered {
             return Ok(());
         }
         Err(Refused::new(ErrorCode::Forbidden, "the key is good for more than the credential that rotates it")

@@ -22,6 +22,7 @@ use crate::tenant::{self, Outcome, What};
 use shown::Keys;
 
 pub(in crate::http) use change::{create, revoke, rotate};
+pub(in crate::http) use limit::Limit;
 
 /// What a new credential is made of.
 pub(in crate::http) const CREATE: &str = r#"{
@@ -59,7 +60,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
         }
         (Api::Credential(id), "GET") => {
             let credential = find(manager, &named(id)?, cx).await?;
-            let keys = Keys::of([&credential.agent], cx).await?;
+            let keys = Keys::of([&credential.agent], manager, cx).await?;
             json!({ "data": keys.show(&credential, cx), "meta": {} })
         }
         (Api::Credential(id), _) => revoke(manager, id, cx).await?,
@@ -91,7 +92,7 @@ pub(in crate::http) async fn list<P: Ports>(
     let agent: Option<RegistrationId> = agent.map(str::parse).transpose().map_err(|_| missing())?;
     let what = What::Credentials { agent: agent.clone(), include_revoked, limit, offset };
     let (found, total) = listed(manager.ask(Deed::new(what), cx).await?)?;
-    let keys = Keys::of(found.iter().map(|credential| &credential.agent), cx).await?;
+    let keys = Keys::of(found.iter().map(|credential| &credential.agent), manager, cx).await?;
     let data: Vec<Value> = found.iter().map(|credential| keys.show(credential, cx)).collect();
     let meta = json!({ "total": total, "limit": limit, "offset": offset, "agent_id": agent, "include_revoked": include_revoked });
     Ok(json!({ "data": data, "meta": meta }))
@@ -102,7 +103,7 @@ async fn of_agent<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Resu
     let id: RegistrationId = id.parse().map_err(|_| missing())?;
     let what = What::Credentials { agent: Some(id.clone()), include_revoked: false, limit: tenant::LONGEST_PAGE, offset: 0 };
     let (found, total) = listed(manager.ask(Deed::new(what), cx).await?)?;
-    let keys = Keys::of([&id], cx).await?;
+    let keys = Keys::of([&id], manager, cx).await?;
     let brief = |credential: &tenant::Credential| {
         json!({
             "id": credential.id, "type": credential.kind, "prefix": credential.prefix, "created_at": credential.created.iso(),

@@ -6,24 +6,32 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::cx::Cx;
+use crate::http::api::manager::Manager;
 use crate::http::refuse::Refused;
 use crate::http::together::together;
 use crate::id::RegistrationId;
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::machine::standing::Standing;
 use crate::oauth::scope::Scope;
+use crate::rights;
 use crate::store::Ports;
 use crate::tenant::Credential;
 use crate::time::Timestamp;
 use crate::verify;
 
-/// The keys of some agents.
-#[derive(Default)]
-pub(super) struct Keys(BTreeMap<RegistrationId, Rc<Standing>>);
+/// The keys of some agents of one tree.
+pub(super) struct Keys {
+    agents: BTreeMap<RegistrationId, Rc<Standing>>,
+    root: Rc<Standing>,
+}
 
 impl Keys {
-    /// Asks each agent once.
-    pub(super) async fn of<P: Ports>(agents: impl IntoIterator<Item = &RegistrationId>, cx: &Cx<'_, P>) -> Result<Self, Refused> {
+    /// Asks each agent once; the root has spoken for whoever manages them.
+    pub(super) async fn of<P: Ports>(
+        agents: impl IntoIterator<Item = &RegistrationId>,
+        manager: &Manager,
+        cx: &Cx<'_, P>,
+    ) -> Result<Self, Refused> {
         let mut distinct: Vec<&RegistrationId> = agents.into_iter().collect();
         distinct.dedup();
         let ask = async |id: &RegistrationId| match cx.ports.run::<Registration>(id, Command::Look).await {
@@ -39,25 +47,26 @@ impl Keys {
                 known.insert(id, standing);
             }
         }
-        Ok(Self(known))
+        Ok(Self { agents: known, ..Self::none(manager) })
+    }
+
+    /// None of them counts.
+    pub(super) fn none(manager: &Manager) -> Self {
+        Self { agents: BTreeMap::new(), root: manager.caller.active.root().clone() }
     }
 
     /// The keys of one that has just spoken.
-    pub(super) fn told(id: &RegistrationId, standing: Rc<Standing>) -> Self {
-        Self(BTreeMap::from([(id.clone(), standing)]))
+    pub(super) fn told(id: &RegistrationId, standing: Rc<Standing>, manager: &Manager) -> Self {
+        Self { agents: BTreeMap::from([(id.clone(), standing)]), ..Self::none(manager) }
     }
 
     /// Whether the key has neither ended nor expired. That its agent is suspended is no fault of the key.
     pub(super) fn counts<P>(&self, credential: &Credential, cx: &Cx<'_, P>) -> bool {
         let live = |standing: &Rc<Standing>| {
-            !standing.ended
-                && cx.now < standing.expires
-                && standing
-                    .credentials
-                    .iter()
-                    .any(|key| key.id == credential.number && key.of.is_none() && !key.ended && cx.now < key.expires)
+            let key = standing.credentials.iter().find(|key| key.id == credential.number && key.of.is_none() && !key.ended);
+            !standing.ended && key.is_some_and(|key| cx.now < rights::until(standing, Some(&*self.root), Some(key.stamp())))
         };
-        credential.revoked.is_none() && self.0.get(&credential.agent).is_some_and(live)
+        credential.revoked.is_none() && self.agents.get(&credential.agent).is_some_and(live)
     }
 
     /// The credential object.

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
 use super::super::body::{self, unfit};
+use super::super::credentials::Limit;
 use super::super::manager::{Deed, Manager, unexpected};
 use super::super::seed::Seed;
 use super::answer::{by, tell};
@@ -61,8 +62,9 @@ pub(in crate::http) async fn create<P: Ports>(
     let scopes = scopes(fields)?;
     let constraints = constraints(fields)?;
     let expires = expiry(fields, cx)?;
+    let limit = Limit::of(manager, cx);
     let (delegate, delegate_account) = delegate(manager, body::text(fields, "delegate_agent_id").unwrap_or_default(), cx).await?;
-    let source = source(manager, body::text(fields, "source_delegation_id"), &scopes, cx).await?;
+    let source = source(manager, body::text(fields, "source_delegation_id"), &scopes, &limit, cx).await?;
     let above = source.as_ref().and_then(Walk::last);
     let mut delegators = above.map(|link| link.terms.delegators.clone()).unwrap_or_default();
     delegators.push(manager.id.clone());
@@ -96,7 +98,8 @@ pub(in crate::http) async fn create<P: Ports>(
         scopes,
         constraints,
         max_chain_depth,
-        expires: expires.or(above.and_then(|link| link.terms.expires)),
+        expires: limit.ends(expires.or(above.and_then(|link| link.terms.expires))),
+        root_generation: Some(manager.caller.active.root().generation),
     };
     make(manager, terms, cx).await
 }
@@ -220,9 +223,13 @@ async fn delegate<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Resu
 }
 
 /// What is handed on: nothing if it is the caller's own right.
-async fn source<P: Ports>(manager: &Manager, named: Option<&str>, scopes: &Scope, cx: &Cx<'_, P>) -> Result<Option<Walk>, Refused> {
-    let active = &manager.caller.active;
-    let key = active.stamp().and_then(|stamp| active.standing.key(stamp)).and_then(|key| key.scope.as_ref());
+async fn source<P: Ports>(
+    manager: &Manager,
+    named: Option<&str>,
+    scopes: &Scope,
+    limit: &Limit,
+    cx: &Cx<'_, P>,
+) -> Result<Option<Walk>, Refused> {
     let own = manager.caller.scope.as_scope();
     if let Some(id) = named {
         let Ok(id) = id.parse::<DelegationId>() else { return Err(unknown()) };
@@ -231,7 +238,7 @@ async fn source<P: Ports>(manager: &Manager, named: Option<&str>, scopes: &Scope
             Broken::Store(error) => error.into(),
             broken => invalid(&broken.to_string()).hint("Name a delegation to you that is active, as all above it."),
         })?;
-        let lacks = lacking(scopes, |scope| walk.chain().covers(scope) && key.is_none_or(|key| key.covers(scope)));
+        let lacks = lacking(scopes, |scope| walk.chain().covers(scope) && limit.covers(scope));
         return if lacks.is_empty() { Ok(Some(walk)) } else { Err(exceeded(&lacks)) };
     }
     let lacks = lacking(scopes, |scope| own.covers(scope));
@@ -239,7 +246,7 @@ async fn source<P: Ports>(manager: &Manager, named: Option<&str>, scopes: &Scope
         return Ok(None);
     }
     let mut walks = delegation::walks(&manager.id, &manager.account, cx).await?;
-    walks.retain(|walk| walk.covers(scopes) && key.is_none_or(|key| key.covers_all(scopes)));
+    walks.retain(|walk| walk.covers(scopes) && scopes.iter().all(|scope| limit.covers(scope)));
     // One that may be handed on, if there is one.
     walks.sort_by_key(|walk| walk.last().is_none_or(|link| link.remaining() == 0));
     walks.into_iter().next().map(Some).ok_or_else(|| exceeded(&lacks))

@@ -10,7 +10,7 @@ use crate::world::World;
 const ADA: &str = "ada@example.com";
 const REPEAT: [(&str, &str); 1] = [("idempotency-key", "0123456789abcdef0123")];
 
-fn claim(agent: &Agent<'_>) {
+pub fn claim(agent: &Agent<'_>) {
     let world = agent.world;
     let mut ada = Person::sign_in(world, ADA);
     let start = json!({ "type": "login_hint", "claim_token": agent.came["claim_token"], "login_hint": ADA });

@@ -77,7 +77,7 @@ impl Agent {
     pub fn keyed(world: &World, id: &RegistrationId, name: u8, scope: Option<&str>) -> Self {
         let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), [name; 32], &world.config.masters.current);
         let scope = scope.map(|scope| scope.parse().unwrap());
-        let key = NewKey { digest: secret.digest(), scope, lifetime: None, expires: None, limited: false };
+        let key = NewKey { digest: secret.digest(), scope, lifetime: None, expires: None, limited: false, root_generation: None };
         assert!(matches!(run(world, id, Command::AddManagedKey(key)), Outcome::Credential(..)));
         Self { key: secret.reveal(), id: id.to_string() }
     }

@@ -28,6 +28,7 @@ fn terms(name: u8, accounts: [u8; 2]) -> Terms {
         constraints: Constraints::try_from(json!({ "amount": { "max": 100 } })).unwrap(),
         max_chain_depth: 3,
         expires: None,
+        root_generation: None,
     }
 }
 

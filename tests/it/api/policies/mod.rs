@@ -47,7 +47,14 @@ pub fn tree(world: &World) -> Tree {
         let run = |command: Change| block(world.platform.run::<Registration>(&id, command)).unwrap();
         run(Change::Adopt { ancestors, expires: Timestamp::NEVER, said: Said::default() });
         let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), [name; 32], &world.config.masters.current);
-        run(Change::AddManagedKey(NewKey { digest: secret.digest(), scope: None, lifetime: None, expires: None, limited: false }));
+        run(Change::AddManagedKey(NewKey {
+            digest: secret.digest(),
+            scope: None,
+            lifetime: None,
+            expires: None,
+            limited: false,
+            root_generation: None,
+        }));
         let profile = profile(&format!("agent {name}"), agent_type);
         tenant(world, &account, What::Create { id: id.clone(), parent, ephemeral: false, profile });
         Known { id, key: secret.reveal() }
