@@ -16,6 +16,7 @@ use crate::machine::delegation::{Command, Delegation, Link, Outcome};
 use crate::store::{Ports, StoreError};
 use crate::tenant::{self, What};
 use crate::time::Ttl;
+use crate::verify::{self, Inactive};
 
 pub use walk::{Broken, Walk, walk};
 
@@ -85,6 +86,19 @@ pub async fn find<P: Ports>(id: &DelegationId, behind: impl Fn(&Link) -> bool, c
     };
     note(id, link.clone(), cx);
     Ok(link)
+}
+
+/// Whether a person has claimed the root of whoever made it since: it does not count any more, accepted or not.
+///
+/// # Errors
+/// The delegator, or its root, did not answer.
+pub async fn is_cut_off<P: Ports>(link: &Link, cx: &Cx<'_, P>) -> Result<bool, StoreError> {
+    match verify::agent(link.delegator(), cx).await {
+        Ok((standing, root)) => Ok(link.is_older_than_claim(root.as_deref().unwrap_or(&standing))),
+        Err(Inactive::Store(error)) => Err(error),
+        // Whether it counts is another question: one that is suspended may come back.
+        Err(_) => Ok(false),
+    }
 }
 
 /// Notes what a delegation just said of itself.

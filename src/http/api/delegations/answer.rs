@@ -29,6 +29,9 @@ pub(in crate::http) async fn accept<P: Ports>(manager: &Manager, id: &str, cx: &
     if verify::agent(&link.terms.delegate, cx).await.is_err() {
         return Err(Refused::new(ErrorCode::AgentInactive, "the delegate does not count"));
     }
+    if delegation::is_cut_off(&link, cx).await? {
+        return Err(ended());
+    }
     let link = change(&link.terms.id, Command::Accept(by(manager, cx)), cx).await?;
     if link.is_live(cx.now) { Ok(object(&link.row(false), cx)) } else { Err(ended()) }
 }

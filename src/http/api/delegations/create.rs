@@ -35,7 +35,7 @@ pub(in crate::http) const SCHEMA: &str = r#"{
         "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "What it is to have: at most what you may yourself, or what was delegated to you. files.* stands for everything below files." },
         "constraints": { "type": "object", "description": "What that is bound to: argument to value, or to an object of eq, min, max, in, not_in; time_window; resource_prefix." },
         "max_chain_depth": { "type": "integer", "minimum": 0, "maximum": 10, "description": "How long the chain may become, counted from its first hop: 1 lets nobody hand it on further. 3 if absent, and never more than the chain has already." },
-        "expires_at": { "type": "string", "minLength": 10, "maxLength": 40, "description": "When it ends, ISO 8601." },
+        "expires_at": { "type": "string", "minLength": 10, "maxLength": 40, "description": "When it ends, ISO 8601; no later than the credential that makes it." },
         "expires_in_hours": { "type": "number", "minimum": 0, "maximum": 876000, "description": "The same as hours from now." },
         "source_delegation_id": { "type": "string", "maxLength": 64, "description": "The delegation to you that is handed on. Without it your own rights are, or else the delegation that covers scopes." }
     },

@@ -39,7 +39,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                 "properties": {
                     "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Whose it is to be: you, or an agent below you." },
                     "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "No more may be done with it; may end in .* (files.*). All that your own credential is good for if absent." },
-                    "expires_at": { "type": "string", "minLength": 20, "maxLength": 40, "description": "ISO 8601 with a time zone. Never if absent." },
+                    "expires_at": { "type": "string", "minLength": 20, "maxLength": 40, "description": "ISO 8601 with a time zone. If absent, or if your own credential ends earlier: when that ends, if ever." },
                     "token_lifetime_seconds": { "type": "integer", "minimum": 60, "maximum": 86400, "description": "How long its access tokens live." },
                     "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
                 },

@@ -42,7 +42,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                     "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "Which: at most your own, or those of one delegation to you. Scopes that manage agents are not delegated." },
                     "constraints": { "type": "object", "description": "What that is bound to: argument to value, or to an object of eq, min, max, in, not_in; time_window; resource_prefix." },
                     "max_chain_depth": { "type": "integer", "minimum": 0, "maximum": 10, "description": "How long the whole chain may become, counted from its first hop and not from here: 1 lets nobody hand it on further. 3 if absent." },
-                    "expires_in_hours": { "type": "number", "minimum": 0, "maximum": 876000, "description": "When it ends; with its source if absent." },
+                    "expires_in_hours": { "type": "number", "minimum": 0, "maximum": 876000, "description": "When it ends; with its source if absent, and no later than your own credential." },
                     "source_delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "The delegation to you that is handed on; found by scopes if absent." },
                     "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
                 },
