@@ -1,6 +1,7 @@
 //! Delegations: made, accepted, used, taken back.
 
 mod chain;
+mod elsewhere;
 mod history;
 mod listed;
 mod make;
