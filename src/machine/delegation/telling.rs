@@ -1,0 +1,110 @@
+//! What the accounts of both sides are told of a delegation: how it is listed there, what is audited, what webhooks hear.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Delegation, Event, Link};
+use crate::id::{AccountId, DelegationId, RegistrationId};
+use crate::tenant::{self, AuditOutcome, AuditRow, Emit, What};
+use crate::time::{Timestamp, Ttl};
+
+/// What an account is to be told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Telling {
+    /// Which.
+    pub account: AccountId,
+    /// What.
+    pub command: tenant::Command,
+    /// Which of both it is, for [`Command::Told`].
+    pub delegators: bool,
+    /// The same.
+    pub sequence: u64,
+}
+
+impl Link {
+    /// As the account of one side lists it.
+    #[must_use]
+    pub fn row(&self, of_delegator: bool) -> tenant::Delegation {
+        let terms = &self.terms;
+        let other = if of_delegator { &terms.delegate_account } else { &terms.delegator_account };
+        tenant::Delegation {
+            id: terms.id.clone(),
+            sequence: self.sequence,
+            delegator: self.delegator().clone(),
+            delegate: terms.delegate.clone(),
+            peer: terms.crosses().then(|| other.clone()),
+            scopes: terms.scopes.clone(),
+            constraints: serde_json::Value::from(terms.constraints.clone()).to_string(),
+            chain_depth: self.depth(),
+            max_chain_depth: terms.max_chain_depth,
+            upstream: terms.upstream.clone(),
+            status: self.status,
+            expires: terms.expires,
+            revoked: self.ended,
+            created: self.created,
+            updated: self.updated,
+        }
+    }
+}
+
+impl Delegation {
+    /// What the accounts have not heard yet. One account that is both sides' is told once.
+    pub(super) fn tellings(&self) -> Vec<Telling> {
+        let terms = &self.link.terms;
+        let sides = [(true, &terms.delegator_account, self.told.0), (false, &terms.delegate_account, self.told.1)];
+        sides
+            .into_iter()
+            .filter(|(delegators, _, told)| (*delegators || terms.crosses()) && *told < self.link.sequence)
+            .map(|(delegators, account, told)| self.telling(delegators, account, told))
+            .collect()
+    }
+
+    fn telling(&self, delegators: bool, account: &AccountId, told: u64) -> Telling {
+        let terms = &self.link.terms;
+        let events = self.events.iter().filter(|(sequence, _)| *sequence > told).map(|(_, event)| event);
+        // In the one account of both it is the delegator's business.
+        let about = if delegators { terms.delegator() } else { &terms.delegate };
+        let (audit, emit) = events.map(|event| (self.audited(event, about.clone()), self.told_of(event, about.clone()))).unzip();
+        let what = What::PutDelegation(Box::new(self.link.row(delegators)));
+        // For how long audit rows are kept is not known here: nothing is forgotten now.
+        let command = tenant::Command { caller: None, what, audit, emit, retain: Ttl::from_millis(0) };
+        Telling { account: account.clone(), command, delegators, sequence: self.link.sequence }
+    }
+
+    fn audited(&self, event: &Event, about: RegistrationId) -> AuditRow {
+        let by = event.by.as_ref();
+        AuditRow {
+            event_type: event.name.clone(),
+            actor_type: if by.is_some() { "agent" } else { "system" }.to_owned(),
+            actor_id: by.map(|by| by.agent.to_string()),
+            on_behalf: by.and_then(|by| by.on_behalf.clone()),
+            action: event.name.rsplit('.').next().unwrap_or_default().to_owned(),
+            target_type: Some("delegation".to_owned()),
+            target_id: Some(self.link.terms.id.to_string()),
+            outcome: AuditOutcome::Success,
+            network: by.and_then(|by| by.network.clone()),
+            request_id: by.and_then(|by| by.request_id.clone()),
+            metadata: Some(self.summary().to_string()),
+            about: Some(about),
+        }
+    }
+
+    fn told_of(&self, event: &Event, about: RegistrationId) -> Emit {
+        let payload = json!({ "type": event.name, "timestamp": event.at.iso(), "data": self.summary() }).to_string();
+        Emit { event_type: event.name.clone(), payload, about: Some(about) }
+    }
+
+    fn summary(&self) -> serde_json::Value {
+        let terms = &self.link.terms;
+        json!({
+            "delegation_id": terms.id.as_str(),
+            "delegator_agent_id": terms.delegator().as_str(),
+            "delegate_agent_id": terms.delegate.as_str(),
+            "scopes": terms.scopes.iter().collect::<Vec<_>>(),
+            "chain_depth": terms.depth(),
+            "source_delegation_id": terms.upstream.last().map(DelegationId::as_str),
+            "expires_at": terms.expires.and_then(Timestamp::iso),
+            "status": self.link.status.as_str(),
+        })
+    }
+}
