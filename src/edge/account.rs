@@ -48,8 +48,8 @@ impl DurableObject for Account {
 
     async fn alarm(&self) -> Result<Response> {
         self.alarm.set(None);
-        self.deliver().await;
-        if let Some(at) = self.transaction(|sql| wake(sql, now()))? {
+        let delivered = self.deliver().await;
+        if let Some(at) = self.transaction(|sql| wake(sql, now(), delivered))? {
             self.ring(at).await?;
         }
         Response::empty()
@@ -72,16 +72,21 @@ impl Queue for Account {
 }
 
 impl Account {
-    /// Tells webhooks what is due. What could not be done is due again later.
-    async fn deliver(&self) {
+    /// Tells webhooks what is due, and whether that can be done at all. What could not be done is due again later.
+    async fn deliver(&self) -> bool {
         let isolate = Isolate::of(&self.env);
-        let Ok(config) = &isolate.config else { return log::warn("webhooks_failed", "the deployment is misconfigured") };
+        let Ok(config) = &isolate.config else {
+            log::warn("webhooks_failed", "the deployment is misconfigured");
+            return false;
+        };
         let ports = Platform::new(self.env.clone());
         let (memory, now) = (&isolate.memory, now());
         let cx = Cx { config, memory, ports: &ports, now, entropy: &Chance, origin: None, development: false, request_id: "" };
-        if let Err(error) = webhook::deliver(self, &cx).await {
+        let delivered = webhook::deliver(self, &cx).await;
+        if let Err(error) = &delivered {
             log::warn("webhooks_failed", &error.to_string());
         }
+        delivered.is_ok()
     }
 
     async fn answer(&self, command: &str) -> Result<String> {

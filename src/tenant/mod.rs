@@ -23,6 +23,7 @@ mod run;
 mod stats;
 pub mod tables;
 mod tally;
+pub mod turn;
 pub mod webhook;
 mod words;
 
@@ -260,7 +261,7 @@ pub enum What {
         /// After so many.
         offset: u32,
     },
-    /// What is to be told now. Whoever asks settles it within [`delivery::LEASE`]; later it is given to somebody else.
+    /// What is to be told now: to each webhook one thing at a time, and to whom was told something last, last. Whoever asks settles it within [`delivery::LEASE`]; later it is given to somebody else.
     Due {
         /// At most so many, 1 to 16.
         limit: u32,

@@ -266,8 +266,11 @@ pub struct Webhook {
     pub url: String,
     /// Of what: `agent.created`, `agent.*` or `*`.
     pub events: Vec<String>,
-    /// Not any more once it has answered 410 (Gone).
+    /// Not any more once it has answered 410 (Gone), or too many messages were given up one after the other.
     pub enabled: bool,
+    /// Since when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// The secret is derived from the name and this.
     pub secret_version: u32,
     /// Until when the secret of the version before signs too.

@@ -335,6 +335,58 @@ fn a_receiver_that_fails_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_sibling_that_has_much_to_hear_delays_nobody() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let (busy, quiet) = (party.child(1), party.child(2));
+    let urls = ["https://busy.example.com/", "https://quiet.example.com/"];
+    urls.iter().for_each(|url| answers(&world, url, 200));
+    subscribe(&busy, urls[0], &json!(["*"]));
+    subscribe(&quiet, urls[1], &json!(["*"]));
+    for _ in 0..60 {
+        busy.happen();
+    }
+    quiet.happen();
+    world.later(0);
+    assert_eq!(urls.map(|url| received(&world, url).len()), [39, 1], "in one go there are forty at most");
+}
+
+#[test]
+fn a_webhook_that_takes_nothing_for_long_is_disabled_and_says_since_when() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    answers(&world, URL, 500);
+    let id = subscribe(&party, URL, &json!(["*"]))["id"].as_str().unwrap().to_owned();
+    let shown = || party.get(&format!("/webhooks/{id}")).json()["data"].clone();
+    for _ in 0..12 {
+        party.happen();
+    }
+    assert_eq!((&shown()["enabled"], &shown()["disabled_at"]), (&json!(true), &Value::Null));
+    for _ in 0..300 {
+        world.later(900);
+    }
+    assert_eq!((&shown()["enabled"], shown()["disabled_at"].is_string()), (&json!(false), true));
+    let told = received(&world, URL).len();
+    assert!((80..=96).contains(&told), "{told}");
+    assert_eq!(logs(&party, &json!(id)).iter().filter(|log| log["state"] == "dead").count(), 12);
+    assert_eq!(party.audited("&event_type=webhook.disabled")[0]["metadata"]["reason"], "dead_letters");
+    party.happen();
+    world.later(1_000_000);
+    assert_eq!(received(&world, URL).len(), told, "it is told nothing more");
+}
+
+#[test]
+fn an_agent_has_its_share_of_the_webhooks_and_no_more() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let (greedy, sibling) = (party.child(1), party.child(2));
+    let body = json!({ "url": URL, "events": ["*"] });
+    let made: Vec<_> = (0..9).map(|_| greedy.send("POST", "/webhooks", &body).status()).collect();
+    assert_eq!(made, [[201; 8].as_slice(), &[409]].concat());
+    assert_eq!(sibling.send("POST", "/webhooks", &body).status(), 201);
+}
+
+#[test]
 fn the_end_of_a_claim_is_told_once_and_is_in_the_audit() {
     let world = World::new(&[]);
     let party = Party::claimed(&world, "ada@example.com");
