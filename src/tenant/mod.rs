@@ -387,8 +387,8 @@ pub enum Refused {
 pub enum Repeat {
     /// It was not.
     New,
-    /// It was.
-    Same,
+    /// The same was: what it makes is of the time that ends then.
+    Until(Timestamp),
     /// Another was, with the same key.
     Other,
 }

@@ -42,6 +42,9 @@ pub(super) fn subscribe(call: &Call<'_, impl Sql>, webhook: Webhook) -> Result<O
     if let Some((known, _)) = find(call, &webhook.id)? {
         return if known.agent == webhook.agent { Ok(one(known, false)) } else { Err(Refused::Conflict.into()) };
     }
+    if repeat::is_buried(call, webhook.id.as_str())? {
+        return Err(Refused::Ended.into());
+    }
     if let Some(agent) = &webhook.agent
         && call.line(agent)?.iter().any(|node| node.status != Status::Active)
     {
@@ -81,6 +84,7 @@ pub(super) fn unsubscribe(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<O
     let webhook = reached(call, &call.acting()?, id)?;
     call.sql.run("DELETE FROM tenant_webhook WHERE id = ?", &[id.as_str().into()])?;
     tally::add(call, [ACCOUNT], "webhooks", -1)?;
+    repeat::bury(call, id.as_str())?;
     delivery::drop_all(call, id)?;
     Ok(one(webhook, true))
 }

@@ -32,7 +32,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .managed()
             .repeatable()
             .json_as(SUBSCRIBE)
-            .refuses(&[ErrorCode::LimitReached, ErrorCode::Conflict])
+            .refuses(&[ErrorCode::LimitReached, ErrorCode::Conflict, ErrorCode::AlreadyRevoked])
             .answers(201, "Made: the secret is shown this once.", JSON, secret(object([("message", text(""))]))),
         Operation::get("readWebhook", "/api/v1/webhooks/{webhook_id}", "Read a webhook")
             .parameter("path", "webhook_id", text(""), "Its name.")
