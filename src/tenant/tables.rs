@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -104,6 +104,12 @@ const TURNS: &[&str] = &[
     "DROP INDEX tenant_delivery_due",
     "CREATE INDEX tenant_delivery_turn ON tenant_delivery (webhook) WHERE due IS NOT NULL",
     "CREATE INDEX tenant_delivery_done ON tenant_delivery (webhook, state) WHERE due IS NULL",
+];
+
+/// What a policy counts is estimated over two windows: `n` is of the one that `ends`, `before` of the one before it.
+const PACES: &[&str] = &[
+    "ALTER TABLE tenant_rate ADD COLUMN ends INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tenant_rate ADD COLUMN before INTEGER NOT NULL DEFAULT 0",
 ];
 
 /// Takes away every table that the steps make.
