@@ -18,7 +18,7 @@ use crate::cx::Cx;
 use crate::entropy::Platform as Chance;
 use crate::store::StoreError;
 use crate::tenant::{self, Outcome, What};
-use crate::time::{Timestamp, Ttl};
+use crate::time::Timestamp;
 use crate::webhook::{self, Queue};
 
 /// The account of a person, or of an agent and all below it.
@@ -58,7 +58,7 @@ impl DurableObject for Account {
 
 impl Queue for Account {
     fn ask(&self, what: What) -> std::result::Result<Outcome, StoreError> {
-        let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+        let command = tenant::Command::alone(what);
         let command = account::Command::Tenant(Box::new(command));
         match self.transaction(|sql| carry_out(command, sql, now())).map_err(|error| StoreError(error.to_string()))? {
             (account::Outcome::Tenant(outcome), _) => Ok(*outcome),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::audit::{self, home};
 use super::call::{Call, Reach, Stop};
 use super::tally::{self, ACCOUNT};
-use super::words::{AuditOutcome, Status};
+use super::words::Status;
 use super::{AuditRow, Emit, Outcome, REMEMBERED, Refused, Webhook, delivery, repeat};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{RegistrationId, WebhookId};
@@ -135,20 +135,8 @@ pub(super) fn disable(call: &Call<'_, impl Sql>, id: &WebhookId, reason: &str) -
     let Some((webhook, _)) = find(call, id)? else { return Ok(()) };
     let values = [call.now.into(), call.now.into(), id.as_str().into()];
     call.sql.run("UPDATE tenant_webhook SET enabled = 0, disabled = ?, updated = ? WHERE id = ?", &values)?;
-    let row = AuditRow {
-        event_type: "webhook.disabled".to_owned(),
-        actor_type: "system".to_owned(),
-        actor_id: None,
-        on_behalf: None,
-        action: "disabled".to_owned(),
-        target_type: Some("webhook".to_owned()),
-        target_id: Some(id.as_str().to_owned()),
-        outcome: AuditOutcome::Success,
-        network: None,
-        request_id: None,
-        metadata: Some(json!({ "reason": reason }).to_string()),
-        about: webhook.agent,
-    };
+    let metadata = Some(json!({ "reason": reason }).to_string());
+    let row = AuditRow { metadata, ..AuditRow::of("webhook.disabled", ("system", None), ("webhook", id.as_str()), webhook.agent) };
     audit::append(call, vec![row], FOR_GOOD)?;
     delivery::give_up_all(call, id)
 }
