@@ -36,25 +36,18 @@ pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remar
     let mut emit = Vec::new();
     if told {
         let data = json!({ "agent_id": agent, "target_type": target.0, "target_id": target.1 });
-        let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
-        emit.push(Emit { event_type: event.to_owned(), payload, about: Some(agent.clone()) });
+        emit.push(Emit::of(event, agent, &data, cx.now));
     }
+    let kind = if actor.is_some() { "agent" } else { "system" };
     let row = AuditRow {
-        event_type: event.to_owned(),
-        actor_type: if actor.is_some() { "agent" } else { "system" }.to_owned(),
-        actor_id: actor.map(ToString::to_string),
-        on_behalf: None,
-        action: event.rsplit('.').next().unwrap_or(event).to_owned(),
-        target_type: Some(target.0.to_owned()),
-        target_id: Some(target.1.to_owned()),
         outcome,
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
         request_id: Some(cx.request_id.to_owned()),
         metadata: (!metadata.is_null()).then(|| metadata.to_string()),
-        about: Some(agent.clone()),
+        ..AuditRow::of(event, (kind, actor.map(ToString::to_string)), target, Some(agent.clone()))
     };
     let what = What::Remark { key, most, until: cx.now.plus(within) };
-    let command = Command { caller: None, what, audit: vec![row], emit, retain: cx.config.ttls.audit };
+    let command = Command { audit: vec![row], emit, retain: cx.config.ttls.audit, ..Command::alone(what) };
     let account = AccountId::from_digits(root.digits());
     if let Err(error) = cx.ports.account(&account, account::Command::Tenant(Box::new(command))).await {
         cx.ports.warn("remark_lost", &error.to_string());

@@ -58,12 +58,13 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
     Ok((outcome, after))
 }
 
-/// Forgets the sessions that have expired; says when the next one does, or when a webhook is to be told something if that is earlier.
+/// Forgets the sessions that have expired; says when the next one does, or when a webhook is to be told something if that is earlier. Where
+/// nothing could be `delivered` at all, webhooks have ever more time.
 ///
 /// # Errors
 /// A statement failed.
-pub fn wake(sql: &impl Sql, now: Timestamp) -> Result<Option<Timestamp>, SqlError> {
-    let due = tenant::wake(sql, now)?;
+pub fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
+    let due = tenant::wake(sql, now, delivered)?;
     if !migrations::upgrade(sql, STEPS)? {
         return Ok(due);
     }

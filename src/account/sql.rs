@@ -112,7 +112,8 @@ impl Row {
         self.maybe_text()?.ok_or_else(|| unexpected("text"))
     }
 
-    fn maybe_number(&mut self) -> Result<Option<u64>, SqlError> {
+    /// A number, or null.
+    pub(crate) fn maybe_number(&mut self) -> Result<Option<u64>, SqlError> {
         match self.0.next() {
             Some(Value::Integer(number)) => u64::try_from(number).map(Some).map_err(|_| unexpected("a number")),
             Some(Value::Null) => Ok(None),

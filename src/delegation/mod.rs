@@ -15,7 +15,6 @@ use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::machine::delegation::{Command, Delegation, Link, Outcome};
 use crate::store::{Ports, StoreError};
 use crate::tenant::{self, What};
-use crate::time::Ttl;
 use crate::verify::{self, Inactive};
 
 pub use walk::{Broken, Walk, walk};
@@ -58,7 +57,7 @@ async fn live<P: Ports>(last: &[DelegationId], cx: &Cx<'_, P>) -> Result<Vec<Wal
 /// What is listed of delegations to an agent.
 async fn incoming<P: Ports>(agent: &RegistrationId, account: &AccountId, cx: &Cx<'_, P>) -> Result<Vec<tenant::Delegation>, StoreError> {
     let what = What::Incoming { delegate: agent.clone(), limit: MOST_CHAINS };
-    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+    let command = tenant::Command::alone(what);
     match cx.ports.account(account, account::Command::Tenant(Box::new(command))).await? {
         account::Outcome::Tenant(outcome) => match *outcome {
             tenant::Outcome::Delegations(rows, _) => Ok(rows),

@@ -18,7 +18,7 @@ use crate::cx::Cx;
 use crate::entropy::Platform as Chance;
 use crate::store::StoreError;
 use crate::tenant::{self, Outcome, What};
-use crate::time::{Timestamp, Ttl};
+use crate::time::Timestamp;
 use crate::webhook::{self, Queue};
 
 /// The account of a person, or of an agent and all below it.
@@ -48,8 +48,8 @@ impl DurableObject for Account {
 
     async fn alarm(&self) -> Result<Response> {
         self.alarm.set(None);
-        self.deliver().await;
-        if let Some(at) = self.transaction(|sql| wake(sql, now()))? {
+        let delivered = self.deliver().await;
+        if let Some(at) = self.transaction(|sql| wake(sql, now(), delivered))? {
             self.ring(at).await?;
         }
         Response::empty()
@@ -58,7 +58,7 @@ impl DurableObject for Account {
 
 impl Queue for Account {
     fn ask(&self, what: What) -> std::result::Result<Outcome, StoreError> {
-        let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+        let command = tenant::Command::alone(what);
         let command = account::Command::Tenant(Box::new(command));
         match self.transaction(|sql| carry_out(command, sql, now())).map_err(|error| StoreError(error.to_string()))? {
             (account::Outcome::Tenant(outcome), _) => Ok(*outcome),
@@ -72,16 +72,21 @@ impl Queue for Account {
 }
 
 impl Account {
-    /// Tells webhooks what is due. What could not be done is due again later.
-    async fn deliver(&self) {
+    /// Tells webhooks what is due, and whether that can be done at all. What could not be done is due again later.
+    async fn deliver(&self) -> bool {
         let isolate = Isolate::of(&self.env);
-        let Ok(config) = &isolate.config else { return log::warn("webhooks_failed", "the deployment is misconfigured") };
+        let Ok(config) = &isolate.config else {
+            log::warn("webhooks_failed", "the deployment is misconfigured");
+            return false;
+        };
         let ports = Platform::new(self.env.clone());
         let (memory, now) = (&isolate.memory, now());
         let cx = Cx { config, memory, ports: &ports, now, entropy: &Chance, origin: None, development: false, request_id: "" };
-        if let Err(error) = webhook::deliver(self, &cx).await {
+        let delivered = webhook::deliver(self, &cx).await;
+        if let Err(error) = &delivered {
             log::warn("webhooks_failed", &error.to_string());
         }
+        delivered.is_ok()
     }
 
     async fn answer(&self, command: &str) -> Result<String> {

@@ -4,6 +4,7 @@
 
 use super::call::{Call, Stop, page};
 use super::tally::{self, ACCOUNT};
+use super::turn::{self, Turn};
 use super::words::DeliveryState;
 use super::{Delivery, Emit, Outcome, Refused, Webhook, webhook};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
@@ -23,6 +24,8 @@ pub const DEAD_FOR: Ttl = Ttl::from_seconds(7 * 86_400);
 const WAITS: [u64; 7] = [5, 30, 120, 600, 3600, 21_600, 86_400];
 /// If nobody takes what is due, the alarm does not ring more often.
 const PATIENCE: Ttl = Ttl::from_seconds(5);
+/// And if nobody can, it rings at least as often.
+const LONGEST_PATIENCE: Ttl = Ttl::from_seconds(3600);
 /// So many are given out at once.
 const MOST_AT_ONCE: u32 = 16;
 /// So many that are too old go at once.
@@ -65,31 +68,30 @@ pub(super) fn enqueue(call: &Call<'_, impl Sql>, webhook: &Webhook, emit: &Emit)
     tally::add(call, [ACCOUNT, webhook.id.as_str()], "deliveries", 1)
 }
 
-/// Gives out what is due the longest, and counts the attempt before it is made: what is never settled comes to an end too. Whoever has much
-/// to hear is looked at no longer than others.
+/// Gives out what is due, and counts the attempt before it is made: what is never settled comes to an end too. A webhook has one thing at a
+/// time, the oldest first.
 pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32, except: &[WebhookId]) -> Result<Outcome, Stop> {
     internal(call)?;
-    let limit = limit.clamp(1, MOST_AT_ONCE);
-    let mut waiting = Vec::new();
-    for (webhook, _) in webhook::everything(call)?.into_iter().filter(|(webhook, _)| webhook.enabled && !except.contains(&webhook.id)) {
-        let values = [webhook.id.as_str().into(), call.now.into(), limit.into()];
-        let rows = call.sql.run(deliveries!("WHERE webhook = ? AND due <= ? ORDER BY due, number LIMIT ?"), &values)?;
-        waiting.extend(all(rows, read)?.into_iter().map(|delivery| (delivery, webhook.clone())));
-    }
-    waiting.sort_by_key(|(delivery, _)| (delivery.due, delivery.number));
+    let limit = usize::try_from(limit.clamp(1, MOST_AT_ONCE)).unwrap_or(usize::MAX);
     let mut given = Vec::new();
-    for (mut delivery, webhook) in waiting.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+    for Turn { webhook, number, turn } in turn::ready(call, except)? {
+        if given.len() >= limit {
+            break;
+        }
+        let found = call.sql.run(deliveries!("WHERE number = ?"), &[Value::number(number)?])?;
+        let (Some(mut row), Some((webhook, _))) = (first(found), webhook::find(call, &webhook)?) else { continue };
+        let mut delivery = read(&mut row)?;
         if usize::try_from(delivery.attempt).is_ok_and(|attempts| attempts > WAITS.len()) {
             give_up(call, &delivery, delivery.status, Some("the last attempt has not ended".to_owned()))?;
             continue;
         }
         let until = call.now.plus(LEASE);
-        (delivery.attempt, delivery.due) = (delivery.attempt + 1, Some(until));
+        (delivery.attempt, delivery.due, delivery.updated) = (delivery.attempt + 1, Some(until), call.now);
         call.sql.run(
             "UPDATE tenant_delivery SET attempt = ?, due = ?, updated = ? WHERE number = ?",
-            &[delivery.attempt.into(), until.into(), call.now.into(), number(&delivery)?],
+            &[delivery.attempt.into(), until.into(), call.now.into(), self::number(&delivery)?],
         )?;
-        delivery.updated = call.now;
+        turn::begin(call, &webhook.id, turn, until)?;
         given.push((delivery, webhook));
     }
     Ok(Outcome::Due(given))
@@ -115,16 +117,20 @@ pub(super) fn settle(
             "UPDATE tenant_delivery SET state = ?, due = NULL, status = ?, error = NULL, updated = ? WHERE number = ?",
             &[DeliveryState::Delivered.into(), status.into(), call.now.into(), number],
         )?;
+        turn::taken(call, &delivery.webhook)?;
     } else if status == Some(GONE) {
         give_up(call, &delivery, status, error)?;
-        webhook::disable(call, &delivery.webhook)?;
+        webhook::disable(call, &delivery.webhook, "gone")?;
     } else if let Some(wait) = wait(attempt, jitter) {
         call.sql.run(
             "UPDATE tenant_delivery SET due = ?, status = ?, error = ?, updated = ? WHERE number = ?",
             &[call.now.plus(wait).into(), status.into(), error.into(), call.now.into(), number],
         )?;
+        turn::failed(call, &delivery.webhook, jitter)?;
     } else {
         give_up(call, &delivery, status, error)?;
+        turn::failed(call, &delivery.webhook, jitter)?;
+        turn::died(call, &delivery.webhook)?;
     }
     sweep(call)?;
     Ok(Outcome::Done(true))
@@ -138,17 +144,12 @@ pub(super) fn list(call: &Call<'_, impl Sql>, id: &WebhookId, limit: u32, offset
     Ok(Outcome::Deliveries(all(rows, read)?, tally::sum(call, id.as_str(), &["deliveries"])?))
 }
 
-/// When something is due next.
-pub(super) fn next_due(call: &Call<'_, impl Sql>) -> Result<Option<Timestamp>, SqlError> {
-    first(call.sql.run("SELECT due FROM tenant_delivery WHERE due IS NOT NULL ORDER BY due LIMIT 1", &[])?)
-        .map(|mut row| row.time())
-        .transpose()
-}
-
-/// When the alarm has to ring again, after it has.
-pub(super) fn next_alarm(call: &Call<'_, impl Sql>) -> Result<Option<Timestamp>, SqlError> {
+/// When the alarm has to ring again, after it has. Where nothing could be `delivered` at all it comes later and later: it waits as long
+/// again as something has been due.
+pub(super) fn next_alarm(call: &Call<'_, impl Sql>, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
     sweep(call)?;
-    Ok(next_due(call)?.map(|due| due.max(call.now.plus(PATIENCE))))
+    let patience = |due: Timestamp| if delivered { PATIENCE } else { due.until(call.now).clamp(PATIENCE, LONGEST_PATIENCE) };
+    Ok(turn::next(call)?.map(|due| due.max(call.now.plus(patience(due)))))
 }
 
 /// No agent delivers anything.
@@ -198,22 +199,37 @@ fn sweep(call: &Call<'_, impl Sql>) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// The oldest that was taken goes first, then the oldest that was given up, then the oldest of all.
+/// Whoever has the most makes room, so that nobody loses anything by what another is told: of its own the oldest that was taken goes first,
+/// then the oldest that was given up, then what is due the longest.
 fn make_room(call: &Call<'_, impl Sql>) -> Result<(), SqlError> {
     if tally::sum(call, ACCOUNT, &["deliveries"])? < MOST {
         return Ok(());
     }
-    for state in [DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Pending] {
+    let mut fullest = (0, None);
+    for (webhook, _) in webhook::everything(call)? {
+        let kept = tally::sum(call, webhook.id.as_str(), &["deliveries"])?;
+        if kept > fullest.0 {
+            fullest = (kept, Some(webhook.id));
+        }
+    }
+    let (_, Some(fullest)) = fullest else { return Ok(()) };
+    for state in [DeliveryState::Delivered, DeliveryState::Dead] {
         let gone = call.sql.run(
             "DELETE FROM tenant_delivery WHERE number IN
-                 (SELECT number FROM tenant_delivery WHERE state = ? ORDER BY updated, number LIMIT 1) RETURNING webhook",
-            &[state.into()],
+                 (SELECT number FROM tenant_delivery WHERE webhook = ? AND state = ? AND due IS NULL ORDER BY number LIMIT 1)
+             RETURNING webhook",
+            &[fullest.as_str().into(), state.into()],
         )?;
         if !gone.is_empty() {
             return remove(call, gone);
         }
     }
-    Ok(())
+    let gone = call.sql.run(
+        "DELETE FROM tenant_delivery WHERE number IN
+             (SELECT number FROM tenant_delivery WHERE webhook = ? AND due IS NOT NULL ORDER BY due LIMIT 1) RETURNING webhook",
+        &[fullest.as_str().into()],
+    )?;
+    remove(call, gone)
 }
 
 /// Counts what was deleted.

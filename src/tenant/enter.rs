@@ -11,7 +11,7 @@ use crate::account::sql::{Sql, SqlError};
 use crate::delegation::MOST_CHAINS;
 use crate::id::{AccountId, DelegationId, PolicyId, RegistrationId};
 use crate::network::Origin;
-use crate::policy::{self as evaluator, Action, Question};
+use crate::policy::{self as evaluator, Action, Question, RateLimit};
 use crate::time::{Timestamp, Ttl};
 
 /// How many requests an agent may make.
@@ -104,7 +104,7 @@ impl Asking {
 /// Takes one request of what the caller may make, and weighs each of `asked`: nothing for an agent that the caller does not reach.
 pub(super) fn enter(call: &Call<'_, impl Sql>, limit: Option<Rate>, asked: &[Asking]) -> Result<Outcome, Stop> {
     let name = call.caller_name().to_owned();
-    let allowance = limit.map(|limit| rate::take(call, &name, "", limit)).transpose()?;
+    let allowance = limit.map(|limit| rate::take(call, &name, limit)).transpose()?;
     if allowance.is_some_and(|allowance| allowance.remaining.is_none()) {
         return Ok(Outcome::Entered(allowance, Vec::new()));
     }
@@ -119,13 +119,13 @@ fn weigh(call: &Call<'_, impl Sql>, asking: &Asking) -> Result<Option<Weighed>, 
     let read = rows.into_iter().map(evaluator::Policy::try_from).collect::<Result<Vec<_>, _>>();
     let read = read.map_err(|error| SqlError(error.to_string()))?;
     let policies = evaluator::about(&asking.question(&weighed, origin.as_ref(), call.now), read);
-    for policy in policies.iter().filter(|policy| policy.written.rate_limit().is_some()) {
-        weighed.counts.push((policy.id.clone(), rate::count(call, asking.agent.as_str(), policy.id.as_str())?));
+    let window = |limit: RateLimit| Ttl::from_seconds(limit.window_seconds);
+    for (policy, limit) in policies.iter().filter_map(|policy| Some((policy, policy.written.rate_limit()?))) {
+        weighed.counts.push((policy.id.clone(), rate::count(call, asking.agent.as_str(), &policy.id, window(limit))?));
     }
     if asking.counted {
         for (id, limit) in evaluator::counting(&asking.question(&weighed, origin.as_ref(), call.now), &policies) {
-            let most = u32::try_from(limit.max).unwrap_or(u32::MAX);
-            rate::take(call, asking.agent.as_str(), id.as_str(), Rate { most, window: Ttl::from_seconds(limit.window_seconds) })?;
+            rate::add(call, asking.agent.as_str(), id, window(limit))?;
         }
     }
     weighed.policies = policies.into_iter().map(Policy::from).collect();

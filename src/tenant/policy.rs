@@ -2,7 +2,7 @@
 
 use super::call::{Call, Reach, Stop, filled};
 use super::tally::{self, ACCOUNT};
-use super::{Outcome, Policy, PolicyPatch, Refused};
+use super::{Outcome, Policy, PolicyPatch, Refused, repeat};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{PolicyId, RegistrationId};
 
@@ -28,6 +28,9 @@ pub(super) fn create(call: &Call<'_, impl Sql>, policy: Policy) -> Result<Outcom
     };
     if let Some((known, _)) = find(call, &policy.id)? {
         return if known.created_by == policy.created_by { Ok(one(known, false)) } else { Err(Refused::Conflict.into()) };
+    }
+    if repeat::is_buried(call, policy.id.as_str())? {
+        return Err(Refused::Ended.into());
     }
     if tally::sum(call, ACCOUNT, &["policies"])? >= MOST.into() {
         return Err(Refused::TooMany.into());
@@ -84,6 +87,7 @@ pub(super) fn delete(call: &Call<'_, impl Sql>, id: &PolicyId) -> Result<Outcome
     let policy = written(call, id)?;
     call.sql.run("DELETE FROM tenant_policy WHERE id = ?", &[id.as_str().into()])?;
     tally::add(call, [ACCOUNT], "policies", -1)?;
+    repeat::bury(call, id.as_str())?;
     Ok(one(policy, true))
 }
 

@@ -1,7 +1,7 @@
 //! Requests that came with an `Idempotency-Key`, and what is to be noted only so often.
 
 use super::call::{Call, Stop};
-use super::{Outcome, Repeat};
+use super::{Outcome, REMEMBERED, Repeat};
 use crate::account::sql::{Sql, SqlError, first};
 use crate::time::Timestamp;
 
@@ -9,8 +9,8 @@ use crate::time::Timestamp;
 const SWEPT: u32 = 32;
 
 pub(super) fn repeat(call: &Call<'_, impl Sql>, key: &str, request: &str, until: Timestamp) -> Result<Outcome, Stop> {
-    if let Some((known, _)) = find(call, key)? {
-        return Ok(Outcome::Repeat(if known == request { Repeat::Same } else { Repeat::Other }));
+    if let Some((known, until)) = find(call, key)? {
+        return Ok(Outcome::Repeat(if known == request { Repeat::Until(until) } else { Repeat::Other }));
     }
     put(call, key, request, until)?;
     Ok(Outcome::Repeat(Repeat::New))
@@ -27,6 +27,20 @@ pub(super) fn within(call: &Call<'_, impl Sql>, key: &str, most: u32, until: Tim
     }
     put(call, key, &(count + 1).to_string(), until)?;
     Ok(true)
+}
+
+/// Nothing is made under that name any more for as long as a request that has made it may be repeated.
+pub(super) fn bury(call: &Call<'_, impl Sql>, id: &str) -> Result<(), SqlError> {
+    put(call, &grave(id), "", call.now.plus(REMEMBERED))
+}
+
+/// Whether something was there under that name and has gone.
+pub(super) fn is_buried(call: &Call<'_, impl Sql>, id: &str) -> Result<bool, SqlError> {
+    Ok(find(call, &grave(id))?.is_some())
+}
+
+fn grave(id: &str) -> String {
+    format!("gone/{id}")
 }
 
 fn find(call: &Call<'_, impl Sql>, key: &str) -> Result<Option<(String, Timestamp)>, SqlError> {

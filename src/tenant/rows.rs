@@ -1,6 +1,7 @@
 //! What is kept: one type for each table, for whoever writes it and for whoever reads it. Data at rest: changes by addition only.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::words::{AgentType, AuditOutcome, DelegationStatus, DeliveryState, Status, TrustLevel};
 use crate::id::{AccountId, CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};
@@ -266,8 +267,11 @@ pub struct Webhook {
     pub url: String,
     /// Of what: `agent.created`, `agent.*` or `*`.
     pub events: Vec<String>,
-    /// Not any more once it has answered 410 (Gone).
+    /// Not any more once it has answered 410 (Gone), or too many messages were given up one after the other.
     pub enabled: bool,
+    /// Since when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// The secret is derived from the name and this.
     pub secret_version: u32,
     /// Until when the secret of the version before signs too.
@@ -314,4 +318,35 @@ pub struct Delivery {
     pub created: Timestamp,
     /// When it was last tried.
     pub updated: Timestamp,
+}
+
+impl AuditRow {
+    /// A success of which nothing more is known: `actor` is kind and name of who it was, `target` of what it was done to. The action is the
+    /// last word of the event.
+    #[must_use]
+    pub fn of(event: &str, actor: (&str, Option<String>), target: (&str, &str), about: Option<RegistrationId>) -> Self {
+        Self {
+            event_type: event.to_owned(),
+            actor_type: actor.0.to_owned(),
+            actor_id: actor.1,
+            on_behalf: None,
+            action: event.rsplit('.').next().unwrap_or(event).to_owned(),
+            target_type: Some(target.0.to_owned()),
+            target_id: Some(target.1.to_owned()),
+            outcome: AuditOutcome::Success,
+            network: None,
+            request_id: None,
+            metadata: None,
+            about,
+        }
+    }
+}
+
+impl Emit {
+    /// `type`, `timestamp` and `data`, as Standard Webhooks has them.
+    #[must_use]
+    pub fn of(event: &str, about: &RegistrationId, data: &Value, at: Timestamp) -> Self {
+        let payload = json!({ "type": event, "timestamp": at.iso(), "data": data }).to_string();
+        Self { event_type: event.to_owned(), payload, about: Some(about.clone()) }
+    }
 }

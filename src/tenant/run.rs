@@ -4,7 +4,8 @@ use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, policy, repeat, stats, webhook,
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, policy, repeat, stats, turn,
+    webhook,
 };
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
@@ -44,7 +45,7 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
         webhook::emit(&call, &emit)?;
         told = !emit.is_empty();
     }
-    let due = if told || delivers { delivery::next_due(&call)? } else { None };
+    let due = if told || delivers { turn::next(&call)? } else { None };
     Ok((outcome, due))
 }
 
@@ -53,15 +54,15 @@ pub(crate) fn trouble(agent: &str) -> String {
     format!("trouble/{agent}")
 }
 
-/// When the alarm has to ring again, after it has.
+/// When the alarm has to ring again, after it has; `delivered` says whether webhooks could be told anything at all.
 ///
 /// # Errors
 /// A statement failed.
-pub(crate) fn wake(sql: &impl Sql, now: Timestamp) -> Result<Option<Timestamp>, SqlError> {
+pub(crate) fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
     if !tables::upgrade(sql, STEPS)? {
         return Ok(None);
     }
-    delivery::next_alarm(&Call { sql, now, caller: None })
+    delivery::next_alarm(&Call { sql, now, caller: None }, delivered)
 }
 
 /// Whether it is meant to change something: what is only asked is audited whatever the answer is.

@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -90,6 +90,26 @@ const RATES: &[&str] = &[
         agent TEXT, what TEXT, until INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (agent, what)
     ) STRICT, WITHOUT ROWID",
     "CREATE INDEX tenant_rate_until ON tenant_rate (until)",
+];
+
+/// Webhooks are told in turn: what was asked for last has the highest `turn`, and nothing is asked for while it `rests`.
+const TURNS: &[&str] = &[
+    "ALTER TABLE tenant_webhook ADD COLUMN disabled INTEGER",
+    "UPDATE tenant_webhook SET disabled = updated WHERE enabled = 0",
+    "ALTER TABLE tenant_webhook ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tenant_webhook ADD COLUMN rests INTEGER",
+    // How many attempts have failed, and how many messages were given up, since the last one was taken.
+    "ALTER TABLE tenant_webhook ADD COLUMN failures INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tenant_webhook ADD COLUMN dead_letters INTEGER NOT NULL DEFAULT 0",
+    "DROP INDEX tenant_delivery_due",
+    "CREATE INDEX tenant_delivery_turn ON tenant_delivery (webhook) WHERE due IS NOT NULL",
+    "CREATE INDEX tenant_delivery_done ON tenant_delivery (webhook, state) WHERE due IS NULL",
+];
+
+/// What a policy counts is estimated over two windows: `n` is of the one that `ends`, `before` of the one before it.
+const PACES: &[&str] = &[
+    "ALTER TABLE tenant_rate ADD COLUMN ends INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tenant_rate ADD COLUMN before INTEGER NOT NULL DEFAULT 0",
 ];
 
 /// Takes away every table that the steps make.

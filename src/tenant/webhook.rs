@@ -1,21 +1,32 @@
 //! Who wants to be told of what.
 
-use super::audit::home;
+use serde_json::json;
+
+use super::audit::{self, home};
 use super::call::{Call, Reach, Stop};
 use super::tally::{self, ACCOUNT};
 use super::words::Status;
-use super::{Emit, Outcome, REMEMBERED, Refused, Webhook, delivery, repeat};
+use super::{AuditRow, Emit, Outcome, REMEMBERED, Refused, Webhook, delivery, repeat};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{RegistrationId, WebhookId};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 
-/// So many an account may have.
+/// So many an account may have ...
 pub const MOST: u32 = 32;
+/// ... so many of them may be of agents below its root: there is always something left for the root ...
+pub const MOST_BELOW: usize = 24;
+/// ... and so many of a child of the root with all below it: no sibling takes them all.
+pub const MOST_OF_BRANCH: usize = 8;
+
+/// The digits of a path for each level of the tree.
+const LEVEL: usize = 8;
+/// Nothing in the audit goes.
+const FOR_GOOD: Ttl = Ttl::from_millis(0);
 
 macro_rules! webhooks {
     ($rest:literal) => {
         concat!(
-            "SELECT id, agent, url, events, enabled, secret_version, previous_until, created, updated, path FROM tenant_webhook ",
+            "SELECT id, agent, url, events, enabled, disabled, secret_version, previous_until, created, updated, path FROM tenant_webhook ",
             $rest
         )
     };
@@ -31,15 +42,19 @@ pub(super) fn subscribe(call: &Call<'_, impl Sql>, webhook: Webhook) -> Result<O
     if let Some((known, _)) = find(call, &webhook.id)? {
         return if known.agent == webhook.agent { Ok(one(known, false)) } else { Err(Refused::Conflict.into()) };
     }
+    if repeat::is_buried(call, webhook.id.as_str())? {
+        return Err(Refused::Ended.into());
+    }
     if let Some(agent) = &webhook.agent
         && call.line(agent)?.iter().any(|node| node.status != Status::Active)
     {
         return Err(Refused::Inactive.into());
     }
-    if tally::sum(call, ACCOUNT, &["webhooks"])? >= MOST.into() {
+    if tally::sum(call, ACCOUNT, &["webhooks"])? >= MOST.into() || is_crowded(call, &path)? {
         return Err(Refused::TooMany.into());
     }
-    let webhook = Webhook { enabled: true, secret_version: 1, previous_until: None, created: call.now, updated: call.now, ..webhook };
+    let webhook =
+        Webhook { enabled: true, disabled: None, secret_version: 1, previous_until: None, created: call.now, updated: call.now, ..webhook };
     call.sql.run(
         "INSERT INTO tenant_webhook (id, path, agent, url, events, enabled, secret_version, created, updated)
          VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?)",
@@ -69,6 +84,7 @@ pub(super) fn unsubscribe(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<O
     let webhook = reached(call, &call.acting()?, id)?;
     call.sql.run("DELETE FROM tenant_webhook WHERE id = ?", &[id.as_str().into()])?;
     tally::add(call, [ACCOUNT], "webhooks", -1)?;
+    repeat::bury(call, id.as_str())?;
     delivery::drop_all(call, id)?;
     Ok(one(webhook, true))
 }
@@ -114,10 +130,14 @@ pub(super) fn emit(call: &Call<'_, impl Sql>, emitted: &[Emit]) -> Result<(), Sq
     Ok(())
 }
 
-/// It has said that it is gone: whatever it was still to be told is given up.
-pub(super) fn disable(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<(), SqlError> {
-    let values = [call.now.into(), id.as_str().into()];
-    call.sql.run("UPDATE tenant_webhook SET enabled = 0, updated = ? WHERE id = ?", &values)?;
+/// It is told nothing any more, for that `reason`: whatever it was still to be told is given up.
+pub(super) fn disable(call: &Call<'_, impl Sql>, id: &WebhookId, reason: &str) -> Result<(), SqlError> {
+    let Some((webhook, _)) = find(call, id)? else { return Ok(()) };
+    let values = [call.now.into(), call.now.into(), id.as_str().into()];
+    call.sql.run("UPDATE tenant_webhook SET enabled = 0, disabled = ?, updated = ? WHERE id = ?", &values)?;
+    let metadata = Some(json!({ "reason": reason }).to_string());
+    let row = AuditRow { metadata, ..AuditRow::of("webhook.disabled", ("system", None), ("webhook", id.as_str()), webhook.agent) };
+    audit::append(call, vec![row], FOR_GOOD)?;
     delivery::give_up_all(call, id)
 }
 
@@ -127,7 +147,15 @@ pub(super) fn count(call: &Call<'_, impl Sql>, reach: &Reach) -> Result<u64, Sql
     Ok(u64::try_from(found).unwrap_or(u64::MAX))
 }
 
-fn find(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Option<(Webhook, String)>, SqlError> {
+/// Whether there is no room for one more of an agent of that place in the tree.
+fn is_crowded(call: &Call<'_, impl Sql>, path: &str) -> Result<bool, SqlError> {
+    let is_below = |path: &str| path.len() > LEVEL;
+    let Some(branch) = path.get(..2 * LEVEL) else { return Ok(false) };
+    let below: Vec<String> = everything(call)?.into_iter().map(|(_, path)| path).filter(|path| is_below(path)).collect();
+    Ok(below.len() >= MOST_BELOW || below.iter().filter(|path| path.starts_with(branch)).count() >= MOST_OF_BRANCH)
+}
+
+pub(super) fn find(call: &Call<'_, impl Sql>, id: &WebhookId) -> Result<Option<(Webhook, String)>, SqlError> {
     let rows = call.sql.run(webhooks!("WHERE id = ?"), &[Value::from(id.as_str())])?;
     first(rows).map(|mut row| read(&mut row)).transpose()
 }
@@ -156,6 +184,7 @@ fn read(row: &mut Row) -> Result<(Webhook, String), SqlError> {
         url: row.text()?,
         events: row.text()?.split(' ').filter(|event| !event.is_empty()).map(str::to_owned).collect(),
         enabled: row.flag()?,
+        disabled: row.maybe_time()?,
         secret_version: row.small()?,
         previous_until: row.maybe_time()?,
         created: row.time()?,

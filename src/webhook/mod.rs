@@ -38,8 +38,8 @@ pub fn message_id(delivery: &Delivery) -> String {
     format!("msg_{}_{}", delivery.webhook.digits(), delivery.number)
 }
 
-/// Tells whatever is due. Each webhook is told one thing after the other, and nothing more in this go once it has failed: so a slow one keeps
-/// nobody waiting for long. What is left is due at the next alarm.
+/// Tells whatever is due, each webhook in its turn. Each is told one thing after the other, and nothing more in this go once it has failed:
+/// so a slow one keeps nobody waiting for long. What is left is due at the next alarm.
 ///
 /// # Errors
 /// The queue failed, or there is no randomness.

@@ -55,8 +55,13 @@ impl Database {
 
     /// Lets the alarm ring, if it is due.
     pub fn ring(&self, now: Timestamp) {
+        self.ring_after(now, true);
+    }
+
+    /// The same where webhooks could be told anything, or not.
+    pub fn ring_after(&self, now: Timestamp, delivered: bool) {
         if self.alarm.get().is_some_and(|at| at <= now) {
-            self.alarm.set(self.transaction(|| wake(self, now)).unwrap());
+            self.alarm.set(self.transaction(|| wake(self, now, delivered)).unwrap());
         }
     }
 

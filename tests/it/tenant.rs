@@ -200,6 +200,7 @@ fn webhook(number: u32, of: Option<u32>, events: &[&str]) -> Webhook {
         url: format!("https://hooks.example/{number}"),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
         enabled: true,
+        disabled: None,
         secret_version: 1,
         previous_until: None,
         created: at(0),

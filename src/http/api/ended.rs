@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::manager::{retain, run};
+use super::manager::run;
 use crate::audit::{self, Remark};
 use crate::cx::Cx;
 use crate::http::refuse::Refused;
@@ -47,7 +47,7 @@ async fn listed<P: Ports>(
 ) -> Result<Option<(String, String)>, Refused> {
     let account = AccountId::from_digits(standing.ancestors.first().unwrap_or(agent).digits());
     let what = What::Key { agent: agent.clone(), number, ended: true };
-    let command = Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
+    let command = Command::alone(what);
     Ok(match run(&account, command, cx).await? {
         Outcome::Credential(credential, _) => Some((credential.id.to_string(), credential.prefix)),
         _ => None,

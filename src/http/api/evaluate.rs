@@ -23,7 +23,6 @@ use crate::policy::{Action, Decision, Effect, Rights};
 use crate::rights;
 use crate::store::Ports;
 use crate::tenant::{self, Asking, Outcome, Weighed, What};
-use crate::time::Ttl;
 use crate::verify::{self, Inactive};
 
 /// What is asked.
@@ -111,7 +110,7 @@ async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<
     let account = AccountId::from_digits(root.digits());
     let asking = wish.asking(&account, matches!(wish.demand, Demand::Foreign));
     let what = What::Enter { rate: None, asked: vec![asking.clone()] };
-    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+    let command = tenant::Command::alone(what);
     let weighed = match run(&account, command, cx).await? {
         Outcome::Nothing if *root == wish.agent => Some(door::new_root()),
         Outcome::Entered(_, weighed) => weighed.into_iter().next().flatten(),

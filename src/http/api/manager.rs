@@ -1,7 +1,7 @@
 //! An agent that manages agents: itself and all below, in the account of its root.
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::door::{self, DECISION, Entered};
 use super::{Sent, attempt};
@@ -52,21 +52,8 @@ impl Deed {
 
     /// With a row in the audit: `event` is `agent.created`…, `target` kind and name of what it is done to, `about` whose business it is.
     pub(in crate::http) fn audited(mut self, event: &str, target: (&str, &str), about: &RegistrationId, metadata: &Value) -> Self {
-        let action = event.rsplit('.').next().unwrap_or(event);
-        self.audit.push(AuditRow {
-            event_type: event.to_owned(),
-            actor_type: "agent".to_owned(),
-            actor_id: None,
-            on_behalf: None,
-            action: action.to_owned(),
-            target_type: Some(target.0.to_owned()),
-            target_id: Some(target.1.to_owned()),
-            outcome: AuditOutcome::Success,
-            network: None,
-            request_id: None,
-            metadata: (!metadata.is_null()).then(|| metadata.to_string()),
-            about: Some(about.clone()),
-        });
+        let metadata = (!metadata.is_null()).then(|| metadata.to_string());
+        self.audit.push(AuditRow { metadata, ..AuditRow::of(event, ("agent", None), target, Some(about.clone())) });
         self
     }
 
@@ -78,8 +65,7 @@ impl Deed {
 
     /// And with an event for webhooks, if something changes: `type`, `timestamp` and `data`, as Standard Webhooks has them.
     pub(in crate::http) fn told<P>(mut self, event: &str, about: &RegistrationId, data: &Value, cx: &Cx<'_, P>) -> Self {
-        let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
-        self.emit.push(Emit { event_type: event.to_owned(), payload, about: Some(about.clone()) });
+        self.emit.push(Emit::of(event, about, data, cx.now));
         self
     }
 }
@@ -210,8 +196,7 @@ pub(super) async fn found<P: Ports>(account: &AccountId, root: &RegistrationId, 
         metadata: "{}".to_owned(),
     };
     let what = What::Root { id: root.clone(), profile };
-    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
-    Ok(matches!(run(account, command, cx).await?, Outcome::Agent(_, true)))
+    Ok(matches!(run(account, tenant::Command::alone(what), cx).await?, Outcome::Agent(_, true)))
 }
 
 /// Runs one command on an account's tables.

@@ -16,8 +16,8 @@ use crate::time::Ttl;
 /// For how long a repeated request is answered as the first time.
 const WINDOW: Ttl = Ttl::from_seconds(600);
 
-/// The seed of what one request makes: the same for the same request, so that what was lost on the way can be made again and nothing of it
-/// is stored.
+/// The seed of what one request makes: the same for the same request within [`WINDOW`], so that what was lost on the way can be made again and
+/// nothing of it is stored. Later the same request makes something else.
 pub(in crate::http) struct Seed(Option<[u8; 32]>);
 
 impl Seed {
@@ -37,16 +37,21 @@ impl Seed {
         let derive = |label: &str, parts: &[&[u8]]| cx.config.masters.current.idempotent(label, parts);
         let caller = manager.id.as_str().as_bytes();
         let scope = derive("api scope", &[caller, key, path.as_bytes(), body]);
+        let first_until = cx.now.plus(WINDOW);
         let what = What::Repeat {
             key: hex(&derive("api key", &[caller, key])),
             request: hex(&derive("api digest", &[&scope])),
-            until: cx.now.plus(WINDOW),
+            until: first_until,
         };
-        match manager.ask(Deed::new(what), cx).await? {
-            Outcome::Repeat(Repeat::New | Repeat::Same) => Ok(Self(Some(scope))),
-            Outcome::Repeat(Repeat::Other) => Err(Refused::new(ErrorCode::IdempotencyKeyReused, "the key came with another request")),
-            _ => Err(unexpected()),
-        }
+        let until = match manager.ask(Deed::new(what), cx).await? {
+            Outcome::Repeat(Repeat::New) => first_until,
+            Outcome::Repeat(Repeat::Until(until)) => until,
+            Outcome::Repeat(Repeat::Other) => {
+                return Err(Refused::new(ErrorCode::IdempotencyKeyReused, "the key came with another request"));
+            }
+            _ => return Err(unexpected()),
+        };
+        Ok(Self(Some(derive("api window", &[&scope, &until.millis().to_be_bytes()]))))
     }
 
     /// 256 bits for the use `label`.

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::manager::{retain, run};
+use super::manager::run;
 use super::route::Api;
 use crate::cx::Cx;
 use crate::dpop;
@@ -181,7 +181,7 @@ async fn used<P: Ports>(key: &str, cx: &Cx<'_, P>) {
     cx.memory.used.borrow_mut().insert(name, cx.now);
     let account = AccountId::from_digits(standing.ancestors.first().unwrap_or(&agent).digits());
     let what = What::Key { agent, number, ended: false };
-    let command = Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
+    let command = Command::alone(what);
     if run(&account, command, cx).await.is_err() {
         cx.ports.warn("use_not_noted", "the account does not answer");
     }

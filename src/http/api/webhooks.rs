@@ -20,7 +20,7 @@ use crate::oauth::params::Params;
 use crate::provider::guard::{self, NamedBy};
 use crate::store::Ports;
 use crate::tenant::{Delivery, DeliveryState, Outcome, Webhook, What};
-use crate::time::Ttl;
+use crate::time::{Timestamp, Ttl};
 use crate::webhook::{message_id, sign};
 
 /// The secret before signs too for so long after a rotation.
@@ -82,6 +82,7 @@ async fn subscribe<P: Ports>(manager: &Manager, fields: &Map<String, Value>, see
         url: url.into(),
         events,
         enabled: true,
+        disabled: None,
         secret_version: 1,
         previous_until: None,
         created: cx.now,
@@ -148,7 +149,7 @@ fn address<P>(text: &str, cx: &Cx<'_, P>) -> Result<Url, Refused> {
 fn shown(webhook: &Webhook) -> Value {
     json!({
         "id": webhook.id, "agent_id": webhook.agent, "url": webhook.url, "events": webhook.events, "enabled": webhook.enabled,
-        "created_at": webhook.created.iso(), "updated_at": webhook.updated.iso(),
+        "disabled_at": webhook.disabled.and_then(Timestamp::iso), "created_at": webhook.created.iso(), "updated_at": webhook.updated.iso(),
     })
 }
 

@@ -23,7 +23,7 @@ use crate::id::{AccountId, CredentialId, RegistrationId};
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
-use crate::tenant::{self, Agent, AgentType, AuditOutcome, AuditRow, Credential, Delegation, Emit, LONGEST_PAGE, Status, What};
+use crate::tenant::{self, Agent, AgentType, AuditRow, Credential, Delegation, Emit, LONGEST_PAGE, Status, What};
 use crate::verify;
 
 /// Agents of one page.
@@ -98,7 +98,7 @@ pub(crate) async fn suspend<P: Ports>(asked: Asked<'_>, suspended: bool, cx: &Cx
     verify::remember(&id, Some(Rc::new(standing)), cx);
     let (event, status) = if suspended { ("agent.suspended", Status::Suspended) } else { ("agent.reactivated", Status::Active) };
     let row = audited(event, ("agent", id.as_str()), &id, &owner.account, cx);
-    let told = emit(event, &id, &json!({ "agent_id": id, "status": status.as_str() }), cx);
+    let told = Emit::of(event, &id, &json!({ "agent_id": id, "status": status.as_str() }), cx.now);
     let what = What::SetStatus { id, status };
     settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)?;
     Ok(see_other(&format!("{}&done={}", path(&root), if suspended { "suspended" } else { "resumed" })))
@@ -121,7 +121,7 @@ pub(crate) async fn revoke_key<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Re
         verify::remember(&of, Some(Rc::new(standing)), cx);
     }
     let row = audited("credential.revoked", ("credential", id.as_str()), &of, &owner.account, cx);
-    let told = emit("credential.revoked", &of, &json!({ "credential_id": id, "agent_id": of }), cx);
+    let told = Emit::of("credential.revoked", &of, &json!({ "credential_id": id, "agent_id": of }), cx.now);
     let what = What::RevokeCredential(id);
     settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)?;
     Ok(see_other(&format!("{}&done=key", path(&root))))
@@ -158,36 +158,21 @@ pub(super) async fn last_used<P: Ports>(root: &RegistrationId, cx: &Cx<'_, P>) -
 
 /// What a person does, or asks, in the account of a root of theirs.
 pub(super) fn command<P>(what: What, row: AuditRow, told: Option<Emit>, cx: &Cx<'_, P>) -> tenant::Command {
-    tenant::Command { caller: None, what, audit: vec![row], emit: told.into_iter().collect(), retain: retain(cx) }
+    tenant::Command { audit: vec![row], emit: told.into_iter().collect(), retain: retain(cx), ..tenant::Command::alone(what) }
 }
 
 /// What is audited of a person's deed: `target` is kind and name of what it is done to, `about` whose business it is.
 pub(super) fn audited<P>(event: &str, target: (&str, &str), about: &RegistrationId, person: &AccountId, cx: &Cx<'_, P>) -> AuditRow {
     AuditRow {
-        event_type: event.to_owned(),
-        actor_type: "account".to_owned(),
-        actor_id: Some(person.to_string()),
-        on_behalf: None,
-        action: event.rsplit('.').next().unwrap_or(event).to_owned(),
-        target_type: Some(target.0.to_owned()),
-        target_id: Some(target.1.to_owned()),
-        outcome: AuditOutcome::Success,
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
         request_id: Some(cx.request_id.to_owned()),
-        metadata: None,
-        about: Some(about.clone()),
+        ..AuditRow::of(event, ("account", Some(person.to_string())), target, Some(about.clone()))
     }
-}
-
-fn emit<P>(event: &str, about: &RegistrationId, data: &serde_json::Value, cx: &Cx<'_, P>) -> Emit {
-    let payload = json!({ "type": event, "timestamp": cx.now.iso(), "data": data }).to_string();
-    Emit { event_type: event.to_owned(), payload, about: Some(about.clone()) }
 }
 
 /// Asks the account of a root, as its person.
 async fn look<P: Ports>(root: &RegistrationId, what: What, cx: &Cx<'_, P>) -> Result<tenant::Outcome, Refused> {
-    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
-    manager::run(&AccountId::from_digits(root.digits()), command, cx).await
+    manager::run(&AccountId::from_digits(root.digits()), tenant::Command::alone(what), cx).await
 }
 
 /// The cell has heard of it; the account must list it.

@@ -22,7 +22,7 @@ use crate::oauth::scope::Scope;
 use crate::rights;
 use crate::secret::Secret;
 use crate::store::Ports;
-use crate::tenant::{self, Agent, AuditOutcome, AuditRow, Outcome, Profile, What};
+use crate::tenant::{self, Agent, AuditRow, Outcome, Profile, What};
 
 /// What whoever comes in is told.
 pub(in crate::http) struct ComeIn {
@@ -147,7 +147,7 @@ async fn listed<P: Ports>(id: &RegistrationId, prefix: &str, standing: &Standing
 
 /// What the new root's account says: nobody has a credential to ask with yet.
 async fn told<P: Ports>(root: &RegistrationId, what: What, audit: AuditRow, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
-    let command = tenant::Command { caller: None, what, audit: vec![audit], emit: Vec::new(), retain: retain(cx) };
+    let command = tenant::Command { audit: vec![audit], retain: retain(cx), ..tenant::Command::alone(what) };
     match run(&AccountId::from_digits(root.digits()), command, cx).await? {
         Outcome::Refused(refused) => Err(refused.into()),
         outcome => Ok(outcome),
@@ -156,18 +156,10 @@ async fn told<P: Ports>(root: &RegistrationId, what: What, audit: AuditRow, cx: 
 
 fn audited<P>(event: &str, target: (&str, &str), root: &RegistrationId, metadata: &Value, cx: &Cx<'_, P>) -> AuditRow {
     AuditRow {
-        event_type: event.to_owned(),
-        actor_type: "agent".to_owned(),
-        actor_id: Some(root.to_string()),
-        on_behalf: None,
-        action: "created".to_owned(),
-        target_type: Some(target.0.to_owned()),
-        target_id: Some(target.1.to_owned()),
-        outcome: AuditOutcome::Success,
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
         request_id: Some(cx.request_id.to_owned()),
         metadata: Some(metadata.to_string()),
-        about: Some(root.clone()),
+        ..AuditRow::of(event, ("agent", Some(root.to_string())), target, Some(root.clone()))
     }
 }
 

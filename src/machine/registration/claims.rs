@@ -6,7 +6,7 @@ use super::Command;
 use crate::account::{self, Event};
 use crate::id::AccountId;
 use crate::machine::Effect;
-use crate::tenant::{self, AuditOutcome, AuditRow, Emit, What};
+use crate::tenant::{self, AuditRow, Emit, What};
 use crate::time::Ttl;
 
 /// The same is not told again within so long, however often it is said.
@@ -36,27 +36,13 @@ pub(super) fn telling(sequence: u64, event: &Event) -> Option<Effect<Command>> {
     if let (Some(by), Some(fields)) = (by, data.as_object_mut()) {
         fields.insert("by".to_owned(), by.into());
     }
-    let audit = AuditRow {
-        event_type: event.name.clone(),
-        actor_type: if by == Some("agent") { "agent" } else { "system" }.to_owned(),
-        actor_id: (by == Some("agent")).then(|| agent.to_string()),
-        on_behalf: None,
-        action: event.name.rsplit('.').next().unwrap_or_default().to_owned(),
-        target_type: Some("agent".to_owned()),
-        target_id: Some(agent.to_string()),
-        outcome: AuditOutcome::Success,
-        network: None,
-        request_id: None,
-        metadata: by.map(|by| json!({ "by": by }).to_string()),
-        about: Some(agent.clone()),
-    };
-    let payload = json!({ "type": event.name, "timestamp": event.at.iso(), "data": data }).to_string();
+    let actor = if by == Some("agent") { ("agent", Some(agent.to_string())) } else { ("system", None) };
+    let metadata = by.map(|by| json!({ "by": by }).to_string());
+    let audit = AuditRow { metadata, ..AuditRow::of(&event.name, actor, ("agent", agent.as_str()), Some(agent.clone())) };
     let command = account::Command::Tenant(Box::new(tenant::Command {
-        caller: None,
-        what: What::Remark { key: format!("claim/{agent}/{sequence}"), most: 1, until: event.at.plus(ONCE) },
         audit: vec![audit],
-        emit: vec![Emit { event_type: event.name.clone(), payload, about: Some(agent.clone()) }],
-        retain: Ttl::from_millis(0),
+        emit: vec![Emit::of(&event.name, &agent, &data, event.at)],
+        ..tenant::Command::alone(What::Remark { key: format!("claim/{agent}/{sequence}"), most: 1, until: event.at.plus(ONCE) })
     }));
     let id = AccountId::from_digits(agent.digits()).to_string();
     Some(Effect::Tell { kind: account::KIND, id, command: json!(command), then: Command::RootTold(sequence) })

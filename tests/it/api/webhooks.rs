@@ -335,6 +335,133 @@ fn a_receiver_that_fails_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_sibling_that_has_much_to_hear_delays_nobody() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let (busy, quiet) = (party.child(1), party.child(2));
+    let urls = ["https://busy.example.com/", "https://quiet.example.com/"];
+    urls.iter().for_each(|url| answers(&world, url, 200));
+    subscribe(&busy, urls[0], &json!(["*"]));
+    subscribe(&quiet, urls[1], &json!(["*"]));
+    for _ in 0..60 {
+        busy.happen();
+    }
+    quiet.happen();
+    world.later(0);
+    assert_eq!(urls.map(|url| received(&world, url).len()), [39, 1], "in one go there are forty at most");
+}
+
+#[test]
+fn a_webhook_that_takes_nothing_for_long_is_disabled_and_says_since_when() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    answers(&world, URL, 500);
+    let id = subscribe(&party, URL, &json!(["*"]))["id"].as_str().unwrap().to_owned();
+    let shown = || party.get(&format!("/webhooks/{id}")).json()["data"].clone();
+    for _ in 0..12 {
+        party.happen();
+    }
+    assert_eq!((&shown()["enabled"], &shown()["disabled_at"]), (&json!(true), &Value::Null));
+    for _ in 0..300 {
+        world.later(900);
+    }
+    assert_eq!((&shown()["enabled"], shown()["disabled_at"].is_string()), (&json!(false), true));
+    let told = received(&world, URL).len();
+    assert!((80..=96).contains(&told), "{told}");
+    assert_eq!(logs(&party, &json!(id)).iter().filter(|log| log["state"] == "dead").count(), 12);
+    assert_eq!(party.audited("&event_type=webhook.disabled")[0]["metadata"]["reason"], "dead_letters");
+    party.happen();
+    world.later(1_000_000);
+    assert_eq!(received(&world, URL).len(), told, "it is told nothing more");
+}
+
+#[test]
+fn after_ten_minutes_the_same_request_makes_another_webhook_and_the_secret_is_not_shown_again() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let key = [("idempotency-key", "0123456789abcdef")];
+    let body = json!({ "url": URL, "events": ["*"] });
+    let made = || party.with("POST", "/webhooks", &key, &body).json()["data"].clone();
+    let first = made();
+    world.later(599);
+    assert_eq!(made(), first);
+    world.later(1);
+    let second = made();
+    assert_eq!(made(), second);
+    assert!(first["id"] != second["id"] && first["secret"] != second["secret"]);
+    assert_eq!(party.get("/webhooks").json()["meta"]["total"], 2);
+    let path = format!("/webhooks/{}/rotate", second["id"].as_str().unwrap());
+    let rotated = || party.with("POST", &path, &[("idempotency-key", "fedcba9876543210")], &Value::Null).json()["data"]["secret"].clone();
+    let before = rotated();
+    assert_eq!(rotated(), before);
+    world.later(600);
+    assert_ne!(rotated(), before, "it is rotated once more");
+}
+
+#[test]
+fn what_was_deleted_is_not_made_again_under_its_name() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let policy = json!({
+        "name": "p", "effect": "deny", "subjects": { "wildcard": true }, "actions": ["read"], "resources": { "paths": ["/files"] },
+    });
+    for (path, body) in [("/webhooks", json!({ "url": URL, "events": ["*"] })), ("/policies", policy)] {
+        let key = [("idempotency-key", "0123456789abcdef-deleted"), ("x-request-id", path)];
+        let first = party.with("POST", path, &key, &body).json()["data"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(party.send("DELETE", &format!("{path}/{first}"), &Value::Null).status(), 204);
+        let again = party.with("POST", path, &key, &body);
+        assert_eq!((again.status(), again.text("error")), (400, "already_revoked".to_owned()), "{path}");
+        assert_eq!(party.get(&format!("{path}/{first}")).status(), 404);
+        world.later(600);
+        let later = party.with("POST", path, &key, &body);
+        assert_eq!((later.status(), later.json()["data"]["id"] == json!(first)), (201, false));
+        assert_eq!(party.get(&format!("{path}/{first}")).status(), 404);
+        world.later(600);
+    }
+}
+
+#[test]
+fn after_ten_minutes_the_same_request_makes_other_keys_agents_and_delegations() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let child = party.child(1);
+    for (path, body, id, secret) in [
+        ("/credentials", json!({ "agent_id": child.id }), "/credential/id", "/raw_key"),
+        ("/delegations", json!({ "delegate_agent_id": child.id, "scopes": ["api.read"] }), "/id", "/created_at"),
+    ] {
+        let key = [("idempotency-key", "0123456789abcdef-another")];
+        let made = || {
+            let answer = party.with("POST", path, &key, &body);
+            assert_eq!(answer.status(), 201, "{path} {}", answer.json());
+            [id, secret].map(|at| answer.json().pointer(at).unwrap().clone())
+        };
+        let first = made();
+        assert_eq!(made()[0], first[0]);
+        world.later(600);
+        let second = made();
+        assert!(second[0] != first[0] && second[1] != first[1], "{path}");
+        world.later(600);
+    }
+    let body = json!({ "name": "one", "agent_type": "tool" });
+    let made = || party.with("POST", "/agents", &[("idempotency-key", "0123456789abcdef-another")], &body);
+    let first = made();
+    assert_eq!((first.status(), made().json() == first.json()), (201, true));
+    world.later(600);
+    assert_eq!(made().status(), 409, "that name is taken, by the first one");
+}
+
+#[test]
+fn an_agent_has_its_share_of_the_webhooks_and_no_more() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let (greedy, sibling) = (party.child(1), party.child(2));
+    let body = json!({ "url": URL, "events": ["*"] });
+    let made: Vec<_> = (0..9).map(|_| greedy.send("POST", "/webhooks", &body).status()).collect();
+    assert_eq!(made, [[201; 8].as_slice(), &[409]].concat());
+    assert_eq!(sibling.send("POST", "/webhooks", &body).status(), 201);
+}
+
+#[test]
 fn the_end_of_a_claim_is_told_once_and_is_in_the_audit() {
     let world = World::new(&[]);
     let party = Party::claimed(&world, "ada@example.com");

@@ -115,7 +115,7 @@ fn a_key_stands_for_one_request_until_it_is_forgotten() {
         }
     };
     assert_eq!(ask(0, "a", "x"), Repeat::New);
-    assert_eq!((ask(599, "a", "x"), ask(599, "a", "y"), ask(599, "b", "y")), (Repeat::Same, Repeat::Other, Repeat::New));
+    assert_eq!((ask(599, "a", "x"), ask(599, "a", "y"), ask(599, "b", "y")), (Repeat::Until(at(600)), Repeat::Other, Repeat::New));
     assert_eq!(ask(600, "a", "y"), Repeat::New, "asking again has not made it last longer");
     assert_eq!(ask(601, "a", "x"), Repeat::Other);
     for number in 0..100 {

@@ -1,8 +1,9 @@
 use postern::tenant::delivery::{DEAD_FOR, DELIVERED_FOR, LEASE, MOST, wait};
-use postern::tenant::{Command, Delivery, DeliveryState, Outcome, Refused, Status, Webhook, What, webhook as limits};
+use postern::tenant::turn::MOST_DEAD_LETTERS;
+use postern::tenant::{AuditFilter, Command, Delivery, DeliveryState, Outcome, Refused, Status, Webhook, What, webhook as limits};
 use postern::time::{Timestamp, Ttl};
 
-use super::{ROOT, agent, at, by, command, count, emit, family, own, refused, reg, run, subscribe, webhook, whk};
+use super::{ROOT, agent, at, by, command, count, create, emit, family, own, refused, reg, run, subscribe, webhook, whk};
 use crate::sqlite::Database;
 
 fn tell(database: &Database, seconds: u64, event: &str, about: Option<u32>) {
@@ -34,12 +35,26 @@ fn logged(database: &Database, number: u32) -> Delivery {
     log(database, None, number).0.remove(0)
 }
 
+fn number(webhook: &Webhook) -> u32 {
+    (0..100).find(|number| whk(*number) == webhook.id).unwrap()
+}
+
 /// The webhooks that were told of it, in the order of their numbers.
 fn told(database: &Database) -> Vec<(u32, String)> {
-    let number = |webhook: &Webhook| (0..100).find(|number| whk(*number) == webhook.id).unwrap();
-    let mut told: Vec<_> = due(database, 0).iter().map(|(delivery, webhook)| (number(webhook), delivery.event_type.clone())).collect();
+    let given = due(database, 0);
+    given.iter().for_each(|(delivery, _)| assert_eq!(settle(database, 0, delivery, Some(200)), Outcome::Done(true)));
+    let mut told: Vec<_> = given.iter().map(|(delivery, webhook)| (number(webhook), delivery.event_type.clone())).collect();
     told.sort();
     told
+}
+
+/// The webhook that has its turn, told one thing.
+fn turn(database: &Database, seconds: u64, status: Option<u32>) -> Option<u32> {
+    let Outcome::Due(given) = run(database, seconds, command(None, What::Due { limit: 1, except: Vec::new() })) else { panic!() };
+    given.first().map(|(delivery, webhook)| {
+        assert_eq!(settle(database, seconds, delivery, status), Outcome::Done(true));
+        number(webhook)
+    })
 }
 
 /// The root has one webhook that hears everything.
@@ -78,7 +93,7 @@ fn webhooks_are_for_whoever_is_above_their_agent() {
 fn the_same_again_is_the_same_and_there_are_at_most_so_many() {
     let database = hooked();
     for number in 2..=limits::MOST {
-        by(&database, ROOT, subscribe(number, Some(2), &["*"]));
+        by(&database, ROOT, subscribe(number, Some(1), &["*"]));
     }
     assert_eq!(refused(&by(&database, ROOT, subscribe(40, Some(1), &["*"]))), Refused::TooMany);
     assert_eq!(by(&database, ROOT, subscribe(1, Some(1), &["*"])), Outcome::Webhook(Box::new(webhook(1, Some(1), &["*"])), false));
@@ -214,14 +229,107 @@ fn what_was_to_be_told_to_a_webhook_that_is_removed_is_let_go() {
 }
 
 #[test]
-fn sixteen_are_given_out_at_once_the_longest_due_first() {
+fn a_webhook_is_told_one_thing_at_a_time_the_oldest_first() {
     let database = hooked();
-    for seconds in (0..20).rev() {
-        tell(&database, seconds, "agent.created", None);
+    own(&database, subscribe(2, Some(1), &["*"]));
+    for seconds in [7, 3, 5] {
+        tell(&database, seconds, &format!("a.{seconds}"), None);
     }
-    let given = due(&database, 30);
-    assert_eq!(given.iter().map(|(delivery, _)| delivery.created).collect::<Vec<_>>(), (0..16).map(at).collect::<Vec<_>>());
-    assert_eq!(due(&database, 30).len(), 4);
+    for event in ["a.7", "a.3", "a.5"] {
+        let given = due(&database, 30);
+        assert_eq!(given.iter().map(|(delivery, _)| delivery.event_type.as_str()).collect::<Vec<_>>(), [event; 2]);
+        assert_eq!(due(&database, 30), [], "both are being told something");
+        given.iter().for_each(|(delivery, _)| drop(settle(&database, 30, delivery, Some(200))));
+    }
+}
+
+#[test]
+fn webhooks_have_their_turn_one_after_the_other_and_those_of_one_agent_count_as_one() {
+    let database = family();
+    for (number, of) in [(1, 2), (2, 2), (3, 2), (4, 3)] {
+        own(&database, subscribe(number, Some(of), &["*"]));
+    }
+    for about in [2, 2, 2, 2] {
+        tell(&database, 0, "agent.updated", Some(about));
+    }
+    assert_eq!(turn(&database, 1, Some(200)), Some(1));
+    for _ in 0..3 {
+        tell(&database, 1, "agent.updated", Some(3));
+    }
+    let turns: Vec<_> = (0..8).map(|_| turn(&database, 2, Some(200)).unwrap()).collect();
+    assert_eq!(turns, [4, 2, 4, 3, 4, 1, 2, 3], "what came later does not wait for what came before it to somebody else");
+}
+
+#[test]
+fn a_webhook_that_fails_rests_ever_longer_up_to_ten_minutes_and_is_fresh_again_once_it_has_taken_something() {
+    let database = hooked();
+    for _ in 0..20 {
+        tell(&database, 0, "agent.created", None);
+    }
+    let mut now = 0;
+    for rest in [5, 30, 120, 600, 600, 600] {
+        assert_eq!(turn(&database, now, None), Some(1));
+        assert_eq!(turn(&database, now + rest - 1, None), None, "{rest}");
+        tell(&database, now, "agent.updated", None);
+        database.alarm.set(Some(at(now)));
+        database.ring(at(now));
+        assert_eq!(database.alarm.get(), Some(at(now + rest)), "and nobody is woken before");
+        now += rest;
+    }
+    assert_eq!(turn(&database, now, Some(200)), Some(1));
+    assert_eq!(turn(&database, now, None), Some(1));
+    assert_eq!((turn(&database, now + 4, None), turn(&database, now + 5, None)), (None, Some(1)), "as after the first failure");
+}
+
+#[test]
+fn ten_dead_letters_in_a_row_disable_a_webhook_which_is_audited() {
+    for taken in [false, true] {
+        let database = hooked();
+        for _ in 0..30 {
+            tell(&database, 0, "agent.created", None);
+        }
+        let dead = |database: &Database| of_state(database, "dead");
+        let mut now = 0;
+        let mut was_taken = !taken;
+        while dead(&database) < i64::from(MOST_DEAD_LETTERS) {
+            now += 600;
+            let is_fine = !was_taken && dead(&database) == i64::from(MOST_DEAD_LETTERS) - 1;
+            was_taken |= is_fine && turn(&database, now, Some(200)).is_some();
+            turn(&database, now, Some(500));
+            assert!(now < 5 * 86_400, "it takes less than five days");
+        }
+        let Outcome::Webhooks(webhooks) = own(&database, What::Webhooks) else { panic!() };
+        let filter = AuditFilter { event_type: Some("webhook.disabled".to_owned()), limit: 9, ..AuditFilter::default() };
+        let Outcome::Audit(rows, _) = by(&database, ROOT, What::Audit(Box::new(filter))) else { panic!() };
+        assert_eq!((webhooks[0].enabled, webhooks[0].disabled), (taken, (!taken).then(|| at(now))), "{taken}");
+        assert_eq!((rows.len(), dead(&database)), if taken { (0, 10) } else { (1, 30) }, "what waited is given up with it");
+        assert!(rows.iter().all(|(_, _, row)| row.metadata.as_deref() == Some(r#"{"reason":"dead_letters"}"#)));
+    }
+}
+
+#[test]
+fn no_sibling_takes_all_the_webhooks_and_none_of_them_those_of_the_root() {
+    let database = family();
+    for number in 6..9 {
+        agent(by(&database, ROOT, create(number, 1, &format!("agent {number}"), 3)));
+    }
+    let mut number = 0;
+    let mut more = |of: u32| {
+        number += 1;
+        by(&database, of, subscribe(number, Some(of), &["*"]))
+    };
+    // 4 and 5 are below 2.
+    for of in [2, 2, 2, 2, 4, 4, 5, 5] {
+        assert!(matches!(more(of), Outcome::Webhook(_, true)));
+    }
+    assert_eq!([2, 4, 5].map(|of| refused(&more(of))), [Refused::TooMany; 3]);
+    for of in [3, 6] {
+        (0..8).for_each(|_| assert!(matches!(more(of), Outcome::Webhook(_, true))));
+        assert_eq!(refused(&more(of)), Refused::TooMany);
+    }
+    assert_eq!([7, 8].map(|of| refused(&more(of))), [Refused::TooMany; 2]);
+    (0..8).for_each(|_| assert!(matches!(more(ROOT), Outcome::Webhook(_, true))));
+    assert_eq!(refused(&more(ROOT)), Refused::TooMany);
 }
 
 #[test]
@@ -280,6 +388,20 @@ fn the_queue_is_bounded_and_what_was_delivered_goes_first() {
 }
 
 #[test]
+fn whoever_has_the_most_makes_room_and_nobody_else() {
+    let database = hooked();
+    own(&database, subscribe(2, Some(3), &["*"]));
+    tell(&database, 0, "few.first", Some(3));
+    fill(&database, MOST - 2, "pending");
+    for _ in 0..5 {
+        tell(&database, 100, "new.one", Some(3));
+    }
+    assert_eq!((log(&database, None, 1).1, log(&database, None, 2).1), (MOST - 6, 6));
+    assert_eq!(count(&database, "SELECT count(*) FROM tenant_delivery"), i64::try_from(MOST).unwrap());
+    assert_eq!(count(&database, "SELECT count(*) FROM tenant_delivery WHERE event_type = 'few.first'"), 2);
+}
+
+#[test]
 fn dead_letters_can_be_seen_for_a_week_and_delivered_ones_for_three_days() {
     let database = hooked();
     fill(&database, 40, "delivered");
@@ -316,6 +438,21 @@ fn the_alarm_rings_for_what_is_due_and_is_patient_if_nobody_takes_it() {
     let set: Timestamp = database.alarm.get().unwrap();
     database.ring(set);
     assert_eq!(database.alarm.get(), None);
+}
+
+#[test]
+fn where_nothing_can_be_told_at_all_the_alarm_comes_ever_later() {
+    let database = hooked();
+    tell(&database, 0, "agent.created", None);
+    let mut rings = vec![0];
+    while rings.len() < 14 {
+        let now = at(*rings.last().unwrap());
+        database.ring_after(now, false);
+        rings.push(at(0).until(database.alarm.get().unwrap()).seconds());
+    }
+    assert_eq!(rings, [0, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 8720, 12_320]);
+    database.ring(at(12_320));
+    assert_eq!(database.alarm.get(), Some(at(12_325)), "as always once it can be told");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::shown;
 use crate::cx::Cx;
 use crate::email::cleaned;
 use crate::http::api::body::text;
-use crate::http::api::manager::{Deed, Manager, retain, run, unexpected};
+use crate::http::api::manager::{Deed, Manager, run, unexpected};
 use crate::http::api::seed::Seed;
 use crate::http::refuse::Refused;
 use crate::id::RegistrationId;
@@ -91,8 +91,7 @@ async fn has_room<P: Ports>(manager: &Manager, id: &RegistrationId, cx: &Cx<'_, 
     if manager.caller.active.is_claimed() {
         return Ok(());
     }
-    let ask =
-        |what| run(&manager.account, tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) }, cx);
+    let ask = |what| run(&manager.account, tenant::Command::alone(what), cx);
     match ask(What::Agents { parent: None, status: None, limit: 1, offset: 0 }).await? {
         Outcome::Agents(_, total) if total >= MOST_UNCLAIMED => match ask(What::Agent(id.clone())).await? {
             Outcome::Agent(..) => Ok(()),

@@ -12,7 +12,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::body::{self, unfit};
-use super::manager::{Deed, Manager, retain, run, unexpected};
+use super::manager::{Deed, Manager, run, unexpected};
 use super::route::Api;
 use super::seed::Seed;
 use crate::cx::Cx;
@@ -144,7 +144,7 @@ pub(in crate::http) async fn seen<P: Ports>(manager: &Manager, id: &str, cx: &Cx
     if !peers.iter().any(|peer| peer.agent == id && peer.account.is_none()) {
         return Err(refused);
     }
-    let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
+    let command = tenant::Command::alone(what);
     match run(&manager.account, command, cx).await? {
         Outcome::Agent(agent, _) => Ok(*agent),
         _ => Err(refused),

@@ -14,7 +14,6 @@ use crate::machine::delegation::{By, Command, Delegation, Link, Outcome, Telling
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
 use crate::tenant::{self, DelegationStatus, What};
-use crate::time::Ttl;
 use crate::verify;
 
 /// Links below one that are counted when it ends.
@@ -128,7 +127,7 @@ async fn below<P: Ports>(manager: &Manager, id: &DelegationId, cx: &Cx<'_, P>) -
     let (mut found, mut next) = (0, vec![id.clone()]);
     while let Some(id) = next.pop() {
         let what = What::Downstream { id, limit: tenant::LONGEST_PAGE, offset: 0 };
-        let command = tenant::Command { caller: None, what, audit: Vec::new(), emit: Vec::new(), retain: Ttl::from_millis(0) };
+        let command = tenant::Command::alone(what);
         let tenant::Outcome::Delegations(rows, _) = run(&manager.account, command, cx).await? else { continue };
         let live = |row: &&tenant::Delegation| {
             matches!(row.status, DelegationStatus::Active | DelegationStatus::Pending) && row.expires.is_none_or(|expires| cx.now < expires)

@@ -25,7 +25,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
         written(Operation::post("createPolicy", POLICIES, "Write a policy").about("It binds oneself and all agents below."), "PolicyDocument")
             .repeatable()
             .answers(201, "It counts from now on.", JSON, named("PolicyAnswer"))
-            .refuses(&[ErrorCode::LimitReached]),
+            .refuses(&[ErrorCode::LimitReached, ErrorCode::AlreadyRevoked]),
         Operation::get("policySyntax", "/api/v1/policies/syntax", "What a policy may say, and how it is weighed")
             .surface(Surface::Problem)
             .answers(200, "The reference, with examples.", JSON, object([("data", open(object([])))]))

@@ -17,19 +17,22 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
     };
     vec![
         Operation::get("listWebhooks", "/api/v1/webhooks", "List webhooks")
-            .about("Those of the agent and of all below, the oldest first: an account has at most 32.")
+            .about("Those of the agent and of all below, the oldest first. An account has at most 32, of which 24 may be below its root, and 8 of one child \
+                 of the root with all below that.")
             .managed()
             .answers(200, "All of them.", JSON, object([("data", list(named("Webhook"))), ("meta", object([("total", number(""))]))])),
         Operation::post("createWebhook", "/api/v1/webhooks", "Make a webhook")
             .about(
                 "It is sent a POST for each event, signed as Standard Webhooks 1.0 has it: `webhook-id`, `webhook-timestamp`, `webhook-signature`. \
                  Any 2xx within 10 seconds is taken for an answer; a redirect is none. Whatever fails is told again after 5 s, 30 s, 2 min, 10 min, \
-                 1 h, 6 h and 24 h with the same `webhook-id`, and is a dead letter then. 410 switches the webhook off.",
+                 1 h, 6 h and 24 h with the same `webhook-id`, and is a dead letter then. Messages come one after the other: after a failure the \
+                 webhook rests for up to 10 minutes, and so may they. 410 disables the webhook, and so do 10 dead letters in a row: `disabled_at` \
+                 says when, and a new webhook takes its place.",
             )
             .managed()
             .repeatable()
             .json_as(SUBSCRIBE)
-            .refuses(&[ErrorCode::LimitReached, ErrorCode::Conflict])
+            .refuses(&[ErrorCode::LimitReached, ErrorCode::Conflict, ErrorCode::AlreadyRevoked])
             .answers(201, "Made: the secret is shown this once.", JSON, secret(object([("message", text(""))]))),
         Operation::get("readWebhook", "/api/v1/webhooks/{webhook_id}", "Read a webhook")
             .parameter("path", "webhook_id", text(""), "Its name.")
@@ -77,7 +80,8 @@ pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
                 ("agent_id", or_null(text("It hears of this agent and all below."))),
                 ("url", uri("")),
                 ("events", texts()),
-                ("enabled", flag("Not any more once it has answered 410.")),
+                ("enabled", flag("Not any more once it has answered 410, or after 10 dead letters in a row.")),
+                ("disabled_at", or_null(moment())),
                 ("created_at", moment()),
                 ("updated_at", moment()),
             ]),

@@ -27,6 +27,7 @@ fn a_denial_names_its_policy_is_audited_and_told_to_webhooks() {
         url: "https://hooks.example.com/".to_owned(),
         events: vec!["policy.*".to_owned()],
         enabled: true,
+        disabled: None,
         secret_version: 0,
         previous_until: None,
         created: Timestamp::from_millis(0),

@@ -65,6 +65,42 @@ fn tools_and_requests_are_counted_together() {
 }
 
 #[test]
+fn a_policy_s_rate_limit_slides_over_the_end_of_a_window() {
+    let world = World::new(&[]);
+    let tree = tree(&world);
+    let limit = json!({ "conditions": { "rate_limit": { "max": 10, "window_seconds": 100 } } });
+    make(&world, &tree.root, &written("allow", &[POLICIES], &["read"], &limit));
+    let most = || (0..20).filter(|_| list(&world, &tree.child).status() == 200).count();
+    assert_eq!(list(&world, &tree.child).status(), 200);
+    world.later(99);
+    assert_eq!(most(), 9);
+    world.later(1);
+    assert_eq!(most(), 1, "nine were a second ago");
+    world.later(50);
+    assert_eq!(most(), 5, "half of those before, and one since");
+    world.later(1000);
+    assert_eq!(most(), 10);
+}
+
+#[test]
+fn a_policy_whose_window_changes_counts_in_the_new_one() {
+    let world = World::new(&[]);
+    let tree = tree(&world);
+    let limit = |seconds: u32| json!({ "conditions": { "rate_limit": { "max": 2, "window_seconds": seconds } } });
+    let id = make(&world, &tree.root, &written("allow", &["/api/v1/agents"], &["read"], &limit(86_400)));
+    let most = || (0..5).filter(|_| send(&world, &tree.child.key, "GET", "/api/v1/agents", &Value::Null).status() == 200).count();
+    let change = |seconds| assert_eq!(send(&world, &tree.root.key, "PUT", &format!("{POLICIES}/{id}"), &limit(seconds)).status(), 200);
+    assert_eq!(most(), 2);
+    world.later(600);
+    assert_eq!(most(), 0);
+    change(60);
+    assert_eq!(most(), 2, "within the last minute there was none");
+    assert_eq!(most(), 0);
+    change(86_400);
+    assert_eq!(most(), 0, "nobody gets more by changing it back");
+}
+
+#[test]
 fn a_policy_s_rate_limit_counts_what_is_done_and_not_what_is_only_asked() {
     let world = World::new(&[]);
     let tree = tree(&world);
