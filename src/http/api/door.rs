@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::http::refuse::Refused;
 use crate::http::reply;
 use crate::oauth::error::ErrorCode;
-use crate::policy::{self, Action, Decision, Rights};
+use crate::policy::{self, Action, Decision, Needed, Question, Rights};
 use crate::store::Ports;
 use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, MOST_TROUBLE, Outcome, Rate, TrustLevel, Weighed, What, trouble};
 use crate::time::Ttl;
@@ -113,7 +113,7 @@ pub(super) async fn enter<P: Ports>(
         return Err(refused.header(DECISION, "deny"));
     };
     let rights = Rights { own: manager.caller.rights(), delegations: Vec::new() };
-    let decision = decide(&here, &of_here, &rights, cx)?;
+    let decision = decide(&here, None, &of_here, &rights, cx)?;
     if !decision.is_allowed() {
         let refused = denied(manager, &here, &decision, cx).await?;
         return Err(entered.limits(cx).into_iter().fold(refused, |refused, (name, value)| refused.header(name, value)));
@@ -121,15 +121,23 @@ pub(super) async fn enter<P: Ports>(
     Ok((entered, weighed.next().flatten()))
 }
 
-/// What the one evaluator says, at the door and in the dry run.
+/// What the one evaluator says, at the door and in the dry run; `named` is the scope that somebody else's resource needs, if whoever asks says so.
 ///
 /// # Errors
 /// A policy that is kept cannot be read: nobody knows what it says.
-pub(super) fn decide<P>(asking: &Asking, weighed: &Weighed, rights: &Rights, cx: &Cx<'_, P>) -> Result<Decision, Refused> {
+pub(super) fn decide<P>(
+    asking: &Asking,
+    named: Option<&str>,
+    weighed: &Weighed,
+    rights: &Rights,
+    cx: &Cx<'_, P>,
+) -> Result<Decision, Refused> {
     let policies = weighed.policies.iter().cloned().map(policy::Policy::try_from).collect::<Result<Vec<_>, _>>();
     let policies = policies.map_err(|error| Refused::new(ErrorCode::TemporarilyUnavailable, error.to_string()))?;
     let origin = asking.origin();
-    Ok(policy::decide(&asking.question(weighed, origin.as_ref(), cx.now), &policies, rights))
+    let question = asking.question(weighed, origin.as_ref(), cx.now);
+    let needed = named.map_or(question.needed, Needed::Named);
+    Ok(policy::decide(&Question { needed, ..question }, &policies, rights))
 }
 
 /// A root that its account does not know yet.

@@ -33,6 +33,7 @@ pub(in crate::http) const QUESTION: &str = r#"{
         "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Who would do it: yourself or an agent below you." },
         "action": { "type": "string", "enum": ["read", "write", "delete", "execute", "delegate", "admin"], "description": "What would be done." },
         "resource": { "type": "string", "minLength": 1, "maxLength": 2048, "description": "The path of what it would be done to." },
+        "scope": { "type": "string", "minLength": 1, "maxLength": 128, "description": "The scope that the resource needs, one token. If absent it follows from resource and action; what this server's own API needs is known." },
         "context": {
             "type": "object",
             "properties": {
@@ -52,6 +53,7 @@ struct Wish {
     agent: RegistrationId,
     action: Action,
     resource: String,
+    scope: Option<String>,
     ip: Option<String>,
     arguments: Option<Map<String, Value>>,
     demand: Demand,
@@ -135,6 +137,10 @@ fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
     if ip.as_deref().is_some_and(|ip| Origin::parse(ip).is_none()) {
         return Err(body::unfit("context.ip must be an IPv4 or IPv6 address"));
     }
+    let scope = body::text(&fields, "scope").map(str::to_owned);
+    if scope.as_deref().is_some_and(|scope| !is_token(scope)) {
+        return Err(body::unfit("scope must be one scope token without a wildcard"));
+    }
     let arguments = context.and_then(|context| context.get("arguments")).and_then(Value::as_object).cloned();
     let text = |name: &str| body::text(&fields, name).unwrap_or_default();
     // What is no agent's name is nobody's.
@@ -142,7 +148,12 @@ fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
     let action = Action::parse(text("action")).ok_or_else(|| body::unfit("action is unknown"))?;
     let resource = text("resource").to_owned();
     let demand = Path::parse(&resource).map_or(Demand::Foreign, |path| demand(&path.to_string(), action));
-    Ok(Wish { agent, action, resource, ip, arguments, demand })
+    Ok(Wish { agent, action, resource, scope, ip, arguments, demand })
+}
+
+/// One scope token (RFC 6749, section 3.3) that a call may need.
+fn is_token(scope: &str) -> bool {
+    !scope.contains([' ', '*']) && scope.parse::<Scope>().is_ok()
 }
 
 impl Wish {
@@ -168,22 +179,23 @@ impl Wish {
         let decision = match self.demand {
             Demand::Everybody => Decision::of(Effect::Allow, "Everybody may do this."),
             Demand::Nobody => Decision::of(Effect::Deny, "Nothing of the kind can be done here."),
-            Demand::Scope(_) => door::decide(asking, &weighed, &Rights { own, delegations: Vec::new() }, cx)?,
+            Demand::Scope(_) => door::decide(asking, None, &weighed, &Rights { own, delegations: Vec::new() }, cx)?,
             Demand::Reading => {
                 let needed = &cx.config.read_scope;
                 let scope = needed.iter().find(|scope| !own.covers(scope)).or(needed.iter().next()).map(str::to_owned);
                 weighed.policies.clear();
-                door::decide(&Asking { scope, ..asking.clone() }, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
+                door::decide(&Asking { scope, ..asking.clone() }, None, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
             }
             Demand::Foreign => {
+                let named = self.scope.as_deref();
                 let alone = Rights { own, delegations: Vec::new() };
-                let decision = door::decide(asking, &weighed, &alone, cx)?;
+                let decision = door::decide(asking, named, &weighed, &alone, cx)?;
                 // Only what nothing else has decided is worth the question of what was handed on.
                 if decision.missing_scope.is_none() {
                     return Ok(decision.to_value());
                 }
                 let delegations = delegation::chains(&weighed.incoming, cx).await?;
-                door::decide(asking, &weighed, &Rights { delegations, ..alone }, cx)?
+                door::decide(asking, named, &weighed, &Rights { delegations, ..alone }, cx)?
             }
         };
         Ok(decision.to_value())

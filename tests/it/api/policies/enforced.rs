@@ -97,7 +97,9 @@ fn an_allow_gives_no_scope_that_the_agent_or_its_token_lacks() {
     let asked = |action: &str, resource: &str| evaluate(&world, &tree.root.key, tree.root.id.as_str(), action, resource, &Value::Null);
     let webhooks = asked("write", "/api/v1/webhooks");
     assert_eq!((allowed(&webhooks), webhooks.text("missing_scope").as_str()), (false, "webhooks.write"), "nobody has claimed it");
-    assert!(allowed(&asked("write", "/api/v1/agents")) && allowed(&asked("write", "/files")));
+    let files = asked("write", "/files");
+    assert!(allowed(&asked("write", "/api/v1/agents")));
+    assert_eq!((allowed(&files), files.text("missing_scope").as_str()), (false, "files.write"), "nor at a resource of somebody else");
     let fields = [("grant_type", "client_credentials"), ("client_secret", tree.root.key.as_str()), ("scope", "policies.read")];
     let token = world.form("/oauth2/token", &fields).text("access_token");
     let bearer = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
