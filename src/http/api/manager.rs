@@ -125,7 +125,11 @@ impl Manager {
         Self::of(caller.needs(&needed, cx).map_err(|refused| refused.header(DECISION, "deny"))?)
     }
 
-    fn of(caller: Caller) -> Result<Self, Refused> {
+    /// An agent, whatever it may do.
+    ///
+    /// # Errors
+    /// It is no agent itself.
+    pub(super) fn of(caller: Caller) -> Result<Self, Refused> {
         let Holder::Registration(id) = caller.active.holder.clone() else {
             return Err(Refused::new(ErrorCode::AccessDenied, "a client of a person")
                 .status(StatusCode::FORBIDDEN)

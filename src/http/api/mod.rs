@@ -2,7 +2,7 @@
 //! does is done here too.
 
 pub(super) mod agents;
-mod attempt;
+pub(super) mod attempt;
 pub(super) mod audit;
 pub(super) mod body;
 pub(super) mod credentials;
