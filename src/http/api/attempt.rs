@@ -104,7 +104,24 @@ fn is_digits(rest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::record;
+    use super::{record, shown};
+
+    #[test]
+    fn of_a_path_only_words_of_ours_and_names_of_ours_are_shown() {
+        let digits = "0123456789abcdefghijAB";
+        let own = format!("/api/v1/agents/reg_{digits}/credentials");
+        assert_eq!(shown(&own), own);
+        for (path, left) in [
+            (format!("/api/v1/credentials/postern_{digits}_{digits}/rotate"), "/api/v1/credentials/*/rotate"),
+            (format!("/api/v1/agents/reg_{digits}0"), "/api/v1/agents/*"),
+            (format!("/api/v1/agents/acc_{digits}"), "/api/v1/agents/*"),
+            ("/files/Ada/a%20b/x?token=secret".to_owned(), "/files/*/*/*"),
+            ("/files/ada@example.com".to_owned(), "/files/*"),
+            ("/abcdefghijklmnopq".to_owned(), "/*"),
+        ] {
+            assert_eq!(shown(&path), left, "{path}");
+        }
+    }
 
     #[test]
     fn only_what_has_the_form_of_a_name_is_repeated() {

@@ -33,7 +33,10 @@ pub(in crate::http) struct Entered(Option<Allowance>);
 impl Entered {
     /// An answer to whoever came in, with what is left to them.
     pub(in crate::http) fn shown<P>(self, answer: Result<Response<Bytes>, Refused>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-        let headers = std::iter::once((DECISION, "allow".to_owned())).chain(self.limits(cx));
+        // A policy may have denied what was only known later.
+        let is_denied = answer.as_ref().err().is_some_and(|refused| refused.code() == ErrorCode::PolicyDenied);
+        let decision = (!is_denied).then(|| (DECISION, "allow".to_owned()));
+        let headers = decision.into_iter().chain(self.limits(cx));
         match answer {
             Ok(mut response) => {
                 headers.for_each(|(name, value)| reply::set(response.headers_mut(), name, &value));
@@ -88,10 +91,10 @@ pub(super) async fn enter<P: Ports>(
     let reads = here.action == Action::Read.as_str();
     let rate = Rate { most: cx.config.limits.api_per_minute, window: MINUTE };
     let asked: Vec<Asking> = std::iter::once(here.clone()).chain(also).collect();
-    let (allowance, weighed) = match ask(manager, rate, asked.clone(), cx).await? {
+    let (allowance, weighed) = match ask(manager, Some(rate), asked.clone(), cx).await? {
         // A root that has done nothing yet is entered once it does something.
         None if manager.root == manager.id && !reads && found(&manager.account, &manager.root, cx).await? => {
-            ask(manager, rate, asked.clone(), cx).await?.ok_or_else(unexpected)?
+            ask(manager, Some(rate), asked.clone(), cx).await?.ok_or_else(unexpected)?
         }
         None => {
             let nothing = |asking: &Asking| (asking.agent == manager.root && manager.id == manager.root).then(new_root);
@@ -119,6 +122,19 @@ pub(super) async fn enter<P: Ports>(
         return Err(entered.limits(cx).into_iter().fold(refused, |refused, (name, value)| refused.header(name, value)));
     }
     Ok((entered, weighed.next().flatten()))
+}
+
+/// Asks policies about another thing that somebody who has come in is about to do: it is no further request.
+///
+/// # Errors
+/// 403 if a policy denies it, 503 if nobody knows.
+pub(super) async fn also<P: Ports>(manager: &Manager, here: Asking, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let weighed = ask(manager, None, vec![here.clone()], cx).await?.and_then(|(_, weighed)| weighed.into_iter().next().flatten());
+    // Whoever has come in is known to the account by now.
+    let weighed = weighed.filter(|weighed| weighed.is_active).ok_or(tenant::Refused::Inactive)?;
+    let rights = Rights { own: manager.caller.rights(), delegations: Vec::new() };
+    let decision = decide(&here, None, &weighed, &rights, cx)?;
+    if decision.is_allowed() { Ok(()) } else { Err(denied(manager, &here, &decision, cx).await?) }
 }
 
 /// What the one evaluator says, at the door and in the dry run; `named` is the scope that somebody else's resource needs, if whoever asks says so.
@@ -149,11 +165,11 @@ pub(super) const fn new_root() -> Weighed {
 /// Nothing, if nothing is kept of the account's agents.
 async fn ask<P: Ports>(
     manager: &Manager,
-    rate: Rate,
+    rate: Option<Rate>,
     asked: Vec<Asking>,
     cx: &Cx<'_, P>,
 ) -> Result<Option<(Option<Allowance>, Vec<Option<Weighed>>)>, Refused> {
-    let what = What::Enter { rate: Some(rate), asked };
+    let what = What::Enter { rate, asked };
     let command = tenant::Command { caller: Some(manager.id.clone()), what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
     match run(&manager.account, command, cx).await? {
         Outcome::Entered(allowance, weighed) => Ok(Some((allowance, weighed))),

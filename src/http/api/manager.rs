@@ -116,6 +116,14 @@ impl Manager {
         Ok(manager)
     }
 
+    /// Whether policies let it do this too, with what it has come in for.
+    ///
+    /// # Errors
+    /// A policy denies it.
+    pub(in crate::http) async fn also<P: Ports>(&self, scope: &str, action: Action, resource: &str, cx: &Cx<'_, P>) -> Result<(), Refused> {
+        door::also(self, door::here(self, scope, action, resource, cx), cx).await
+    }
+
     /// An agent with what it needs, who has not entered yet.
     ///
     /// # Errors

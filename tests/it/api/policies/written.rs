@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{audited, make, root, send, tree, written};
-use crate::world::World;
+use crate::world::{Answer, World};
 
 const POLICIES: &str = "/api/v1/policies";
 
@@ -149,4 +149,44 @@ fn the_same_request_again_makes_no_second_policy() {
     assert_eq!(post(&written("deny", &["/y"], &["read"], &json!({}))).text("error"), "idempotency_key_reused");
     let account = postern::id::AccountId::from_digits(root.id.digits());
     assert_eq!(audited(&world, &account, "policy.created").len(), 1);
+}
+
+#[test]
+fn the_longest_policy_that_is_taken_can_be_read_again_and_shuts_nobody_out() {
+    let world = World::new(&[("API_PER_MINUTE", "100000")]);
+    let tree = tree(&world);
+    let of = |pad: usize| {
+        let paths = [1800, 1800, 1800, 1700, pad].map(|length| format!("/{}", "x".repeat(length)));
+        written("allow", &paths.each_ref().map(String::as_str), &["read"], &json!({ "name": "Long" }))
+    };
+    let post = |pad: usize| send(&world, &tree.root.key, "POST", POLICIES, &of(pad));
+    let remove = |made: &Answer| {
+        let path = format!("{POLICIES}/{}", made.json()["data"]["id"].as_str().unwrap());
+        assert_eq!(send(&world, &tree.root.key, "DELETE", &path, &Value::Null).status(), 204);
+    };
+    // The longest that is taken: between what is surely short enough and what is surely too long.
+    let (mut taken, mut refused) = (100, 1800);
+    while refused - taken > 1 {
+        let middle = (taken + refused) / 2;
+        let answer = post(middle);
+        if answer.status() == 201 {
+            remove(&answer);
+            taken = middle;
+        } else {
+            assert_eq!((answer.status(), answer.text("error").as_str()), (422, "invalid_policy"));
+            refused = middle;
+        }
+    }
+    assert!(of(taken).to_string().len() <= 8192);
+    for shorter in (0..=62).step_by(31) {
+        let made = post(taken - shorter);
+        let path = format!("{POLICIES}/{}", made.json()["data"]["id"].as_str().unwrap());
+        let read = send(&world, &tree.root.key, "GET", &path, &Value::Null);
+        assert_eq!((read.status(), &read.json()["data"]["resources"]), (200, &of(taken - shorter)["resources"]));
+        for who in [&tree.root, &tree.child] {
+            assert_eq!(send(&world, &who.key, "GET", POLICIES, &Value::Null).status(), 200);
+        }
+        assert_eq!(send(&world, &tree.root.key, "PUT", &path, &json!({ "enabled": false })).status(), 200);
+        remove(&made);
+    }
 }
