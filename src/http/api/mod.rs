@@ -11,7 +11,7 @@ mod door;
 mod ended;
 pub(super) mod evaluate;
 pub(super) mod manager;
-mod policies;
+pub(super) mod policies;
 pub(super) mod route;
 pub(super) mod scopes;
 pub(super) mod seed;

@@ -6,6 +6,7 @@ mod claim;
 mod credential;
 mod delegation;
 mod permission;
+mod policy;
 mod service;
 mod token;
 
@@ -39,6 +40,7 @@ pub(super) fn all<P: Ports>() -> Vec<Tool<P>> {
         children::tools(),
         credential::tools(),
         delegation::tools(),
+        policy::tools(),
         permission::tools(),
     ];
     families.into_iter().flatten().collect()

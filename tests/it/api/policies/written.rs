@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{audited, make, root, send, tree, written};
+use crate::mcp::Sender;
 use crate::world::{Answer, World};
 
 const POLICIES: &str = "/api/v1/policies";
@@ -189,4 +190,34 @@ fn the_longest_policy_that_is_taken_can_be_read_again_and_shuts_nobody_out() {
         assert_eq!(send(&world, &tree.root.key, "PUT", &path, &json!({ "enabled": false })).status(), 200);
         remove(&made);
     }
+}
+
+#[test]
+fn tools_write_and_list_policies_as_rest_does() {
+    let world = World::new(&[]);
+    let tree = tree(&world);
+    let by = Sender { token: Some(&tree.root.key), ..Sender::default() };
+    let policy = written("deny", &["/files/*"], &["delete"], &json!({ "description": "Nothing goes.", "priority": 3 }));
+    let made = by.brings(&world, "create_policy", &policy);
+    let read = send(&world, &tree.root.key, "GET", &path(made["id"].as_str().unwrap()), &Value::Null).json();
+    assert_eq!(made, read["data"]);
+    let mut with_token = written("allow", &["/files/*"], &["read"], &json!({ "enabled": false }));
+    with_token["access_token"] = json!(tree.child.key);
+    let of_child = Sender::default().brings(&world, "create_policy", &with_token);
+    assert_eq!(of_child["created_by_agent_id"], tree.child.id.as_str());
+    for (query, arguments) in [
+        ("", json!({})),
+        ("?enabled_only=true", json!({ "enabled_only": true })),
+        ("?limit=1&offset=1", json!({ "limit": 1, "offset": 1 })),
+    ] {
+        let listed = send(&world, &tree.root.key, "GET", &format!("{POLICIES}{query}"), &Value::Null).json();
+        assert_eq!(by.brings(&world, "list_policies", &arguments), listed, "{query}");
+    }
+    let rows: Vec<_> = audited(&world, &tree.account, "policy.created").into_iter().map(|row| row.target_id.unwrap()).collect();
+    assert_eq!(rows, [made["id"].as_str().unwrap(), of_child["id"].as_str().unwrap()]);
+    assert_eq!(by.fails(&world, "create_policy", &written("deny", &["/files*"], &["read"], &json!({}))), "invalid_policy");
+    assert_eq!(by.fails(&world, "create_policy", &written("deny", &["/files"], &["list"], &json!({}))), "invalid_request");
+    let closed = written("deny", &[POLICIES], &["write"], &json!({ "subjects": { "agent_ids": [tree.child.id.as_str()] } }));
+    by.brings(&world, "create_policy", &closed);
+    assert_eq!(Sender::default().fails(&world, "create_policy", &with_token), "policy_denied");
 }
