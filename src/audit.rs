@@ -10,6 +10,9 @@ use crate::store::Ports;
 use crate::tenant::{AuditOutcome, AuditRow, Command, Emit, What};
 use crate::time::Ttl;
 
+/// So many attempts with a key that does not count are audited of one agent, and within how long.
+const MOST_FAILED: (u32, Ttl) = (10, Ttl::from_seconds(60));
+
 /// Something about an agent.
 pub struct Remark<'r> {
     /// What: `token.revoked`…
@@ -52,4 +55,20 @@ pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remar
     if let Err(error) = cx.ports.account(&account, account::Command::Tenant(Box::new(command))).await {
         cx.ports.warn("remark_lost", &error.to_string());
     }
+}
+
+/// Somebody shows what looks like a key of an agent and is none, or none any more: its account hears of it, so often and no more, since anybody
+/// can. `how` it was shown is what `metadata` says.
+pub async fn failed<P: Ports>(agent: &RegistrationId, standing: &Standing, how: Value, cx: &Cx<'_, P>) {
+    let (most, within) = MOST_FAILED;
+    let remark = Remark {
+        event: "authentication.failed",
+        actor: None,
+        outcome: AuditOutcome::Failure,
+        target: ("agent", agent.as_str()),
+        metadata: how,
+        told: false,
+        most: (format!("failed/{agent}"), most, within),
+    };
+    self::remark(agent, standing, remark, cx).await;
 }

@@ -304,6 +304,21 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
     }
 }
 
+/// The agent whose key `presented` is or was, how it stands, and why the key does not count: `ended`, `expired`, or the `agent` does not. None
+/// for one that nobody has made, as far as is known here: nothing is asked for it.
+pub async fn dead_key<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Option<(RegistrationId, Rc<Standing>, &'static str)> {
+    let key = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, presented, &cx.config.masters)?;
+    let agent = RegistrationId::from_digits(key.digits());
+    let standing = known(&agent, cx).await.ok()?;
+    let known = standing.credentials.iter().find(|known| known.of.is_none() && key.matches(&known.digest))?;
+    let why = match known {
+        Credential { ended: true, .. } => "ended",
+        known if known.expires <= cx.now => "expired",
+        _ => "agent",
+    };
+    Some((agent, standing.clone(), why))
+}
+
 /// The registration that an API key names, and how it stands: asked anew if the key is not known of it yet.
 async fn keeper<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<(Holder, Rc<Standing>), Inactive> {
     let holder = Holder::Registration(RegistrationId::from_digits(key.digits()));

@@ -31,7 +31,7 @@ const POLICIES = [
   { name: "By day", effect: "allow", subjects: { trust_levels: ["root"] }, resources: { paths: ["/deploy"] }, actions: ["execute"], conditions: { time_window: { start: "08:00", end: "18:00" } } },
 ];
 const policy = ({ api_key }, index) => json("/api/v1/policies", POLICIES[index % POLICIES.length], keyed(api_key));
-const question = ({ agent, api_key }) => json("/api/v1/policies/evaluate", { agent_id: agent.id, action: "read", resource: "/reports/2027" }, keyed(api_key));
+const question = ({ agent, api_key }) => json("/api/v1/policies/evaluate", { agent_id: agent.id, action: "read", resource: "/reports/2027", scope: "api.read" }, keyed(api_key));
 
 const _meta = { "io.modelcontextprotocol/protocolVersion": PROTOCOL, "io.modelcontextprotocol/clientCapabilities": {} };
 const whoami = (token) =>

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Authorized, CLIENT_CREDENTIALS, Denied, admit, places};
-use crate::audit::{self, Remark};
+use crate::audit;
 use crate::client::{Client, Source};
 use crate::config::{Config, Resource};
 use crate::cx::Cx;
@@ -14,11 +14,6 @@ use crate::machine::registration::{self, Proof, Registration};
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
-use crate::tenant::AuditOutcome;
-use crate::time::Ttl;
-
-/// So many attempts with a key that does not count are audited of one agent, and within how long.
-const MOST_FAILED: (u32, Ttl) = (10, Ttl::from_seconds(60));
 
 pub(super) async fn authorize<P: Ports>(
     client_id: Option<&str>,
@@ -46,23 +41,13 @@ pub(super) async fn authorize<P: Ports>(
     Ok(authorized)
 }
 
-/// Somebody shows what looks like a key of an agent and is none any more: its account hears of it, so often and no more, since anybody can.
+/// The account of the agent hears of a key that does not count.
 async fn failed<P: Ports>(registration: &RegistrationId, cx: &Cx<'_, P>) {
     let Ok(registration::Outcome::Standing(standing)) = cx.ports.run::<Registration>(registration, registration::Command::Look).await
     else {
         return;
     };
-    let (most, within) = MOST_FAILED;
-    let remark = Remark {
-        event: "authentication.failed",
-        actor: None,
-        outcome: AuditOutcome::Failure,
-        target: ("agent", registration.as_str()),
-        metadata: json!({ "method": CLIENT_CREDENTIALS }),
-        told: false,
-        most: (format!("failed/{registration}"), most, within),
-    };
-    audit::remark(registration, &standing, remark, cx).await;
+    audit::failed(registration, &standing, json!({ "method": CLIENT_CREDENTIALS }), cx).await;
 }
 
 /// A token of the client's own. Its record is a grant without a person, which ends and is listed like others.

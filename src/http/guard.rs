@@ -3,8 +3,11 @@
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use serde_json::json;
+
 use super::discovery::OWN;
 use super::refuse::Refused;
+use crate::audit;
 use crate::cx::Cx;
 use crate::dpop;
 use crate::jose::dpop::ALGORITHMS;
@@ -84,10 +87,16 @@ pub(super) async fn presented<P: Ports>(
 ) -> Result<(Active, Door), Refused> {
     let bearer = Door { path, scheme: "Bearer", scope };
     let dpop = Door { scheme: "DPoP", ..bearer.clone() };
-    let (judged, door) = match Authorization::parse(request.headers) {
+    let (token, judged, door) = match Authorization::parse(request.headers) {
         Ok(None) => return Err(bearer.challenge(Refused::new(ErrorCode::Unauthorized, "no credential"), None, None, cx)),
-        Ok(Some(Authorization::Bearer(token))) => (verify::bearer(&token, cx).await.map_err(Unproven::from), bearer),
-        Ok(Some(Authorization::Dpop(token))) => (verify::proven(&token, request, cx).await, dpop.clone()),
+        Ok(Some(Authorization::Bearer(token))) => {
+            let judged = verify::bearer(&token, cx).await.map_err(Unproven::from);
+            (token, judged, bearer)
+        }
+        Ok(Some(Authorization::Dpop(token))) => {
+            let judged = verify::proven(&token, request, cx).await;
+            (token, judged, dpop.clone())
+        }
         Ok(Some(Authorization::Basic { .. })) => return Err(bearer.invalid("Basic on a resource", cx)),
         Err(error @ InvalidAuthorization::Dpop) => return Err(dpop.invalid(&error.to_string(), cx)),
         Err(error) => return Err(bearer.invalid(&error.to_string(), cx)),
@@ -95,6 +104,9 @@ pub(super) async fn presented<P: Ports>(
     match judged {
         Ok(active) => Ok((active, door)),
         Err(error) => {
+            if path.is_some() && matches!(error, Unproven::Token(Inactive::Revoked(_))) {
+                dead(&token, cx).await;
+            }
             let (code, hint) = (error.code(), error.hint());
             let door = if matches!(error, Unproven::Token(Inactive::Bound)) { dpop } else { door };
             Err(match code {
@@ -103,6 +115,13 @@ pub(super) async fn presented<P: Ports>(
                 code => door.challenge(Refused::from(error).status(StatusCode::UNAUTHORIZED), Some(code), None, cx),
             })
         }
+    }
+}
+
+/// Whoever has used a key of an agent that does not count any more is in the audit; what nobody has made writes nothing.
+async fn dead<P: Ports>(presented: &str, cx: &Cx<'_, P>) {
+    if let Some((agent, standing, why)) = verify::dead_key(presented, cx).await {
+        audit::failed(&agent, &standing, json!({ "method": "bearer", "key": why }), cx).await;
     }
 }
 

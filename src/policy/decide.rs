@@ -1,15 +1,14 @@
 //! The decision, in this order:
 //!
 //! 1. A resource that servers could read in two ways is denied: [`Path::parse`]. So is whatever an agent would do that is not active.
-//! 2. Something of our own API needs a scope that the agent's own scopes do not cover: denied. An agent writes policies for itself, and they
-//!    must not give it what it does not have; nor does a delegation, which is for others' resources.
-//! 3. A deny policy matches: denied.
-//! 4. An allow policy matches: allowed.
-//! 5. An allow policy is about the agent and the resource, if not about the action or the moment: policies govern the resource, denied. Deny
-//!    policies never make a resource governed, so one more of them never changes what the rest of this order finds.
-//! 6. The agent's own scopes cover what is needed: allowed.
-//! 7. A chain of delegations covers it and all constraints of all its links are met: allowed.
-//! 8. Denied.
+//! 2. A deny policy matches: denied.
+//! 3. An allow policy is about the agent and the resource, and none matches the action and the moment: policies govern the resource, denied.
+//!    Deny policies never make a resource governed, so one more of them never changes what the rest of this order finds.
+//! 4. The agent's own scopes cover what is needed: allowed.
+//! 5. A chain of delegations covers it and all constraints of all its links are met: allowed. What our own API needs is not delegated.
+//! 6. Denied.
+//!
+//! Policies narrow: an agent writes them for itself, and an allow adds no right to what scopes and delegations give.
 //!
 //! Disabled policies are as if they were not there; so are those that an agent has made itself, where it manages policies: it can take back
 //! whatever it has written. Neither order nor priority changes a decision: of several policies that would do, the one of the highest priority
@@ -31,6 +30,17 @@ use crate::time::Timestamp;
 /// Where policies are managed.
 const MANAGING: &str = "/api/v1/policies";
 
+/// The scope that something needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed<'q> {
+    /// The one that follows from the path: [`Path::scope`].
+    OfPath,
+    /// The one that the server of the resource asks of its callers.
+    Named(&'q str),
+    /// The one that our own API needs, which no delegation gives.
+    Own(&'q str),
+}
+
 /// May this agent do that?
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'q> {
@@ -48,8 +58,8 @@ pub struct Question<'q> {
     pub action: Action,
     /// The path of what it is done to, as it was given.
     pub resource: &'q str,
-    /// The scope that something of our own API needs; without one it follows from the path: [`Path::scope`].
-    pub scope: Option<&'q str>,
+    /// The scope that it needs.
+    pub needed: Needed<'q>,
     /// From where. What a caller merely says of itself is no address.
     pub ip: Option<&'q Origin>,
     /// When.
@@ -60,7 +70,7 @@ pub struct Question<'q> {
     pub counts: &'q [(PolicyId, u64)],
 }
 
-/// What the agent may do where no policy speaks.
+/// What the agent may do, unless a policy says no.
 #[derive(Clone, Debug, Default)]
 pub struct Rights {
     /// Its own scopes, perhaps with wildcards.
@@ -74,7 +84,7 @@ pub struct Rights {
 pub struct Decision {
     /// Allow or deny.
     pub effect: Effect,
-    /// The policy that decided, and its name.
+    /// The policy that denied, or the allow that was needed: its id and name.
     pub policy: Option<(PolicyId, String)>,
     /// The delegation to the agent that allows, or whose chain failed.
     pub delegation: Option<DelegationId>,
@@ -133,12 +143,8 @@ impl Decision {
         Self { effect, policy: None, delegation: None, hops: Vec::new(), missing_scope: None, violations: Vec::new(), reason }
     }
 
-    fn without(needed: &str, reason: &'static str) -> Self {
-        Self { missing_scope: Some(needed.to_owned()), ..Self::of(Effect::Deny, reason) }
-    }
-
     fn by_policy(effect: Effect, policy: &Policy, reason: &'static str) -> Self {
-        Self { policy: Some((policy.id.clone(), policy.written.name.clone())), ..Self::of(effect, reason) }
+        Self { policy: Some(name(policy)), ..Self::of(effect, reason) }
     }
 
     fn by_chain(effect: Effect, chain: &Chain, reason: &'static str) -> Self {
@@ -156,12 +162,10 @@ pub fn decide(question: &Question<'_>, policies: &[Policy], rights: &Rights) -> 
     if !question.is_active {
         return Decision::of(Effect::Deny, "The agent, or one above it, is not active.");
     }
-    if let Some(needed) = question.scope
-        && !rights.own.covers(needed)
-    {
-        return Decision::without(needed, "The agent's own scopes do not cover this.");
+    match verdict(question, &path, policies) {
+        Verdict::Denied(decision) => decision,
+        Verdict::Open(allow) => Decision { policy: allow.map(name), ..by_right(question, &path, allow.is_some(), rights) },
     }
-    verdict(question, &path, policies).unwrap_or_else(|| by_scope(question, &path, rights))
 }
 
 /// Those of `policies` that have the agent among their subjects and the resource among theirs: no other has to do with a decision.
@@ -174,7 +178,7 @@ pub fn about(question: &Question<'_>, policies: impl IntoIterator<Item = Policy>
 #[must_use]
 pub fn counting<'p>(question: &Question<'_>, policies: &'p [Policy]) -> Vec<(&'p PolicyId, RateLimit)> {
     let Some(path) = Path::parse(question.resource).filter(|_| question.is_active) else { return Vec::new() };
-    if verdict(question, &path, policies).is_some_and(|decision| !decision.is_allowed()) {
+    if matches!(verdict(question, &path, policies), Verdict::Denied(_)) {
         return Vec::new();
     }
     let counts = |policy: &&Policy| {
@@ -186,17 +190,33 @@ pub fn counting<'p>(question: &Question<'_>, policies: &'p [Policy]) -> Vec<(&'p
     policies.iter().filter(counts).filter_map(|policy| Some((&policy.id, policy.written.rate_limit()?))).collect()
 }
 
-/// What policies say, if they speak at all.
-fn verdict(question: &Question<'_>, path: &Path, policies: &[Policy]) -> Option<Decision> {
+/// What policies say.
+enum Verdict<'p> {
+    /// No.
+    Denied(Decision),
+    /// They leave it to scopes and delegations; where they govern the resource this is the allow that matches.
+    Open(Option<&'p Policy>),
+}
+
+fn verdict<'p>(question: &Question<'_>, path: &Path, policies: &'p [Policy]) -> Verdict<'p> {
     let about: Vec<&Policy> = policies.iter().filter(|policy| is_about(policy, question, path)).collect();
     if let Some(policy) = first(&about, |policy| counts(policy, Effect::Deny, question)) {
-        return Some(Decision::by_policy(Effect::Deny, policy, "A policy denies this."));
+        return Verdict::Denied(Decision::by_policy(Effect::Deny, policy, "A policy denies this."));
     }
     if let Some(policy) = first(&about, |policy| counts(policy, Effect::Allow, question)) {
-        return Some(Decision::by_policy(Effect::Allow, policy, "A policy allows this."));
+        return Verdict::Open(Some(policy));
     }
-    first(&about, |policy| policy.written.effect == Effect::Allow)
-        .map(|policy| Decision::by_policy(Effect::Deny, policy, "The resource is governed by policies, and no allow matches."))
+    match first(&about, |policy| policy.written.effect == Effect::Allow) {
+        Some(policy) => {
+            let reason = "The resource is governed by policies, and no allow matches.";
+            Verdict::Denied(Decision::by_policy(Effect::Deny, policy, reason))
+        }
+        None => Verdict::Open(None),
+    }
+}
+
+fn name(policy: &Policy) -> (PolicyId, String) {
+    (policy.id.clone(), policy.written.name.clone())
 }
 
 fn is_about(policy: &Policy, question: &Question<'_>, path: &Path) -> bool {
@@ -204,26 +224,46 @@ fn is_about(policy: &Policy, question: &Question<'_>, path: &Path) -> bool {
     policy.written.enabled && policy.written.is_about(question, path) && !is_own()
 }
 
-fn by_scope(question: &Question<'_>, path: &Path, rights: &Rights) -> Decision {
-    let Some(needed) = question.scope.map(str::to_owned).or_else(|| path.scope(question.action.as_str())) else {
-        return Decision::of(Effect::Deny, "No scope stands for this resource, and no policy allows it.");
+/// What scopes and delegations give; `allowed` says whether a policy was needed, and allows.
+fn by_right(question: &Question<'_>, path: &Path, allowed: bool, rights: &Rights) -> Decision {
+    let say = |with: &'static str, alone: &'static str| if allowed { with } else { alone };
+    let needed = match question.needed {
+        Needed::Own(needed) | Needed::Named(needed) => Some(needed.to_owned()),
+        Needed::OfPath => path.scope(question.action.as_str()),
+    };
+    let Some(needed) = needed else {
+        return Decision::of(Effect::Deny, "No scope stands for this resource: the question has to name the one that is needed.");
     };
     if rights.own.covers(&needed) {
-        return Decision::of(Effect::Allow, "The agent's own scopes cover this.");
+        let reason = say("A policy allows this, and the agent's own scopes cover it.", "The agent's own scopes cover this.");
+        return Decision::of(Effect::Allow, reason);
+    }
+    if let Needed::Own(_) = question.needed {
+        return Decision { missing_scope: Some(needed), ..Decision::of(Effect::Deny, "The agent's own scopes do not cover this.") };
     }
     let asked = Asked { arguments: question.arguments, resource: Some(path), at: question.at };
     let mut chains: Vec<&Chain> = rights.delegations.iter().filter(|chain| chain.covers(&needed)).collect();
     chains.sort_by_key(|chain| chain.last().map(|link| &link.id));
     let judged: Vec<_> = chains.into_iter().map(|chain| (chain, chain.violations(&asked))).collect();
     if let Some((chain, _)) = judged.iter().find(|(_, violations)| violations.is_empty()) {
-        return Decision::by_chain(Effect::Allow, chain, "A delegation covers this.");
+        return Decision::by_chain(
+            Effect::Allow,
+            chain,
+            say("A policy allows this, and a delegation covers it.", "A delegation covers this."),
+        );
     }
     match judged.into_iter().next() {
         Some((chain, violations)) => Decision {
             violations,
             ..Decision::by_chain(Effect::Deny, chain, "A delegation covers this, but constraints of its chain are not met.")
         },
-        None => Decision::without(&needed, "Neither the agent's own scopes nor a delegation cover this."),
+        None => {
+            let reason = say(
+                "A policy allows this, but neither the agent's own scopes nor a delegation cover it.",
+                "Neither the agent's own scopes nor a delegation cover this.",
+            );
+            Decision { missing_scope: Some(needed), ..Decision::of(Effect::Deny, reason) }
+        }
     }
 }
 

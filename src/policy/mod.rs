@@ -10,7 +10,7 @@ use crate::id::{PolicyId, RegistrationId};
 use crate::time::Timestamp;
 
 pub use self::condition::RateLimit;
-pub use self::decide::{Decision, Question, Rights, about, counting, decide};
+pub use self::decide::{Decision, Needed, Question, Rights, about, counting, decide};
 pub use self::stored::Unreadable;
 pub use self::syntax::syntax;
 pub use self::written::Written;

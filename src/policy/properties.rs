@@ -72,11 +72,12 @@ fn question() -> impl Strategy<Value = Value> {
         prop::sample::select(vec!["2027-01-15T08:15:00Z", "2027-01-15T08:45:00Z", "2027-01-15T09:00:00Z"]),
         prop::sample::select(vec!["tool", "assistant"]),
         prop::sample::select(vec![json!(null), json!(null), json!("files.read"), json!("other.write")]),
+        prop::sample::select(vec![json!(null), json!(null), json!("files.read"), json!("mail.read")]),
     )
-        .prop_map(|(action, resource, ip, arguments, count, at, agent_type, needs)| {
+        .prop_map(|(action, resource, ip, arguments, count, at, agent_type, needs, scope)| {
             json!({
                 "action": action, "resource": resource, "ip": ip, "arguments": arguments, "count": count, "at": at, "agent_type": agent_type,
-                "needs": needs,
+                "needs": needs, "scope": scope,
             })
         })
 }
@@ -87,6 +88,16 @@ proptest! {
         deny["effect"] = json!("deny");
         let with: Vec<_> = policies.iter().cloned().chain([policy(99, deny)]).collect();
         prop_assert!(ask(&question, &policies, &rights).is_allowed() || !ask(&question, &with, &rights).is_allowed());
+    }
+
+    #[test]
+    fn one_more_allow_never_allows_what_no_scope_and_no_delegation_gives(
+        question in question(), policies in policies(), rights in rights(), mut allow in any_policy(),
+    ) {
+        allow["effect"] = json!("allow");
+        let with: Vec<_> = policies.into_iter().chain([policy(99, allow)]).collect();
+        prop_assert!(ask(&question, &[], &rights).is_allowed() || !ask(&question, &with, &rights).is_allowed());
+        prop_assert!(!ask(&question, &with, &Rights::default()).is_allowed(), "no policy is a right");
     }
 
     #[test]

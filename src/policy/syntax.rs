@@ -65,7 +65,7 @@ mod tests {
             let questions = example["questions"].as_array().unwrap();
             assert!(!questions.is_empty());
             for question in questions {
-                let rights = Rights { own: question["scope"].as_str().unwrap_or_default().parse().unwrap(), ..Rights::default() };
+                let rights = Rights { own: question["held"].as_str().unwrap_or_default().parse().unwrap(), ..Rights::default() };
                 let decision = ask(question, std::slice::from_ref(&policy), &rights);
                 assert_eq!(
                     decision.is_allowed(),

@@ -22,8 +22,8 @@ pub(super) fn policy(index: u8, written: Value) -> Policy {
     }
 }
 
-/// Asks as `question` says: `action` and `resource`, and perhaps `agent`, `agent_type`, `trust_level`, `account`, `needs`, `ip`, `at`,
-/// `arguments`, `active`, and `count` for every policy.
+/// Asks as `question` says: `action` and `resource`, and perhaps `agent`, `agent_type`, `trust_level`, `account`, `needs` (of our own API),
+/// `scope` (of another), `ip`, `at`, `arguments`, `active`, and `count` for every policy.
 pub(super) fn ask(question: &Value, policies: &[Policy], rights: &Rights) -> Decision {
     let text = |name: &str| question[name].as_str();
     let ip = text("ip").map(|ip| Origin::parse(ip).unwrap());
@@ -38,7 +38,7 @@ pub(super) fn ask(question: &Value, policies: &[Policy], rights: &Rights) -> Dec
         accounts: &[text("account").unwrap_or("acc_0000000000000000000001").parse::<AccountId>().unwrap()],
         action: Action::parse(text("action").unwrap()).unwrap(),
         resource: text("resource").unwrap(),
-        scope: text("needs"),
+        needed: text("needs").map(Needed::Own).or(text("scope").map(Needed::Named)).unwrap_or(Needed::OfPath),
         ip: ip.as_ref(),
         at,
         arguments: question["arguments"].as_object(),
@@ -73,8 +73,13 @@ fn each_step_is_explained() {
 
     let decision = ask(&read, &[allow.clone(), deny.clone()], &own("files.read"));
     assert_eq!((decision.effect, decision.policy), (Effect::Deny, Some((deny.id.clone(), "deny".to_owned()))), "at any priority");
+    let named = Some((allow.id.clone(), "allow".to_owned()));
+    let decision = ask(&read, std::slice::from_ref(&allow), &own("files.read"));
+    assert_eq!((decision.effect, decision.policy), (Effect::Allow, named.clone()));
+    assert_eq!(decision.reason, "A policy allows this, and the agent's own scopes cover it.");
     let decision = ask(&read, std::slice::from_ref(&allow), &nothing);
-    assert_eq!((decision.effect, decision.policy), (Effect::Allow, Some((allow.id.clone(), "allow".to_owned()))));
+    assert_eq!((decision.effect, decision.policy, decision.missing_scope.as_deref()), (Effect::Deny, named, Some("files.read")));
+    assert_eq!(decision.reason, "A policy allows this, but neither the agent's own scopes nor a delegation cover it.");
     let decision = ask(&json!({ "action": "write", "resource": "/files" }), std::slice::from_ref(&allow), &own("files.*"));
     assert_eq!((decision.effect, decision.policy), (Effect::Deny, Some((allow.id.clone(), "allow".to_owned()))), "governed");
     let decision = ask(&json!({ "action": "write", "resource": "/files" }), std::slice::from_ref(&deny), &own("files.*"));
@@ -121,13 +126,42 @@ fn a_delegation_is_explained_hop_by_hop() {
 }
 
 #[test]
+fn an_allow_and_the_delegation_that_gives_the_right_are_both_named() {
+    let allow = policy(1, plain("allow", json!({})));
+    let chain = Chain { source: "files.*".parse().unwrap(), links: vec![link(1, "files.read", json!({ "size": { "max": 10 } }))] };
+    let rights = Rights { delegations: vec![chain], ..Rights::default() };
+    let asked = |size: u8| {
+        ask(&json!({ "action": "read", "resource": "/files", "arguments": { "size": size } }), std::slice::from_ref(&allow), &rights)
+    };
+    for (size, effect) in [(10, Effect::Allow), (11, Effect::Deny)] {
+        let decision = asked(size);
+        assert_eq!((decision.effect, decision.policy), (effect, Some((allow.id.clone(), "allow".to_owned()))));
+        assert_eq!(decision.delegation, Some(DelegationId::from_bytes([1; 16])));
+    }
+}
+
+#[test]
+fn a_resource_server_names_the_scope_that_it_asks_of_callers() {
+    let question = json!({ "action": "read", "resource": "/files", "scope": "documents:view" });
+    assert!(ask(&question, &[], &own("documents:view")).is_allowed());
+    let denied = ask(&question, &[], &own("files.read"));
+    assert_eq!((denied.effect, denied.missing_scope.as_deref()), (Effect::Deny, Some("documents:view")));
+    assert!(ask(&json!({ "action": "read", "resource": "/", "scope": "files.read" }), &[], &own("files.read")).is_allowed());
+    let chain = Chain { source: "documents:view".parse().unwrap(), links: vec![link(1, "documents:view", json!({}))] };
+    assert!(ask(&question, &[], &Rights { delegations: vec![chain], ..Rights::default() }).is_allowed());
+}
+
+#[test]
 fn what_our_own_api_needs_is_given_by_no_policy_and_by_no_delegation() {
     let allow = policy(1, plain("allow", json!({ "resources": { "wildcard": true }, "actions": ["*"] })));
     let chain = Chain { source: "agents.write".parse().unwrap(), links: vec![link(1, "agents.write", json!({}))] };
     let question = json!({ "action": "write", "resource": "/api/v1/agents", "needs": "agents.write" });
     let rights = |held: &str| Rights { delegations: vec![chain.clone()], ..own(held) };
     let denied = ask(&question, std::slice::from_ref(&allow), &rights("agents.read"));
-    assert_eq!((denied.effect, denied.policy, denied.missing_scope.as_deref()), (Effect::Deny, None, Some("agents.write")));
+    assert_eq!(
+        (denied.effect, denied.policy, denied.missing_scope.as_deref()),
+        (Effect::Deny, Some((allow.id.clone(), "allow".to_owned())), Some("agents.write"))
+    );
     assert!(ask(&question, &[allow], &rights("agents.write")).is_allowed());
     let mut asleep = question;
     asleep["active"] = json!(false);
@@ -168,7 +202,7 @@ fn a_rate_counts_what_is_allowed_and_nothing_else() {
             accounts: &[],
             action,
             resource,
-            scope: None,
+            needed: Needed::OfPath,
             ip: None,
             at: Timestamp::from_millis(FRIDAY_8),
             arguments: None,
@@ -217,18 +251,18 @@ fn a_rate_ends_an_allow_and_begins_a_deny() {
 #[test]
 fn subjects_are_any_of_a_kind_and_all_kinds() {
     let subjects = json!({ "agent_types": ["tool", "assistant"], "trust_levels": ["root"], "account": ["acc_0000000000000000000002"] });
-    let policies = [policy(1, plain("allow", json!({ "subjects": subjects })))];
-    let asked = |with: Value| {
+    let policies = [policy(1, plain("deny", json!({ "subjects": subjects })))];
+    let is_meant = |with: Value| {
         let mut question =
             json!({ "action": "read", "resource": "/files", "trust_level": "root", "account": "acc_0000000000000000000002" });
         question.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-        ask(&question, &policies, &Rights::default()).is_allowed()
+        !ask(&question, &policies, &own("files.read")).is_allowed()
     };
-    assert!(asked(json!({})) && asked(json!({ "agent_type": "assistant" })));
+    assert!(is_meant(json!({})) && is_meant(json!({ "agent_type": "assistant" })));
     for other in
         [json!({ "agent_type": "autonomous" }), json!({ "trust_level": "delegated" }), json!({ "account": "acc_0000000000000000000001" })]
     {
-        assert!(!asked(other.clone()), "{other}");
+        assert!(!is_meant(other.clone()), "{other}");
     }
 }
 

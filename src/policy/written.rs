@@ -46,8 +46,9 @@ impl Written {
     /// The first member that cannot be used: `422 invalid_policy` on the wire. Nothing that is not known is passed over.
     pub fn parse(written: &Value) -> Result<Self, Fault> {
         let read = Self::read(written)?;
-        // As it is kept, with all its members.
-        if read.document.iter().map(|(name, value)| name.len() + value.to_string().len() + 4).sum::<usize>() > LONGEST {
+        // As it is kept, with all its members. One that is enabled must not be too long to be disabled.
+        let length = |value: &Value| if value.is_boolean() { "false".len() } else { value.to_string().len() };
+        if read.document.iter().map(|(name, value)| name.len() + length(value) + 4).sum::<usize>() > LONGEST {
             return Err(Fault::wrong("", "must be at most 8192 bytes of JSON"));
         }
         Ok(read)

@@ -11,7 +11,7 @@ use crate::account::sql::{Sql, SqlError};
 use crate::delegation::MOST_CHAINS;
 use crate::id::{AccountId, DelegationId, PolicyId, RegistrationId};
 use crate::network::Origin;
-use crate::policy::{self as evaluator, Action, Question, RateLimit};
+use crate::policy::{self as evaluator, Action, Needed, Question, RateLimit};
 use crate::time::{Timestamp, Ttl};
 
 /// How many requests an agent may make.
@@ -86,7 +86,7 @@ impl Asking {
             // Whoever asks has read it as one of them.
             action: Action::parse(&self.action).unwrap_or(Action::Admin),
             resource: &self.resource,
-            scope: self.scope.as_deref(),
+            needed: self.scope.as_deref().map_or(Needed::OfPath, Needed::Own),
             ip,
             at,
             arguments: self.arguments.as_ref(),

@@ -329,6 +329,15 @@ describe("a permission", () => {
     await other.key.deleteAgent(one.id);
   });
 
+  test("is not to be had by writing oneself a policy", async () => {
+    const other = await root(postern);
+    const policy = await other.key.createPolicy({ name: "Everything", effect: "allow", subjects: { wildcard: true }, resources: { wildcard: true }, actions: ["*"] });
+    const asked = await other.key.evaluate({ agent_id: other.id, action: "execute", resource: "/payments" });
+    assert.deepEqual([asked.allowed, asked.matching_policy_id, asked.missing_scope], [false, policy.id, "payments.execute"]);
+    const covered = await other.key.evaluate({ agent_id: other.id, action: "execute", resource: "/payments", scope: "api.read" });
+    assert.deepEqual([covered.allowed, covered.matching_policy_id, covered.missing_scope], [true, policy.id, null]);
+  });
+
   test("of an agent of somebody else is asked in vain, as of one that never was", async () => {
     const ask = (agent_id) => mine.key.ask("POST", "/policies/evaluate", { body: { agent_id, action: "read", resource: "/api/v1/agents" } });
     const [theirs, nobody] = [await ask(stranger.id), await ask(`reg_${"0".repeat(22)}`)];

@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::http::refuse::Refused;
 use crate::http::reply;
 use crate::oauth::error::ErrorCode;
-use crate::policy::{self, Action, Decision, Rights};
+use crate::policy::{self, Action, Decision, Needed, Question, Rights};
 use crate::store::Ports;
 use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, MOST_TROUBLE, Outcome, Rate, TrustLevel, Weighed, What, trouble};
 use crate::time::Ttl;
@@ -33,7 +33,10 @@ pub(in crate::http) struct Entered(Option<Allowance>);
 impl Entered {
     /// An answer to whoever came in, with what is left to them.
     pub(in crate::http) fn shown<P>(self, answer: Result<Response<Bytes>, Refused>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-        let headers = std::iter::once((DECISION, "allow".to_owned())).chain(self.limits(cx));
+        // A policy may have denied what was only known later.
+        let is_denied = answer.as_ref().err().is_some_and(|refused| refused.code() == ErrorCode::PolicyDenied);
+        let decision = (!is_denied).then(|| (DECISION, "allow".to_owned()));
+        let headers = decision.into_iter().chain(self.limits(cx));
         match answer {
             Ok(mut response) => {
                 headers.for_each(|(name, value)| reply::set(response.headers_mut(), name, &value));
@@ -88,10 +91,10 @@ pub(super) async fn enter<P: Ports>(
     let reads = here.action == Action::Read.as_str();
     let rate = Rate { most: cx.config.limits.api_per_minute, window: MINUTE };
     let asked: Vec<Asking> = std::iter::once(here.clone()).chain(also).collect();
-    let (allowance, weighed) = match ask(manager, rate, asked.clone(), cx).await? {
+    let (allowance, weighed) = match ask(manager, Some(rate), asked.clone(), cx).await? {
         // A root that has done nothing yet is entered once it does something.
         None if manager.root == manager.id && !reads && found(&manager.account, &manager.root, cx).await? => {
-            ask(manager, rate, asked.clone(), cx).await?.ok_or_else(unexpected)?
+            ask(manager, Some(rate), asked.clone(), cx).await?.ok_or_else(unexpected)?
         }
         None => {
             let nothing = |asking: &Asking| (asking.agent == manager.root && manager.id == manager.root).then(new_root);
@@ -113,7 +116,7 @@ pub(super) async fn enter<P: Ports>(
         return Err(refused.header(DECISION, "deny"));
     };
     let rights = Rights { own: manager.caller.rights(), delegations: Vec::new() };
-    let decision = decide(&here, &of_here, &rights, cx)?;
+    let decision = decide(&here, None, &of_here, &rights, cx)?;
     if !decision.is_allowed() {
         let refused = denied(manager, &here, &decision, cx).await?;
         return Err(entered.limits(cx).into_iter().fold(refused, |refused, (name, value)| refused.header(name, value)));
@@ -121,15 +124,36 @@ pub(super) async fn enter<P: Ports>(
     Ok((entered, weighed.next().flatten()))
 }
 
-/// What the one evaluator says, at the door and in the dry run.
+/// Asks policies about another thing that somebody who has come in is about to do: it is no further request.
+///
+/// # Errors
+/// 403 if a policy denies it, 503 if nobody knows.
+pub(super) async fn also<P: Ports>(manager: &Manager, here: Asking, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let weighed = ask(manager, None, vec![here.clone()], cx).await?.and_then(|(_, weighed)| weighed.into_iter().next().flatten());
+    // Whoever has come in is known to the account by now.
+    let weighed = weighed.filter(|weighed| weighed.is_active).ok_or(tenant::Refused::Inactive)?;
+    let rights = Rights { own: manager.caller.rights(), delegations: Vec::new() };
+    let decision = decide(&here, None, &weighed, &rights, cx)?;
+    if decision.is_allowed() { Ok(()) } else { Err(denied(manager, &here, &decision, cx).await?) }
+}
+
+/// What the one evaluator says, at the door and in the dry run; `named` is the scope that somebody else's resource needs, if whoever asks says so.
 ///
 /// # Errors
 /// A policy that is kept cannot be read: nobody knows what it says.
-pub(super) fn decide<P>(asking: &Asking, weighed: &Weighed, rights: &Rights, cx: &Cx<'_, P>) -> Result<Decision, Refused> {
+pub(super) fn decide<P>(
+    asking: &Asking,
+    named: Option<&str>,
+    weighed: &Weighed,
+    rights: &Rights,
+    cx: &Cx<'_, P>,
+) -> Result<Decision, Refused> {
     let policies = weighed.policies.iter().cloned().map(policy::Policy::try_from).collect::<Result<Vec<_>, _>>();
     let policies = policies.map_err(|error| Refused::new(ErrorCode::TemporarilyUnavailable, error.to_string()))?;
     let origin = asking.origin();
-    Ok(policy::decide(&asking.question(weighed, origin.as_ref(), cx.now), &policies, rights))
+    let question = asking.question(weighed, origin.as_ref(), cx.now);
+    let needed = named.map_or(question.needed, Needed::Named);
+    Ok(policy::decide(&Question { needed, ..question }, &policies, rights))
 }
 
 /// A root that its account does not know yet.
@@ -141,11 +165,11 @@ pub(super) const fn new_root() -> Weighed {
 /// Nothing, if nothing is kept of the account's agents.
 async fn ask<P: Ports>(
     manager: &Manager,
-    rate: Rate,
+    rate: Option<Rate>,
     asked: Vec<Asking>,
     cx: &Cx<'_, P>,
 ) -> Result<Option<(Option<Allowance>, Vec<Option<Weighed>>)>, Refused> {
-    let what = What::Enter { rate: Some(rate), asked };
+    let what = What::Enter { rate, asked };
     let command = tenant::Command { caller: Some(manager.id.clone()), what, audit: Vec::new(), emit: Vec::new(), retain: retain(cx) };
     match run(&manager.account, command, cx).await? {
         Outcome::Entered(allowance, weighed) => Ok(Some((allowance, weighed))),

@@ -3,18 +3,18 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::door;
-use super::manager::{self, Manager, run, unexpected};
+use super::manager::{self, Deed, Manager, run, unexpected};
 use super::route::{Demand, demand};
-use super::{Sent, body};
+use super::{Sent, attempt, body, door};
+use crate::audit::{self, Remark};
 use crate::constraint::path::Path;
 use crate::cx::Cx;
 use crate::delegation;
 use crate::http::guard::Caller;
 use crate::http::refuse::Refused;
-use crate::http::{introspect, json, operator, reply};
+use crate::http::{introspect, json as body_json, operator, reply};
 use crate::id::{AccountId, RegistrationId};
 use crate::machine::standing::Standing;
 use crate::network::Origin;
@@ -22,7 +22,7 @@ use crate::oauth::scope::Scope;
 use crate::policy::{Action, Decision, Effect, Rights};
 use crate::rights;
 use crate::store::Ports;
-use crate::tenant::{self, Asking, Outcome, Weighed, What};
+use crate::tenant::{self, Asking, AuditOutcome, MOST_TROUBLE, Outcome, Weighed, What};
 use crate::verify::{self, Inactive};
 
 /// What is asked.
@@ -32,6 +32,7 @@ pub(in crate::http) const QUESTION: &str = r#"{
         "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Who would do it: yourself or an agent below you." },
         "action": { "type": "string", "enum": ["read", "write", "delete", "execute", "delegate", "admin"], "description": "What would be done." },
         "resource": { "type": "string", "minLength": 1, "maxLength": 2048, "description": "The path of what it would be done to." },
+        "scope": { "type": "string", "minLength": 1, "maxLength": 128, "description": "The scope that the resource needs, one token. If absent it follows from resource and action; what this server's own API needs is known." },
         "context": {
             "type": "object",
             "properties": {
@@ -51,6 +52,7 @@ struct Wish {
     agent: RegistrationId,
     action: Action,
     resource: String,
+    scope: Option<String>,
     ip: Option<String>,
     arguments: Option<Map<String, Value>>,
     demand: Demand,
@@ -58,11 +60,26 @@ struct Wish {
 
 /// `POST /api/v1/policies/evaluate`.
 pub(super) async fn evaluate<P: Ports>(scope: &str, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let read = || json::object::<Map<String, Value>>(sent.headers, sent.body);
+    let read = || body_json::object::<Map<String, Value>>(sent.headers, sent.body);
     if introspect::is_resource_server(sent.headers, cx) || operator::operator(sent.headers, cx).is_ok() {
         return Ok(reply::json(StatusCode::OK, &of_any(read()?, cx).await?));
     }
-    let mut manager = Manager::with(manager::caller(&sent.request, cx).await?, scope, cx)?;
+    let caller = manager::caller(&sent.request, cx).await?;
+    let who = Manager::of(caller.clone());
+    let answer = asked_by(caller, scope, read, cx).await;
+    if let (Ok(who), Err(refused)) = (&who, &answer) {
+        attempt::note(who, sent, refused, cx).await;
+    }
+    answer
+}
+
+async fn asked_by<P: Ports>(
+    caller: Caller,
+    scope: &str,
+    read: impl FnOnce() -> Result<Map<String, Value>, Refused>,
+    cx: &Cx<'_, P>,
+) -> Result<Response<Bytes>, Refused> {
+    let mut manager = Manager::with(caller, scope, cx)?;
     let answer = of_reached(&mut manager, read()?, cx).await.map(|answer| reply::json(StatusCode::OK, &answer));
     manager.entered.shown(answer, cx)
 }
@@ -78,6 +95,8 @@ pub(in crate::http) async fn by<P: Ports>(caller: Caller, fields: Map<String, Va
 
 /// The scope that asking needs.
 pub(in crate::http) const NEEDS: &str = "policies.read";
+/// What a question is called in the audit.
+const EVALUATED: &str = "policy.evaluated";
 const HERE: &str = "/api/v1/policies/evaluate";
 
 /// An agent asks, about itself or one below it: one question of its account, in which it comes in too.
@@ -99,7 +118,18 @@ async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>,
         let standing = standing(&wish.agent, cx).await?;
         held(&standing, &mut weighed, cx).await?
     };
-    wish.answer(&asking, weighed, own, cx).await
+    let decision = wish.answer(&asking, weighed, own, cx).await?;
+    if !is_own || !decision.is_allowed() {
+        let key = asked_key(&manager.id);
+        let (most, counted) = MOST_TROUBLE;
+        let deed = Deed::new(What::Remark { key, most, until: cx.now.plus(counted) })
+            .audited(EVALUATED, ("agent", wish.agent.as_str()), &wish.agent, &wish.noted(&decision))
+            .ended(wish.outcome(&decision));
+        if let Err(error) = manager.ask(deed, cx).await {
+            cx.ports.warn("attempt_not_audited", &error.reason);
+        }
+    }
+    Ok(decision.to_value())
 }
 
 /// A resource server, or the operator, asks about any agent. It has the agent before it, so what it asks is being done.
@@ -119,7 +149,24 @@ async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<
     };
     let mut weighed = weighed.ok_or(tenant::Refused::Missing)?;
     let own = held(&standing, &mut weighed, cx).await?;
-    wish.answer(&asking, weighed, own, cx).await
+    let decision = wish.answer(&asking, weighed, own, cx).await?;
+    let (most, within) = MOST_TROUBLE;
+    let remark = Remark {
+        event: EVALUATED,
+        actor: None,
+        outcome: wish.outcome(&decision),
+        target: ("agent", wish.agent.as_str()),
+        metadata: wish.noted(&decision),
+        told: false,
+        most: (asked_key(&wish.agent), most, within),
+    };
+    audit::remark(&wish.agent, &standing, remark, cx).await;
+    Ok(decision.to_value())
+}
+
+/// What questions are counted under: not with attempts, so that nobody hides those behind questions.
+fn asked_key(who: &RegistrationId) -> String {
+    format!("asked/{who}")
 }
 
 /// What may be asked, and nothing else.
@@ -134,6 +181,10 @@ fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
     if ip.as_deref().is_some_and(|ip| Origin::parse(ip).is_none()) {
         return Err(body::unfit("context.ip must be an IPv4 or IPv6 address"));
     }
+    let scope = body::text(&fields, "scope").map(str::to_owned);
+    if scope.as_deref().is_some_and(|scope| !is_token(scope)) {
+        return Err(body::unfit("scope must be one scope token without a wildcard"));
+    }
     let arguments = context.and_then(|context| context.get("arguments")).and_then(Value::as_object).cloned();
     let text = |name: &str| body::text(&fields, name).unwrap_or_default();
     // What is no agent's name is nobody's.
@@ -141,7 +192,12 @@ fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
     let action = Action::parse(text("action")).ok_or_else(|| body::unfit("action is unknown"))?;
     let resource = text("resource").to_owned();
     let demand = Path::parse(&resource).map_or(Demand::Foreign, |path| demand(&path.to_string(), action));
-    Ok(Wish { agent, action, resource, ip, arguments, demand })
+    Ok(Wish { agent, action, resource, scope, ip, arguments, demand })
+}
+
+/// One scope token (RFC 6749, section 3.3) that a call may need.
+fn is_token(scope: &str) -> bool {
+    !scope.contains([' ', '*']) && scope.parse::<Scope>().is_ok()
 }
 
 impl Wish {
@@ -163,29 +219,42 @@ impl Wish {
         }
     }
 
-    async fn answer<P: Ports>(&self, asking: &Asking, mut weighed: Weighed, own: Scope, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    async fn answer<P: Ports>(&self, asking: &Asking, mut weighed: Weighed, own: Scope, cx: &Cx<'_, P>) -> Result<Decision, Refused> {
         let decision = match self.demand {
             Demand::Everybody => Decision::of(Effect::Allow, "Everybody may do this."),
             Demand::Nobody => Decision::of(Effect::Deny, "Nothing of the kind can be done here."),
-            Demand::Scope(_) => door::decide(asking, &weighed, &Rights { own, delegations: Vec::new() }, cx)?,
+            Demand::Scope(_) => door::decide(asking, None, &weighed, &Rights { own, delegations: Vec::new() }, cx)?,
             Demand::Reading => {
                 let needed = &cx.config.read_scope;
                 let scope = needed.iter().find(|scope| !own.covers(scope)).or(needed.iter().next()).map(str::to_owned);
                 weighed.policies.clear();
-                door::decide(&Asking { scope, ..asking.clone() }, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
+                door::decide(&Asking { scope, ..asking.clone() }, None, &weighed, &Rights { own, delegations: Vec::new() }, cx)?
             }
             Demand::Foreign => {
+                let named = self.scope.as_deref();
                 let alone = Rights { own, delegations: Vec::new() };
-                let decision = door::decide(asking, &weighed, &alone, cx)?;
+                let decision = door::decide(asking, named, &weighed, &alone, cx)?;
                 // Only what nothing else has decided is worth the question of what was handed on.
                 if decision.missing_scope.is_none() {
-                    return Ok(decision.to_value());
+                    return Ok(decision);
                 }
                 let delegations = delegation::chains(&weighed.incoming, cx).await?;
-                door::decide(asking, &weighed, &Rights { delegations, ..alone }, cx)?
+                door::decide(asking, named, &weighed, &Rights { delegations, ..alone }, cx)?
             }
         };
-        Ok(decision.to_value())
+        Ok(decision)
+    }
+
+    /// What is audited of the question: nothing of it that could be a secret.
+    fn noted(&self, decision: &Decision) -> Value {
+        json!({
+            "action": self.action.as_str(), "resource": attempt::shown(&self.resource), "allowed": decision.is_allowed(),
+            "policy_id": decision.policy.as_ref().map(|(id, _)| id.as_str()),
+        })
+    }
+
+    fn outcome(&self, decision: &Decision) -> AuditOutcome {
+        if decision.is_allowed() { AuditOutcome::Success } else { AuditOutcome::Denied }
     }
 }
 

@@ -102,6 +102,14 @@ impl Manager {
         Ok(manager)
     }
 
+    /// Whether policies let it do this too, with what it has come in for.
+    ///
+    /// # Errors
+    /// A policy denies it.
+    pub(in crate::http) async fn also<P: Ports>(&self, scope: &str, action: Action, resource: &str, cx: &Cx<'_, P>) -> Result<(), Refused> {
+        door::also(self, door::here(self, scope, action, resource, cx), cx).await
+    }
+
     /// An agent with what it needs, who has not entered yet.
     ///
     /// # Errors
@@ -111,7 +119,11 @@ impl Manager {
         Self::of(caller.needs(&needed, cx).map_err(|refused| refused.header(DECISION, "deny"))?)
     }
 
-    fn of(caller: Caller) -> Result<Self, Refused> {
+    /// An agent, whatever it may do.
+    ///
+    /// # Errors
+    /// It is no agent itself.
+    pub(super) fn of(caller: Caller) -> Result<Self, Refused> {
         let Holder::Registration(id) = caller.active.holder.clone() else {
             return Err(Refused::new(ErrorCode::AccessDenied, "a client of a person")
                 .status(StatusCode::FORBIDDEN)

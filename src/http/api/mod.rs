@@ -2,7 +2,7 @@
 //! does is done here too.
 
 pub(super) mod agents;
-mod attempt;
+pub(super) mod attempt;
 pub(super) mod audit;
 pub(super) mod body;
 pub(super) mod credentials;
@@ -11,7 +11,7 @@ mod door;
 mod ended;
 pub(super) mod evaluate;
 pub(super) mod manager;
-mod policies;
+pub(super) mod policies;
 pub(super) mod route;
 pub(super) mod scopes;
 pub(super) mod seed;

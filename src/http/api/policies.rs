@@ -36,12 +36,25 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
             let seed = Seed::of(manager, sent.headers, sent.request.path, sent.body, cx).await?;
             return Ok(reply::json(StatusCode::CREATED, &create(manager, written, &seed, cx).await?));
         }
-        _ => list(manager, sent.query, cx).await?,
+        _ => {
+            let query = Params::parse(sent.query.as_bytes())?;
+            let page = body::page(&query, LONGEST_PAGE)?;
+            let enabled_only = match query.find("enabled_only") {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(body::unfit("enabled_only must be true or false")),
+            };
+            list(manager, enabled_only, page, cx).await?
+        }
     };
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
-async fn create<P: Ports>(manager: &Manager, written: Written, seed: &Seed, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+/// A new policy of the manager.
+///
+/// # Errors
+/// The account has too many, or did not answer.
+pub(in crate::http) async fn create<P: Ports>(manager: &Manager, written: Written, seed: &Seed, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let id = PolicyId::from_bytes(seed.name("policy", cx)?);
     let policy = Policy { id, created_by: Some(manager.id.clone()), written, created: cx.now, updated: cx.now };
     let metadata = json!({ "name": policy.written.name(), "effect": policy.written.effect().as_str() });
@@ -52,14 +65,16 @@ async fn create<P: Ports>(manager: &Manager, written: Written, seed: &Seed, cx: 
     Ok(json!({ "data": shown(made)?.to_value(), "meta": { "message": "The policy counts from now on." } }))
 }
 
-async fn list<P: Ports>(manager: &Manager, query: &str, cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    let query = Params::parse(query.as_bytes())?;
-    let (limit, offset) = body::page(&query, LONGEST_PAGE)?;
-    let enabled_only = match query.find("enabled_only") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(body::unfit("enabled_only must be true or false")),
-    };
+/// Those that bind the manager or agents below it; `page` is limit and offset.
+///
+/// # Errors
+/// The account did not answer.
+pub(in crate::http) async fn list<P: Ports>(
+    manager: &Manager,
+    enabled_only: bool,
+    (limit, offset): (u32, u32),
+    cx: &Cx<'_, P>,
+) -> Result<Value, Refused> {
     match manager.ask(Deed::new(What::Policies { agent: None, enabled_only, limit, offset }), cx).await? {
         Outcome::Policies(policies, total) => {
             let data = policies.into_iter().map(|policy| Ok(shown(policy)?.to_value())).collect::<Result<Vec<_>, Refused>>()?;

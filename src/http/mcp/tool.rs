@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::cx::Cx;
 use crate::dpop;
+use crate::http::api::attempt;
 use crate::http::guard::Caller;
 use crate::http::refuse::Refused;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::Scope;
+use crate::tenant::AuditOutcome;
 use crate::verify::Active;
 
 /// The argument that a token may come in where there is no header.
@@ -103,18 +105,26 @@ impl<'a, P> Asked<'a, P> {
 pub(super) struct Failure {
     told: Value,
     reason: String,
+    /// How it is to be audited, if it is to be.
+    outcome: Option<AuditOutcome>,
 }
 
 impl Failure {
     /// With a code that only tools have.
     pub(super) fn new(error: &'static str, description: &'static str, hint: &str) -> Self {
-        Self { told: json!({ "error": error, "error_description": description, "hint": hint }), reason: format!("{error}: {description}") }
+        let told = json!({ "error": error, "error_description": description, "hint": hint });
+        Self { told, reason: format!("{error}: {description}"), outcome: Some(AuditOutcome::Failure) }
     }
 
     /// The arguments do not fit the schema; `what` says how, and nothing that was sent.
     pub(super) fn arguments(what: &str) -> Self {
         let code = ErrorCode::InvalidRequest;
         Self::new(code.as_str(), code.description(), &format!("Correct the arguments: {what}."))
+    }
+
+    /// How it is to be audited, and its code; none if it is there already or our own fault.
+    pub(super) fn audited(&self) -> Option<(AuditOutcome, &str)> {
+        Some((self.outcome?, self.told.get("error")?.as_str()?))
     }
 
     /// What the caller is told, and what our log is.
@@ -125,8 +135,9 @@ impl Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
+        let outcome = attempt::outcome(&refused);
         let (told, reason) = refused.told();
-        Self { told, reason }
+        Self { told, reason, outcome }
     }
 }
 

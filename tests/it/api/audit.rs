@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::party::Party;
+use crate::mcp::Sender;
 use crate::world::World;
 
 fn events(rows: &[Value]) -> Vec<(String, String)> {
@@ -57,6 +58,118 @@ fn failures_of_one_agent_fill_nothing() {
     world.later(61);
     assert_eq!(party.get("/webhooks/x").status(), 404);
     assert_eq!(party.audited("&outcome=failure").len(), 61);
+}
+
+#[test]
+fn calls_of_tools_that_fail_are_there_once() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let by = Sender { token: Some(&party.key), ..Sender::default() };
+    let unknown = format!("reg_{}", "0".repeat(22));
+    assert_eq!(by.fails(&world, "get_agent", &json!({ "agent_id": party.key, "more": 1 })), "invalid_request");
+    let unfit = json!({ "access_token": party.key, "agent_id": 1 });
+    assert_eq!(Sender::default().fails(&world, "get_agent", &unfit), "invalid_request");
+    assert_eq!(by.fails(&world, "get_agent", &json!({ "agent_id": unknown })), "not_found");
+    assert_eq!(by.fails(&world, "get_agent", &json!({ "agent_id": unknown, "access_token": "another" })), "conflicting_credentials");
+    let fields = [("grant_type", "client_credentials"), ("client_secret", party.key.as_str()), ("scope", "agents.read policies.write")];
+    let narrow = world.form("/oauth2/token", &fields).text("access_token");
+    let by_narrow = Sender { token: Some(&narrow), ..Sender::default() };
+    let call = json!({ "name": "update_agent", "arguments": { "agent_id": unknown, "description": "x" } });
+    assert_eq!(by_narrow.legacy(&world, "tools/call", call).status(), 403);
+    let deny = json!({
+        "name": "No look", "effect": "deny", "subjects": { "wildcard": true }, "resources": { "paths": ["/api/v1/agents"] }, "actions": ["read"],
+    });
+    assert_eq!(party.send("POST", "/policies", &deny).status(), 201);
+    assert_eq!(by.fails(&world, "list_agents", &json!({})), "policy_denied");
+    assert_eq!(Sender::default().legacy(&world, "tools/call", json!({ "name": "get_agent", "arguments": {} })).status(), 401);
+    let rows = party.audited("");
+    assert_eq!(
+        events(&rows),
+        [
+            pair("request.failed", "failure"),
+            pair("request.failed", "failure"),
+            pair("request.failed", "failure"),
+            pair("request.failed", "failure"),
+            pair("request.denied", "denied"),
+            pair("policy.created", "success"),
+            pair("policy.denied", "denied"),
+        ]
+    );
+    assert_eq!(rows[0]["metadata"], json!({ "method": "tools/call", "tool": "get_agent", "error": "invalid_request" }));
+    assert_eq!((&rows[0]["target_type"], &rows[0]["target_id"]), (&json!("tool"), &json!("get_agent")), "no secret that came as a name");
+    assert_eq!((&rows[2]["target_type"], &rows[2]["target_id"]), (&json!("agent"), &json!(unknown)));
+    assert_eq!(rows[4]["metadata"], json!({ "method": "tools/call", "tool": "update_agent", "error": "insufficient_scope" }));
+    for _ in 0..70 {
+        by.fails(&world, "get_agent", &json!({}));
+    }
+    assert_eq!(party.audited("&outcome=failure").len() + party.audited("&outcome=denied").len(), 60, "failures of one agent fill nothing");
+}
+
+#[test]
+fn a_key_that_has_ended_is_noted_wherever_it_is_shown_and_one_that_nobody_made_is_not() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let made = party.send("POST", "/credentials", &json!({ "agent_id": party.id })).json();
+    let (id, key) = (made["credential"]["id"].as_str().unwrap(), made["raw_key"].as_str().unwrap());
+    let short = json!({ "agent_id": party.id, "expires_at": postern::time::Timestamp::iso(world.platform.now.get().plus(postern::time::Ttl::from_seconds(60))) });
+    let expiring = party.send("POST", "/credentials", &short).json()["raw_key"].as_str().unwrap().to_owned();
+    assert_eq!(party.send("DELETE", &format!("/credentials/{id}"), &Value::Null).status(), 200);
+    world.later(60);
+    let failed = || party.audited("&event_type=authentication.failed");
+    let shown = |key: &str, path: &str| crate::api::send(&world, "GET", path, key, &Value::Null).status();
+    assert_eq!(shown(key, "/api/v1/agents"), 401);
+    assert_eq!(shown(&expiring, "/api/v1/auth/me"), 401);
+    assert_eq!(Sender { token: Some(key), ..Sender::default() }.legacy(&world, "tools/list", json!({})).status(), 401);
+    assert_eq!(Sender::default().fails(&world, "whoami", &json!({ "access_token": key })), "invalid_token");
+    let rows = failed();
+    let why: Vec<&str> = rows.iter().map(|row| row["metadata"]["key"].as_str().unwrap()).collect();
+    assert_eq!(why, ["ended", "expired", "ended", "ended"]);
+    assert_eq!((&rows[0]["actor_type"], &rows[0]["target_id"]), (&json!("system"), &json!(party.id)));
+    // The address of a key is genuine, and its end is not.
+    let masters = &world.config.masters.current;
+    let invented = postern::secret::Secret::<postern::secret::ApiKey>::mint("postern", party.id.digits(), [9; 32], masters).reveal();
+    let before = world.platform.asked.get();
+    for _ in 0..3 {
+        assert_eq!(shown(&invented, "/api/v1/agents"), 401);
+    }
+    assert_eq!((world.platform.asked.get(), failed().len()), (before, 4), "nothing is asked and nothing written");
+    for _ in 0..20 {
+        shown(key, "/api/v1/agents");
+    }
+    assert!(failed().len() <= 14, "at most ten a minute: {}", failed().len());
+    let good = world.platform.asked.get();
+    assert_eq!(shown(&party.key, "/api/v1/auth/me"), 200);
+    assert_eq!(world.platform.asked.get(), good, "what succeeds asks nobody more");
+}
+
+#[test]
+fn questions_about_others_and_those_that_are_denied_are_there() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let child = party.child(3);
+    let asked = |by: &Party<'_>, about: &Party<'_>, resource: &str| {
+        let question = json!({ "agent_id": about.id, "action": "read", "resource": resource });
+        assert_eq!(by.send("POST", "/policies/evaluate", &question).status(), 200);
+    };
+    asked(&party, &party, "/api");
+    asked(&party, &party, "/files/Secret%20name");
+    asked(&party, &child, "/api");
+    asked(&child, &child, "/files");
+    let rows = party.audited("&event_type=policy.evaluated");
+    let told: Vec<_> = rows.iter().map(|row| (&row["actor_id"], &row["target_id"], row["outcome"].as_str().unwrap())).collect();
+    let [of_party, of_child] = [&party, &child].map(|party| json!(party.id));
+    assert_eq!(told, [(&of_party, &of_party, "denied"), (&of_party, &of_child, "success"), (&of_child, &of_child, "denied")]);
+    assert_eq!(rows[0]["metadata"], json!({ "action": "read", "resource": "/files/*", "allowed": false, "policy_id": null }));
+    let operator = [("authorization", "Bearer operator-operator-operator-operator"), ("content-type", "application/json")];
+    let question = json!({ "agent_id": child.id, "action": "read", "resource": "/api" }).to_string();
+    for _ in 0..70 {
+        assert_eq!(world.send("203.0.113.1", "POST", "/api/v1/policies/evaluate", &operator, &question).status(), 200);
+    }
+    let rows = child.audited("&event_type=policy.evaluated");
+    assert_eq!(rows.len(), 61, "so often and no more");
+    assert_eq!((&rows[60]["actor_type"], &rows[60]["target_id"]), (&json!("system"), &of_child));
+    assert_eq!(party.send("POST", "/policies/evaluate", &json!({ "agent_id": "x" })).status(), 422);
+    assert_eq!(events(&party.audited("&event_type=request.failed")), [pair("request.failed", "failure")]);
 }
 
 #[test]

@@ -99,6 +99,8 @@ fn the_list_is_the_same_for_everybody_and_every_time() {
             "list_delegations",
             "accept_delegation",
             "revoke_delegation",
+            "create_policy",
+            "list_policies",
             "check_permission"
         ]
     );

@@ -18,11 +18,12 @@ use crate::id::RegistrationId;
 use crate::machine::registration::{self, Command, Registration};
 use crate::machine::standing::Standing;
 use crate::oauth::error::ErrorCode;
+use crate::policy::Action;
 use crate::store::Ports;
 use crate::tenant::{self, Agent, Outcome, Patch, Status, What};
 use crate::verify;
 
-/// Changes what is given, and the status last.
+/// Changes what is given, and the status last. A status that takes the agent away is a deletion to policies too.
 ///
 /// # Errors
 /// It does not fit, the agent is not below the manager, or the account refuses.
@@ -34,6 +35,10 @@ pub(in crate::http) async fn change<P: Ports>(
 ) -> Result<Agent, Refused> {
     let patch = patch(fields)?;
     let status: Option<Status> = text(fields, "status").and_then(|word| word.parse().ok());
+    if matches!(status, Some(Status::Suspended | Status::Revoked)) {
+        // It does what DELETE does, and more: whoever is denied that must not do it so.
+        manager.also("agents.write", Action::Delete, &format!("/api/v1/agents/{id}"), cx).await?;
+    }
     let mut agent = below(manager, id, cx).await?;
     if let Some(status) = status {
         may(&agent, status)?;

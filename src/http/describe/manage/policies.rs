@@ -32,7 +32,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .header(200, "DPoP-Nonce"),
         Operation::post("evaluate", "/api/v1/policies/evaluate", "Would this be allowed, and why?")
             .about(
-                "What is answered is what would be done. An agent asks about itself, for the credential that it asks with, or about one below \
+                "What is answered is what would be done. A policy alone gives no right: scopes or a delegation have to cover it too. An agent asks about itself, for the credential that it asks with, or about one below \
                  it; a resource server, or the operator, about any, and what it asks then counts for rate limits.",
             )
             .managed()
@@ -151,9 +151,9 @@ fn evaluation() -> Value {
         object([
             ("allowed", flag("")),
             ("effect", word(&["allow", "deny"])),
-            ("matching_policy_id", or_null(text("The policy that decided."))),
+            ("matching_policy_id", or_null(text("The policy that denies, or the allow that was needed."))),
             ("matching_policy_name", or_null(text(""))),
-            ("delegation_id", or_null(text("The delegation that allows, or whose chain failed."))),
+            ("delegation_id", or_null(text("The delegation that gives the right, or whose chain failed."))),
             ("delegation_chain", texts()),
             ("failed_delegation_id", or_null(text("The first hop whose constraints are not met."))),
             ("missing_scope", or_null(text("The scope that nothing covers."))),

@@ -6,6 +6,7 @@ mod claim;
 mod credential;
 mod delegation;
 mod permission;
+mod policy;
 mod service;
 mod token;
 
@@ -18,11 +19,13 @@ use super::envelope::{Call, Fault};
 use super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Tool};
 use crate::cx::Cx;
 use crate::dpop;
+use crate::http::api::attempt;
 use crate::http::guard::{self, Caller};
 use crate::http::refuse::Refused;
 use crate::http::schema;
 use crate::oauth::authorization::Authorization;
 use crate::store::Ports;
+use crate::tenant::AuditOutcome;
 
 /// So many tools are on one page of the list.
 const PAGE: usize = 50;
@@ -37,6 +40,7 @@ pub(super) fn all<P: Ports>() -> Vec<Tool<P>> {
         children::tools(),
         credential::tools(),
         delegation::tools(),
+        policy::tools(),
         permission::tools(),
     ];
     families.into_iter().flatten().collect()
@@ -80,16 +84,26 @@ pub(super) async fn call<P: Ports>(
         Some(Value::Object(arguments)) => arguments,
         Some(_) => return Err(Fault::params("Invalid params: arguments must be an object").into()),
     };
+    let argument = arguments.get(ACCESS_TOKEN).and_then(Value::as_str);
     if let Err(what) = schema::check(&tool.input(), &Value::Object(arguments.clone()), "arguments") {
-        return Ok(Err(Failure::arguments(&what)));
+        let failed = Failure::arguments(&what);
+        let caller = match (caller, argument.filter(|_| tool.takes_token())) {
+            (None, Some(token)) => guard::told(token, "/mcp", cx).await.ok(),
+            (caller, _) => caller,
+        };
+        note(&tool, caller, arguments, failed.audited(), cx).await;
+        return Ok(Err(failed));
     }
     let credential = match Authorization::parse(request.headers) {
         Ok(Some(Authorization::Bearer(token) | Authorization::Dpop(token))) => Some(token),
         _ => None,
     };
-    let argument = arguments.get(ACCESS_TOKEN).and_then(Value::as_str);
     let caller = match (caller, argument) {
-        (Some(_), Some(argument)) if credential.as_deref() != Some(argument) => return Ok(Err(conflict())),
+        (Some(caller), Some(argument)) if credential.as_deref() != Some(argument) => {
+            let failed = conflict();
+            note(&tool, Some(caller), arguments, failed.audited(), cx).await;
+            return Ok(Err(failed));
+        }
         (None, Some(argument)) => match guard::told(argument, "/mcp", cx).await {
             Ok(caller) => Some(caller),
             Err(refused) => return Ok(Err(refused.into())),
@@ -98,10 +112,34 @@ pub(super) async fn call<P: Ports>(
     };
     let caller = match (tool.access, caller) {
         (Access::Open, caller) => caller,
-        (Access::Scope(needed), Some(caller)) => Some(caller.needs(&needed(cx.config), cx)?),
+        (Access::Scope(needed), Some(caller)) => match caller.clone().needs(&needed(cx.config), cx) {
+            Ok(caller) => Some(caller),
+            Err(refused) => {
+                let outcome = attempt::outcome(&refused).map(|outcome| (outcome, refused.code().as_str()));
+                note(&tool, Some(caller), arguments, outcome, cx).await;
+                return Err(refused.into());
+            }
+        },
         (Access::Scope(_), None) => Some(guard::caller(request, "/mcp", cx).await?),
     };
-    Ok((tool.run)(Asked { arguments, caller, credential, request, cx }).await)
+    let done = (tool.run)(Asked { arguments, caller: caller.clone(), credential, request, cx }).await;
+    if let Err(failed) = &done {
+        note(&tool, caller, arguments, failed.audited(), cx).await;
+    }
+    Ok(done)
+}
+
+/// What an agent has called in vain is in its audit; nobody in particular has none.
+async fn note<P: Ports>(
+    tool: &Tool<P>,
+    caller: Option<Caller>,
+    arguments: &Map<String, Value>,
+    audited: Option<(AuditOutcome, &str)>,
+    cx: &Cx<'_, P>,
+) {
+    if let (Some(caller), Some(audited)) = (caller, audited) {
+        Box::pin(attempt::of_tool(caller, tool.name, arguments, audited, cx)).await;
+    }
 }
 
 /// Why a tool is not even called.

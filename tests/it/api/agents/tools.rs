@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use postern::machine::registration::{Command, Outcome, Registration};
+use postern::store::Cells;
+
 use super::{Agent, root};
 use crate::mcp::Sender;
-use crate::world::World;
+use crate::world::{World, block};
 
 fn by<'a>(agent: &'a Agent<'_>) -> Sender<'a> {
     Sender { token: Some(&agent.key), ..Sender::default() }
@@ -87,4 +90,22 @@ fn auth_agent_gives_a_short_token_that_may_only_be_narrower() {
     assert_eq!(boss.set(first["agent_id"].as_str().unwrap(), "suspended").status(), 200);
     assert_eq!(world.call(token), 401);
     assert_eq!(by(&boss).fails(&world, "auth_agent", &ask(json!(["api.read"]))), "agent_inactive");
+}
+
+#[test]
+fn auth_agent_brings_no_refresh_token_and_piles_nothing_up_however_often_it_is_asked() {
+    let world = World::new(&[]);
+    let boss = root(&world, "Boss");
+    let ask = json!({ "action": "signup", "agent_name": "CI", "scopes": ["api.read"] });
+    let mut id = String::new();
+    for _ in 0..12 {
+        let brought = by(&boss).brings(&world, "auth_agent", &ask);
+        assert!(brought.get("refresh_token").is_none(), "{brought}");
+        assert_eq!(world.call(brought["access_token"].as_str().unwrap()), 200);
+        id = brought["agent_id"].as_str().unwrap().to_owned();
+    }
+    let Outcome::Standing(standing) = block(world.platform.run::<Registration>(&id.parse().unwrap(), Command::Look)).unwrap() else {
+        panic!()
+    };
+    assert_eq!(standing.credentials.len(), 1, "one key, and no family of refresh tokens");
 }

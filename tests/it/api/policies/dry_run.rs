@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use super::{Known, Tree, allowed, evaluate, make, root, send, tree, written};
+use super::{Known, Tree, allowed, evaluate, evaluate_readable, make, root, send, tree, written};
 use crate::mcp::Sender;
 use crate::world::{Answer, World};
 
@@ -164,8 +164,7 @@ fn a_resource_server_asks_about_any_agent_and_is_counted() {
     let tree = tree(&world);
     let limit = json!({ "conditions": { "rate_limit": { "max": 2, "window_seconds": 60 }, "ip_ranges": ["10.0.0.0/8"] } });
     let policy = make(&world, &tree.root, &written("allow", &["/files/*"], &["read"], &limit));
-    let question =
-        |ip: &str| json!({ "agent_id": tree.child.id.as_str(), "action": "read", "resource": "/files/a", "context": { "ip": ip } });
+    let question = |ip: &str| json!({ "agent_id": tree.child.id.as_str(), "action": "read", "resource": "/files/a", "scope": "api.read", "context": { "ip": ip } });
     let own = json!({ "agent_id": tree.child.id.as_str(), "action": "read", "resource": POLICIES });
     assert!(!allowed(&by_server(&world, SERVER_KEY, &question("192.0.2.1"))));
     for left in [true, true, false] {
@@ -193,7 +192,7 @@ fn what_an_agent_says_of_its_own_address_and_arguments_does_not_open_our_api() {
     let from = |network: &str| json!({ "conditions": { "ip_ranges": [network] } });
     make(&world, &tree.root, &written("allow", &["/files"], &["read"], &from("10.0.0.0/8")));
     let asked = |by: &Known, resource: &str, context: &Value| {
-        allowed(&evaluate(&world, &by.key, tree.child.id.as_str(), "read", resource, context))
+        allowed(&evaluate_readable(&world, &by.key, tree.child.id.as_str(), resource, context))
     };
     let inside = json!({ "ip": "10.0.0.1" });
     assert!(!asked(&tree.child, "/files", &inside));
@@ -217,7 +216,12 @@ fn a_question_is_read_strictly() {
         json!({ "resource": "" }),
         json!({ "resource": "x".repeat(2049) }),
         json!({ "agent_id": 1 }),
-        json!({ "scope": "files.read" }),
+        json!({ "scope": "" }),
+        json!({ "scope": "files.read files.write" }),
+        json!({ "scope": "files.*" }),
+        json!({ "scope": "\"" }),
+        json!({ "scope": ["files.read"] }),
+        json!({ "scopes": "files.read" }),
         json!({ "context": { "user": "x" } }),
         json!({ "context": { "ip": "nowhere" } }),
         json!({ "context": { "arguments": [] } }),
@@ -240,7 +244,8 @@ fn a_path_is_matched_segment_by_segment_and_what_can_be_read_in_two_ways_is_deni
     let world = World::new(&[]);
     let tree = tree(&world);
     make(&world, &tree.root, &written("allow", &["/agents", "/agents/*"], &["read"], &json!({})));
-    let asked = |resource: &str| allowed(&evaluate(&world, &tree.child.key, tree.child.id.as_str(), "read", resource, &Value::Null));
+    make(&world, &tree.root, &written("allow", &["*"], &["write"], &json!({})));
+    let asked = |resource: &str| allowed(&evaluate_readable(&world, &tree.child.key, tree.child.id.as_str(), resource, &Value::Null));
     for path in ["/agents", "/agents/", "/%61gents", "/agents/a", "/agents/a/b"] {
         assert!(asked(path), "{path}");
     }
@@ -249,6 +254,36 @@ fn a_path_is_matched_segment_by_segment_and_what_can_be_read_in_two_ways_is_deni
     {
         assert!(!asked(path), "{path}");
     }
+}
+
+#[test]
+fn no_policy_gives_an_agent_what_its_scopes_and_delegations_do_not() {
+    let world = served();
+    let root = root(&world);
+    let all = json!({ "conditions": {}, "name": "Everything" });
+    let policy = make(&world, &root, &written("allow", &["*"], &["*"], &all));
+    let asked = |scope: Option<&str>, action: &str, resource: &str| {
+        let mut question = json!({ "agent_id": root.id.as_str(), "action": action, "resource": resource });
+        question["scope"] = json!(scope);
+        if scope.is_none() {
+            question.as_object_mut().unwrap().remove("scope");
+        }
+        let said = [
+            by_server(&world, SERVER_KEY, &question),
+            by_operator(&world, &question),
+            send(&world, &root.key, "POST", EVALUATE, &question),
+        ];
+        let [said, others @ ..] = said.map(|answer| answer.json());
+        assert!(others.iter().all(|other| *other == said), "whoever asks: {said} {others:?}");
+        assert_eq!(said["matching_policy_id"], policy.as_str(), "{said}");
+        (said["allowed"].as_bool().unwrap(), said["missing_scope"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(asked(None, "execute", "/payments"), (false, "payments.execute".to_owned()));
+    assert_eq!(asked(None, "read", "/files"), (false, "files.read".to_owned()));
+    assert_eq!(asked(Some("documents:view"), "read", "/files"), (false, "documents:view".to_owned()));
+    assert_eq!(asked(Some("api.read"), "read", "/files"), (true, String::new()), "the resource server says what it asks of callers");
+    assert_eq!(asked(None, "read", "/api"), (true, String::new()));
+    assert_eq!(asked(Some("api.read"), "write", "/api/v1/webhooks"), (false, "webhooks.write".to_owned()), "ours is known");
 }
 
 #[test]
@@ -283,7 +318,9 @@ fn the_tool_answers_as_the_route_does() {
     let tree = tree(&world);
     make(&world, &tree.root, &written("deny", &["/files/*"], &["write"], &json!({})));
     let by = Sender { token: Some(&tree.child.key), ..Sender::default() };
-    for (action, resource) in [("write", "/files/a"), ("read", "/files/a"), ("read", POLICIES), ("write", "/api/v1/webhooks")] {
+    for (action, resource) in
+        [("write", "/files/a"), ("read", "/files/a"), ("read", "/api"), ("read", POLICIES), ("write", "/api/v1/webhooks")]
+    {
         for about in [&tree.child, &tree.grandchild] {
             let question = json!({ "agent_id": about.id.as_str(), "action": action, "resource": resource });
             let answer = evaluate(&world, &tree.child.key, about.id.as_str(), action, resource, &Value::Null);
@@ -301,7 +338,7 @@ fn the_tool_answers_as_the_route_does() {
 }
 
 #[test]
-fn to_ask_costs_one_question_of_the_account() {
+fn to_ask_about_oneself_costs_one_question_of_the_account() {
     let world = World::new(&[]);
     let tree = tree(&world);
     make(&world, &tree.root, &written("deny", &["/files/*"], &["write"], &json!({})));
@@ -312,7 +349,9 @@ fn to_ask_costs_one_question_of_the_account() {
             evaluate(&world, &tree.child.key, about.id.as_str(), action, resource, &Value::Null);
             let before = world.platform.asked.get();
             evaluate(&world, &tree.child.key, about.id.as_str(), action, resource, &Value::Null);
-            assert_eq!(world.platform.asked.get() - before, 1, "{action} {resource}");
+            // Questions about others, and what is denied, are audited.
+            let cost = if about.id == tree.child.id && resource == "/api" { 1 } else { 2 };
+            assert_eq!(world.platform.asked.get() - before, cost, "{action} {resource}");
         }
     }
 }

@@ -8,7 +8,8 @@ use postern::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Known, allowed, audited, evaluate, make, send, tenant, tree, written};
-use crate::world::{World, block};
+use crate::mcp::Sender;
+use crate::world::{Answer, World, block};
 
 const POLICIES: &str = "/api/v1/policies";
 
@@ -98,7 +99,9 @@ fn an_allow_gives_no_scope_that_the_agent_or_its_token_lacks() {
     let asked = |action: &str, resource: &str| evaluate(&world, &tree.root.key, tree.root.id.as_str(), action, resource, &Value::Null);
     let webhooks = asked("write", "/api/v1/webhooks");
     assert_eq!((allowed(&webhooks), webhooks.text("missing_scope").as_str()), (false, "webhooks.write"), "nobody has claimed it");
-    assert!(allowed(&asked("write", "/api/v1/agents")) && allowed(&asked("write", "/files")));
+    let files = asked("write", "/files");
+    assert!(allowed(&asked("write", "/api/v1/agents")));
+    assert_eq!((allowed(&files), files.text("missing_scope").as_str()), (false, "files.write"), "nor at a resource of somebody else");
     let fields = [("grant_type", "client_credentials"), ("client_secret", tree.root.key.as_str()), ("scope", "policies.read")];
     let token = world.form("/oauth2/token", &fields).text("access_token");
     let bearer = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
@@ -108,6 +111,66 @@ fn an_allow_gives_no_scope_that_the_agent_or_its_token_lacks() {
     assert_eq!(post.header("x-authorization-decision"), Some("deny"));
     assert!(post.header("www-authenticate").unwrap().contains("scope=\"policies.write\""));
     assert_eq!(world.send("192.0.2.9", "GET", POLICIES, &bearer, "").header("x-authorization-decision"), Some("allow"));
+}
+
+#[test]
+fn whoever_must_not_delete_an_agent_neither_suspends_nor_revokes_it_by_a_change() {
+    let world = World::new(&[]);
+    let tree = tree(&world);
+    let path = format!("/api/v1/agents/{}", tree.child.id);
+    let policy = make(&world, &tree.root, &written("deny", &[&path], &["delete"], &json!({})));
+    let change = |body: Value| send(&world, &tree.root.key, "PATCH", &path, &body);
+    let denied = |answer: &Answer| {
+        assert_eq!((answer.status(), &answer.json()["policy_id"]), (403, &json!(policy)));
+        assert_eq!(answer.header("x-authorization-decision"), Some("deny"));
+    };
+    denied(&send(&world, &tree.root.key, "DELETE", &path, &Value::Null));
+    let by = Sender { token: Some(&tree.root.key), ..Sender::default() };
+    for status in ["suspended", "revoked"] {
+        denied(&change(json!({ "status": status, "description": "changed" })));
+        let arguments = json!({ "agent_id": tree.child.id.as_str(), "status": status });
+        assert_eq!(by.fails(&world, "update_agent", &arguments), "policy_denied");
+    }
+    assert_eq!(audited(&world, &tree.account, "policy.denied").len(), 5);
+    let agent = send(&world, &tree.root.key, "GET", &path, &Value::Null).json();
+    assert_eq!((&agent["data"]["status"], &agent["data"]["description"]), (&json!("active"), &Value::Null), "nothing of it is done");
+    assert_eq!(change(json!({ "description": "changed", "status": "active" })).status(), 200);
+    assert_eq!(send(&world, &tree.root.key, "PUT", &format!("{POLICIES}/{policy}"), &json!({ "enabled": false })).status(), 200);
+    let left = |answer: &Answer| answer.header("x-ratelimit-remaining").unwrap().parse::<u32>().unwrap();
+    let before = left(&send(&world, &tree.root.key, "GET", &path, &Value::Null));
+    let after = change(json!({ "status": "suspended" }));
+    assert_eq!((after.status(), left(&after)), (200, before - 1), "it is one request");
+}
+
+#[test]
+fn a_tool_asks_policies_about_the_record_that_it_is_called_for() {
+    let world = World::new(&[]);
+    let tree = tree(&world);
+    let by = Sender { token: Some(&tree.root.key), ..Sender::default() };
+    let key = by.brings(&world, "create_credential", &json!({ "agent_id": tree.child.id.as_str() }))["id"].as_str().unwrap().to_owned();
+    let other = by.brings(&world, "create_credential", &json!({ "agent_id": tree.child.id.as_str() }))["id"].as_str().unwrap().to_owned();
+    let delegate = json!({ "delegate_agent_id": tree.child.id.as_str(), "scopes": ["api.read"] });
+    let delegation = by.brings(&world, "create_delegation", &delegate)["id"].as_str().unwrap().to_owned();
+    let agent = format!("/api/v1/agents/{}", tree.child.id);
+    let paths = [
+        agent,
+        format!("/api/v1/credentials/{key}"),
+        format!("/api/v1/credentials/{key}/rotate"),
+        format!("/api/v1/delegations/{delegation}"),
+    ];
+    make(&world, &tree.root, &written("deny", &paths.each_ref().map(String::as_str), &["*"], &json!({})));
+    for (tool, arguments) in [
+        ("get_agent", json!({ "agent_id": tree.child.id.as_str() })),
+        ("update_agent", json!({ "agent_id": tree.child.id.as_str(), "description": "x" })),
+        ("rotate_credential", json!({ "credential_id": key })),
+        ("revoke_credential", json!({ "credential_id": key })),
+        ("revoke_delegation", json!({ "delegation_id": delegation })),
+    ] {
+        assert_eq!(by.fails(&world, tool, &arguments), "policy_denied", "{tool}");
+    }
+    by.brings(&world, "get_agent", &json!({ "agent_id": tree.sibling.id.as_str() }));
+    by.brings(&world, "update_agent", &json!({ "agent_id": tree.sibling.id.as_str(), "description": "x" }));
+    by.brings(&world, "rotate_credential", &json!({ "credential_id": other }));
 }
 
 #[test]

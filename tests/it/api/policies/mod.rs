@@ -115,6 +115,15 @@ pub fn make(world: &World, author: &Known, policy: &Value) -> String {
     made.json()["data"]["id"].as_str().unwrap().to_owned()
 }
 
+/// What is answered to `key` about an agent and something that needs `api.read`, which everybody here has.
+fn evaluate_readable(world: &World, key: &str, agent: &str, resource: &str, context: &Value) -> Answer {
+    let mut question = json!({ "agent_id": agent, "action": "read", "resource": resource, "scope": "api.read" });
+    if !context.is_null() {
+        question["context"] = context.clone();
+    }
+    send(world, key, "POST", "/api/v1/policies/evaluate", &question)
+}
+
 /// What is answered to `key` about an agent.
 pub fn evaluate(world: &World, key: &str, agent: &str, action: &str, resource: &str, context: &Value) -> Answer {
     let mut question = json!({ "agent_id": agent, "action": action, "resource": resource });

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{audited, make, root, send, tree, written};
-use crate::world::World;
+use crate::mcp::Sender;
+use crate::world::{Answer, World};
 
 const POLICIES: &str = "/api/v1/policies";
 
@@ -149,4 +150,74 @@ fn the_same_request_again_makes_no_second_policy() {
     assert_eq!(post(&written("deny", &["/y"], &["read"], &json!({}))).text("error"), "idempotency_key_reused");
     let account = postern::id::AccountId::from_digits(root.id.digits());
     assert_eq!(audited(&world, &account, "policy.created").len(), 1);
+}
+
+#[test]
+fn the_longest_policy_that_is_taken_can_be_read_again_and_shuts_nobody_out() {
+    let world = World::new(&[("API_PER_MINUTE", "100000")]);
+    let tree = tree(&world);
+    let of = |pad: usize| {
+        let paths = [1800, 1800, 1800, 1700, pad].map(|length| format!("/{}", "x".repeat(length)));
+        written("allow", &paths.each_ref().map(String::as_str), &["read"], &json!({ "name": "Long" }))
+    };
+    let post = |pad: usize| send(&world, &tree.root.key, "POST", POLICIES, &of(pad));
+    let remove = |made: &Answer| {
+        let path = format!("{POLICIES}/{}", made.json()["data"]["id"].as_str().unwrap());
+        assert_eq!(send(&world, &tree.root.key, "DELETE", &path, &Value::Null).status(), 204);
+    };
+    // The longest that is taken: between what is surely short enough and what is surely too long.
+    let (mut taken, mut refused) = (100, 1800);
+    while refused - taken > 1 {
+        let middle = (taken + refused) / 2;
+        let answer = post(middle);
+        if answer.status() == 201 {
+            remove(&answer);
+            taken = middle;
+        } else {
+            assert_eq!((answer.status(), answer.text("error").as_str()), (422, "invalid_policy"));
+            refused = middle;
+        }
+    }
+    assert!(of(taken).to_string().len() <= 8192);
+    for shorter in (0..=62).step_by(31) {
+        let made = post(taken - shorter);
+        let path = format!("{POLICIES}/{}", made.json()["data"]["id"].as_str().unwrap());
+        let read = send(&world, &tree.root.key, "GET", &path, &Value::Null);
+        assert_eq!((read.status(), &read.json()["data"]["resources"]), (200, &of(taken - shorter)["resources"]));
+        for who in [&tree.root, &tree.child] {
+            assert_eq!(send(&world, &who.key, "GET", POLICIES, &Value::Null).status(), 200);
+        }
+        assert_eq!(send(&world, &tree.root.key, "PUT", &path, &json!({ "enabled": false })).status(), 200);
+        remove(&made);
+    }
+}
+
+#[test]
+fn tools_write_and_list_policies_as_rest_does() {
+    let world = World::new(&[]);
+    let tree = tree(&world);
+    let by = Sender { token: Some(&tree.root.key), ..Sender::default() };
+    let policy = written("deny", &["/files/*"], &["delete"], &json!({ "description": "Nothing goes.", "priority": 3 }));
+    let made = by.brings(&world, "create_policy", &policy);
+    let read = send(&world, &tree.root.key, "GET", &path(made["id"].as_str().unwrap()), &Value::Null).json();
+    assert_eq!(made, read["data"]);
+    let mut with_token = written("allow", &["/files/*"], &["read"], &json!({ "enabled": false }));
+    with_token["access_token"] = json!(tree.child.key);
+    let of_child = Sender::default().brings(&world, "create_policy", &with_token);
+    assert_eq!(of_child["created_by_agent_id"], tree.child.id.as_str());
+    for (query, arguments) in [
+        ("", json!({})),
+        ("?enabled_only=true", json!({ "enabled_only": true })),
+        ("?limit=1&offset=1", json!({ "limit": 1, "offset": 1 })),
+    ] {
+        let listed = send(&world, &tree.root.key, "GET", &format!("{POLICIES}{query}"), &Value::Null).json();
+        assert_eq!(by.brings(&world, "list_policies", &arguments), listed, "{query}");
+    }
+    let rows: Vec<_> = audited(&world, &tree.account, "policy.created").into_iter().map(|row| row.target_id.unwrap()).collect();
+    assert_eq!(rows, [made["id"].as_str().unwrap(), of_child["id"].as_str().unwrap()]);
+    assert_eq!(by.fails(&world, "create_policy", &written("deny", &["/files*"], &["read"], &json!({}))), "invalid_policy");
+    assert_eq!(by.fails(&world, "create_policy", &written("deny", &["/files"], &["list"], &json!({}))), "invalid_request");
+    let closed = written("deny", &[POLICIES], &["write"], &json!({ "subjects": { "agent_ids": [tree.child.id.as_str()] } }));
+    by.brings(&world, "create_policy", &closed);
+    assert_eq!(Sender::default().fails(&world, "create_policy", &with_token), "policy_denied");
 }
