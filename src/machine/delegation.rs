@@ -89,8 +89,11 @@ pub struct Event {
 /// Who changes a delegation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
-    /// The agent.
+    /// The agent; the side that a person acts for, if it is one.
     pub agent: RegistrationId,
+    /// The person: told to nobody on the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<AccountId>,
     /// As [`AuditRow::on_behalf`].
     pub on_behalf: Option<String>,
     /// As [`AuditRow::network`].
@@ -190,6 +193,7 @@ impl Link {
             delegator: self.delegator().clone(),
             delegate: terms.delegate.clone(),
             peer: terms.crosses().then(|| other.clone()),
+            offered: terms.crosses() && !of_delegator,
             scopes: terms.scopes.clone(),
             constraints: serde_json::Value::from(terms.constraints.clone()).to_string(),
             chain_depth: self.depth(),
@@ -357,19 +361,30 @@ impl Delegation {
         let events = self.events.iter().filter(|(sequence, _)| *sequence > told).map(|(_, event)| event);
         // In the one account of both it is the delegator's business.
         let about = if delegators { terms.delegator() } else { &terms.delegate };
-        let (audit, emit) = events.map(|event| (self.audited(event, about.clone()), self.told_of(event, about.clone()))).unzip();
+        let (audit, emit) =
+            events.map(|event| (self.audited(event, delegators, about.clone()), self.told_of(event, about.clone()))).unzip();
         let what = What::PutDelegation(Box::new(self.link.row(delegators)));
         // For how long audit rows are kept is not known here: nothing is forgotten now.
         let command = tenant::Command { caller: None, what, audit, emit, retain: Ttl::from_millis(0) };
         Telling { account: account.clone(), command, delegators, sequence: self.link.sequence }
     }
 
-    fn audited(&self, event: &Event, about: RegistrationId) -> AuditRow {
+    fn audited(&self, event: &Event, delegators: bool, about: RegistrationId) -> AuditRow {
         let by = event.by.as_ref();
+        // A person is known to their own account alone, and where they were is, too.
+        let person = by.and_then(|by| by.person.as_ref());
+        let is_theirs = by.is_some_and(|by| delegators == (by.agent == *self.link.terms.delegator()));
+        let hides = person.is_some() && self.link.terms.crosses() && !is_theirs;
+        let by = by.filter(|_| !hides);
         AuditRow {
             event_type: event.name.clone(),
-            actor_type: if by.is_some() { "agent" } else { "system" }.to_owned(),
-            actor_id: by.map(|by| by.agent.to_string()),
+            actor_type: match (person, &event.by) {
+                (Some(_), _) => "account",
+                (None, Some(_)) => "agent",
+                (None, None) => "system",
+            }
+            .to_owned(),
+            actor_id: by.map(|by| person.map_or_else(|| by.agent.to_string(), AccountId::to_string)),
             on_behalf: by.and_then(|by| by.on_behalf.clone()),
             action: event.name.rsplit('.').next().unwrap_or_default().to_owned(),
             target_type: Some("delegation".to_owned()),

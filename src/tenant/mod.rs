@@ -15,6 +15,7 @@ mod credential;
 mod delegation;
 pub mod delivery;
 mod enter;
+mod offers;
 pub mod policy;
 mod rate;
 mod repeat;
@@ -176,6 +177,14 @@ pub enum What {
         delegate: RegistrationId,
         /// At most so many, 1 to 100.
         limit: u32,
+    },
+    /// Delegations that agents of other accounts offer to agents of this one and that nobody has answered, the oldest first: for whoever
+    /// answers for the whole account.
+    Offers {
+        /// At most so many, 1 to 100.
+        limit: u32,
+        /// After so many.
+        offset: u32,
     },
     /// Whom delegations that count connect an agent with, directly and over others of this account.
     Peers(RegistrationId),

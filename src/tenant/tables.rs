@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, OFFERS];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -90,6 +90,13 @@ const RATES: &[&str] = &[
         agent TEXT, what TEXT, until INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (agent, what)
     ) STRICT, WITHOUT ROWID",
     "CREATE INDEX tenant_rate_until ON tenant_rate (until)",
+];
+
+const OFFERS: &[&str] = &[
+    "ALTER TABLE tenant_delegation ADD COLUMN offered INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX tenant_delegation_offered ON tenant_delegation (created) WHERE offered = 1 AND status = 'pending'",
+    "CREATE INDEX tenant_delegation_offered_by ON tenant_delegation (peer, created) WHERE offered = 1 AND status = 'pending'",
+    "CREATE INDEX tenant_delegation_declined ON tenant_delegation (updated) WHERE offered = 1 AND status = 'declined'",
 ];
 
 /// Takes away every table that the steps make.
