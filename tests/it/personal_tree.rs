@@ -133,6 +133,11 @@ pub fn everything(world: &World) {
     for action in ["suspend", "resume"] {
         assert_eq!(tree.press(&mut grace, action, ("agent", tree.child.as_str())).0, 303);
     }
+    let key = delegating(&mut grace);
+    let id = offer(world, &tree, &key);
+    assert_eq!(grace.get(&tree.page()).status(), 200);
+    let fields = [("id", tree.root.as_str()), ("delegation", id.as_str()), ("answer", "accept")];
+    assert_eq!(grace.post("/account/agent/delegation", &fields).status(), 303);
     assert_eq!(tree.press(&mut grace, "revoke-key", ("credential", credential(2).as_str())).0, 303);
     assert_eq!(grace.get("/account").status(), 200);
     assert_eq!(grace.post("/account/keys/revoke", &[("registration", tree.root.as_str())]).status(), 303);
