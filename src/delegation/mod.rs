@@ -19,8 +19,10 @@ use crate::verify::{self, Inactive};
 
 pub use walk::{Broken, Walk, walk};
 
-/// Chains that end with one agent and are looked at: those that count longest.
+/// Chains that end with one agent: there are never more.
 pub const MOST_CHAINS: u32 = 32;
+/// So many of them that one and the same agent has made the last link of.
+pub const MOST_CHAINS_OF_ONE: u32 = 8;
 /// The constraints of a chain are no longer than this, as JSON: tokens carry them.
 pub const LONGEST_CONSTRAINTS: usize = 2048;
 

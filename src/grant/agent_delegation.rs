@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{self, Authenticated, Shown};
 use super::exchange::{Exchanged, NotExchanged};
+use super::issue::UNTOLD;
 use super::{Admitted, Authorized, Denied, admit};
 use crate::config::Resource;
 use crate::cx::Cx;
@@ -109,7 +110,7 @@ pub(super) async fn authorize<P: Ports>(
         subject: first,
         client_id: delegate.id.to_string(),
         until: ends.into_iter().flatten().min().unwrap_or(cx.now),
-        ttl: key.and_then(|key| key.lifetime).unwrap_or(cx.config.ttls.access_token),
+        ttl: key.and_then(|key| key.lifetime).unwrap_or(cx.config.ttls.access_token).min(UNTOLD),
         resource: target.uri.clone(),
         scope,
         place,

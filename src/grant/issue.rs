@@ -19,7 +19,7 @@ use crate::oauth::scope::{GrantedScope, Scope};
 use crate::rights;
 use crate::status;
 use crate::store::Ports;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 
 /// RFC 6749, section 5.1.
 #[derive(Debug, Serialize)]
@@ -57,6 +57,10 @@ impl TokenResponse {
     }
 }
 
+/// The longest life of a token by delegation, and the usual one of a child's: whoever asks nobody but the status list is not told when a
+/// delegation ends, or when somebody above is suspended.
+pub(super) const UNTOLD: Ttl = Ttl::from_seconds(900);
+
 impl Authorized {
     /// Narrows what the agent is entitled to at `resource` to what it asks for.
     pub(super) fn within<P>(
@@ -78,6 +82,8 @@ impl Authorized {
         let scope = Scope::narrow(asked, &ceiling)?;
         let key = credential.and_then(|stamp| standing.key(stamp));
         let until = rights::until(&standing, root.as_deref(), credential);
+        let usual = cx.config.ttls.access_token;
+        let usual = if standing.ancestors.is_empty() { usual } else { usual.min(UNTOLD) };
         Ok(Self {
             holder: Holder::Registration(subject.clone()),
             generation: standing.generation,
@@ -85,7 +91,7 @@ impl Authorized {
             subject: subject.to_string(),
             client_id: subject.to_string(),
             until,
-            ttl: key.and_then(|key| key.lifetime).unwrap_or(cx.config.ttls.access_token),
+            ttl: key.and_then(|key| key.lifetime).unwrap_or(usual),
             resource: resource.uri.clone(),
             scope,
             place,

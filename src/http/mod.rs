@@ -251,6 +251,7 @@ async fn person<P: Ports>(page: Page, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result
         Page::Agent => Box::pin(people::agent(asked, cx)).await,
         Page::SuspendAgent => Box::pin(people::suspend_agent(asked, true, cx)).await,
         Page::ResumeAgent => Box::pin(people::suspend_agent(asked, false, cx)).await,
+        Page::AnswerDelegation => Box::pin(people::answer_delegation(asked, cx)).await,
         Page::RevokeAgentKey => Box::pin(people::revoke_agent_key(asked, cx)).await,
         Page::RemovePasskey => Box::pin(people::remove(asked, cx)).await,
         Page::Authorize if method == "GET" => Box::pin(authorize::authorize(asked, cx)).await,

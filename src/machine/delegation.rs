@@ -97,8 +97,11 @@ pub struct Event {
 /// Who changes a delegation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
-    /// The agent.
+    /// The agent; the side that a person acts for, if it is one.
     pub agent: RegistrationId,
+    /// The person: told to nobody on the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<AccountId>,
     /// As [`AuditRow::on_behalf`](crate::tenant::AuditRow::on_behalf).
     pub on_behalf: Option<String>,
     /// As [`AuditRow::network`](crate::tenant::AuditRow::network).

@@ -146,6 +146,14 @@ pub enum What {
         /// At most so many, 1 to 100.
         limit: u32,
     },
+    /// Delegations that agents of other accounts offer to agents of this one and that nobody has answered, the oldest first: for whoever
+    /// answers for the whole account.
+    Offers {
+        /// At most so many, 1 to 100.
+        limit: u32,
+        /// After so many.
+        offset: u32,
+    },
     /// Whom delegations that count connect an agent with, directly and over others of this account.
     Peers(RegistrationId),
     /// Delegations that were made out of one, directly, the oldest first.

@@ -3,25 +3,23 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::call::{Call, Stop, page};
-use super::tally::{self, ACCOUNT};
+use super::tally;
 use super::words::DelegationStatus;
-use super::{Delegation, MOST_PEERS, Outcome, Peer, Refused};
+use super::{Delegation, MOST_PEERS, Outcome, Peer, Refused, offers};
 use crate::account::sql::{LARGEST, Row, Sql, SqlError, Value, all, first};
 use crate::id::{DelegationId, RegistrationId};
 use crate::time::Timestamp;
 
-/// So many may wait for the account to accept them; more are not listed.
-pub(super) const MOST_PENDING: u64 = 256;
-
 macro_rules! delegations {
     ($rest:literal) => {
         concat!(
-            "SELECT id, sequence, delegator, delegate, peer, scopes, constraints, chain_depth, max_chain_depth, upstream, status, expires,
-             revoked, created, updated, number FROM tenant_delegation ",
+            "SELECT id, sequence, delegator, delegate, peer, offered, scopes, constraints, chain_depth, max_chain_depth, upstream, status,
+             expires, revoked, created, updated, number FROM tenant_delegation ",
             $rest
         )
     };
 }
+pub(super) use delegations;
 
 /// Takes a telling, unless a later one or the same has been heard: so it may come twice, late, or in any order.
 pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome, Stop> {
@@ -39,10 +37,13 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     if known.is_none() && is_over && told.peer.is_some() && call.node(&told.delegator)?.is_none() {
         return Ok(Outcome::Done(false));
     }
-    let was_pending = known.as_ref().is_some_and(|(known, _)| known.status == DelegationStatus::Pending);
-    let is_pending = told.status == DelegationStatus::Pending;
-    if is_pending && !was_pending && tally::sum(call, ACCOUNT, &["delegations.pending"])? >= MOST_PENDING {
+    let was = known.as_ref().map(|(known, _)| known.status);
+    if was != Some(told.status) && !offers::fits(call, &told)? {
         return Err(Refused::TooMany.into());
+    }
+    if let Some((_, number)) = known.as_ref().filter(|(known, _)| offers::is_withdrawn(known, &told)) {
+        forget(call, *number)?;
+        return Ok(Outcome::Delegation(Box::new(told), true));
     }
     let until = until(&told)?;
     let number = write(call, &told, &until)?;
@@ -59,12 +60,21 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     } else {
         call.sql.run("UPDATE tenant_party SET until = ? WHERE number = ?", &[until, Value::number(number)?])?;
     }
-    match (was_pending, is_pending) {
-        (false, true) => tally::add(call, [ACCOUNT], "delegations.pending", 1)?,
-        (true, false) => tally::add(call, [ACCOUNT], "delegations.pending", -1)?,
-        _ => {}
-    }
+    offers::prune(call)?;
     Ok(Outcome::Delegation(Box::new(told), true))
+}
+
+/// As if it had never been heard of.
+pub(super) fn forget(call: &Call<'_, impl Sql>, number: u64) -> Result<(), SqlError> {
+    let number = [Value::number(number)?];
+    let mut parties = Vec::new();
+    for mut row in call.sql.run("SELECT agent FROM tenant_party WHERE number = ?", &number)? {
+        parties.push(row.text()?);
+    }
+    tally::add(call, parties.iter().map(String::as_str), "delegations", -1)?;
+    call.sql.run("DELETE FROM tenant_party WHERE number = ?", &number)?;
+    call.sql.run("DELETE FROM tenant_delegation WHERE number = ?", &number)?;
+    Ok(())
 }
 
 pub(super) fn get(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Outcome, Stop> {
@@ -98,7 +108,7 @@ pub(super) fn list(call: &Call<'_, impl Sql>, active_only: bool, limit: u32, off
     Ok(Outcome::Delegations(found, total))
 }
 
-/// What counts for itself, and is to that agent; what counts longest comes first.
+/// What counts for itself, and is to that agent; what counts longest comes first. There are never more than are looked at.
 pub(super) fn to(call: &Call<'_, impl Sql>, delegate: &RegistrationId, limit: u32) -> Result<Vec<Delegation>, SqlError> {
     let [limit, _] = page(limit, 0);
     let values = [delegate.as_str().into(), call.now.into(), limit];
@@ -164,9 +174,9 @@ fn until(delegation: &Delegation) -> Result<Value, SqlError> {
 fn write(call: &Call<'_, impl Sql>, told: &Delegation, until: &Value) -> Result<u64, SqlError> {
     let upstream: Vec<&str> = told.upstream.iter().map(DelegationId::as_str).collect();
     let rows = call.sql.run(
-        "INSERT INTO tenant_delegation (id, sequence, delegator, delegate, peer, scopes, constraints, chain_depth, max_chain_depth, source,
-             upstream, status, expires, revoked, created, updated, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, peer = excluded.peer, scopes = excluded.scopes,
+        "INSERT INTO tenant_delegation (id, sequence, delegator, delegate, peer, offered, scopes, constraints, chain_depth, max_chain_depth,
+             source, upstream, status, expires, revoked, created, updated, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, peer = excluded.peer, offered = excluded.offered, scopes = excluded.scopes,
              constraints = excluded.constraints, status = excluded.status, expires = excluded.expires, revoked = excluded.revoked,
              updated = excluded.updated, until = excluded.until
          RETURNING number",
@@ -176,6 +186,7 @@ fn write(call: &Call<'_, impl Sql>, told: &Delegation, until: &Value) -> Result<
             told.delegator.as_str().into(),
             told.delegate.as_str().into(),
             told.peer.as_ref().map(|peer| peer.as_str()).into(),
+            u32::from(told.offered).into(),
             told.scopes.to_string().into(),
             told.constraints.as_str().into(),
             told.chain_depth.into(),
@@ -208,7 +219,7 @@ fn find(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Option<(Delegati
     first(rows).map(|mut row| Ok((read(&mut row)?, row.number()?))).transpose()
 }
 
-fn read(row: &mut Row) -> Result<Delegation, SqlError> {
+pub(super) fn read(row: &mut Row) -> Result<Delegation, SqlError> {
     let unreadable = |_| SqlError("a column is not an identifier".to_owned());
     Ok(Delegation {
         id: row.parsed()?,
@@ -216,6 +227,7 @@ fn read(row: &mut Row) -> Result<Delegation, SqlError> {
         delegator: row.parsed()?,
         delegate: row.parsed()?,
         peer: row.maybe_parsed()?,
+        offered: row.number()? == 1,
         scopes: row.parsed()?,
         constraints: row.text()?,
         chain_depth: row.small()?,

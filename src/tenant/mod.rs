@@ -16,6 +16,7 @@ mod credential;
 mod delegation;
 pub mod delivery;
 mod enter;
+mod offers;
 mod outcome;
 pub mod policy;
 mod rate;

@@ -116,6 +116,9 @@ pub struct Delegation {
     pub delegate: RegistrationId,
     /// The account of the side that is not of this account; none if both are.
     pub peer: Option<AccountId>,
+    /// Somebody of that account offers it to somebody of this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
     /// What may be done with it.
     pub scopes: Scope,
     /// A JSON object, as text.

@@ -4,8 +4,8 @@ use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, policy, repeat, stats, turn,
-    webhook,
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, offers, policy, repeat, stats,
+    turn, webhook,
 };
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
@@ -77,6 +77,7 @@ const fn changes(what: &What) -> bool {
         | What::Delegation(_)
         | What::Delegations { .. }
         | What::Incoming { .. }
+        | What::Offers { .. }
         | What::Peers(_)
         | What::Downstream { .. }
         | What::Policy(_)
@@ -149,6 +150,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Delegation(id) => delegation::get(call, &id),
         What::Delegations { active_only, limit, offset } => delegation::list(call, active_only, limit, offset),
         What::Incoming { delegate, limit } => delegation::incoming(call, &delegate, limit),
+        What::Offers { limit, offset } => offers::list(call, limit, offset),
         What::Peers(agent) => delegation::peers(call, &agent),
         What::Downstream { id, limit, offset } => delegation::downstream(call, &id, limit, offset),
         What::CreatePolicy(policy) => policy::create(call, *policy),

@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -110,6 +110,14 @@ const TURNS: &[&str] = &[
 const PACES: &[&str] = &[
     "ALTER TABLE tenant_rate ADD COLUMN ends INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE tenant_rate ADD COLUMN before INTEGER NOT NULL DEFAULT 0",
+];
+
+/// What agents of other accounts offer.
+const OFFERS: &[&str] = &[
+    "ALTER TABLE tenant_delegation ADD COLUMN offered INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX tenant_delegation_offered ON tenant_delegation (created) WHERE offered = 1 AND status = 'pending'",
+    "CREATE INDEX tenant_delegation_offered_by ON tenant_delegation (peer, created) WHERE offered = 1 AND status = 'pending'",
+    "CREATE INDEX tenant_delegation_declined ON tenant_delegation (updated) WHERE offered = 1 AND status = 'declined'",
 ];
 
 /// Takes away every table that the steps make.

@@ -92,6 +92,10 @@ pub fn below(words: &Words, show: &mut dyn FnMut(&str, String)) {
         id: "dlg_7Nq2vXw9KcLm4RtY8ZpB1D".into(),
         from: "reg_7Nq2vXw9KcLm4RtY8ZpB1D".into(),
         to: "reg_8Nq2vXw9KcLm4RtY8ZpB1D".into(),
+        elsewhere: true,
+        constraints: vec!["amount is at most 100".into(), words.name.to_string()],
+        depth: 1,
+        most: 3,
         scopes: words.scopes.clone(),
         expires: Some("2026-11-24 09:12 UTC".into()),
     };
@@ -106,6 +110,7 @@ pub fn below(words: &Words, show: &mut dyn FnMut(&str, String)) {
         below: vec![child, suspended, deep, revoked],
         total: 24,
         more: Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D&after=20#below".into()),
+        offers: vec![delegation.clone()],
         delegations: vec![delegation.clone(), DelegationView { expires: None, ..delegation }],
         notice: Some("The agent is suspended, with all below it."),
     };
@@ -114,8 +119,8 @@ pub fn below(words: &Words, show: &mut dyn FnMut(&str, String)) {
     let html = ended.render().unwrap();
     assert!(!html.contains("/account/agent/suspend") && !html.contains("/account/agent/resume"));
     show("agent-ended", html);
-    let (below, keys, delegations) = (Vec::new(), Vec::new(), Vec::new());
-    show("agent-alone", AgentPage { own: true, below, keys, delegations, total: 0, more: None, ..full }.render().unwrap());
+    let (below, keys, offers, delegations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    show("agent-alone", AgentPage { own: true, below, keys, offers, delegations, total: 0, more: None, ..full }.render().unwrap());
 }
 
 fn sessions(words: &Words) -> Vec<SessionView<'_>> {

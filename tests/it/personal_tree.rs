@@ -135,6 +135,11 @@ pub fn everything(world: &World) {
     for action in ["suspend", "resume"] {
         assert_eq!(tree.press(&mut grace, action, ("agent", tree.child.as_str())).0, 303);
     }
+    let key = delegating(&mut grace);
+    let id = offer(world, &tree, &key);
+    assert_eq!(grace.get(&tree.page()).status(), 200);
+    let fields = [("id", tree.root.as_str()), ("delegation", id.as_str()), ("answer", "accept")];
+    assert_eq!(grace.post("/account/agent/delegation", &fields).status(), 303);
     assert_eq!(tree.press(&mut grace, "revoke-key", ("credential", credential(2).as_str())).0, 303);
     assert_eq!(grace.get("/account").status(), 200);
     assert_eq!(grace.post("/account/keys/revoke", &[("registration", tree.root.as_str())]).status(), 303);
@@ -287,4 +292,109 @@ fn pages_of_a_large_tree_lose_nobody() {
     }
     let all: std::collections::BTreeSet<&String> = seen.iter().collect();
     assert_eq!((seen.len(), all.len()), (47, 47));
+}
+
+#[test]
+fn an_agent_that_could_not_be_let_go_on_is_still_listed_as_suspended_and_the_button_is_there() {
+    let world = world();
+    let mut ada = Person::sign_in(&world, ADA);
+    let tree = Tree::of(&world, &mut ada);
+    let child = ("agent", tree.child.as_str());
+    assert_eq!(tree.press(&mut ada, "suspend", child).0, 303);
+    let lost: &'static str = format!("registration/{}", tree.child).leak();
+    world.platform.lost.borrow_mut().push(lost);
+    assert_eq!(tree.press(&mut ada, "resume", child).0, 503);
+    world.platform.lost.borrow_mut().clear();
+    assert_eq!(ada.get(&tree.page()).status(), 200);
+    assert!(ada.page.contains("/account/agent/resume"), "{}", ada.page);
+    world.later(1);
+    assert_eq!(tree.statuses(), (200, 401, 401));
+    assert_eq!(tree.press(&mut ada, "resume", child).0, 303);
+    world.later(1);
+    assert_eq!(tree.statuses(), (200, 200, 200));
+}
+
+/// An agent of somebody else offers to the child of the tree: its key, and the delegation.
+fn offer(world: &World, tree: &Tree<'_>, from: &str) -> String {
+    let body = serde_json::json!({ "delegate_agent_id": tree.child, "scopes": ["api.read"], "constraints": { "amount": { "max": 100 } } });
+    let headers = [("x-agent-key", from), ("content-type", "application/json")];
+    let answer = world.send("192.0.2.1", "POST", "/api/v1/delegations", &headers, &body.to_string());
+    assert_eq!(answer.status(), 201, "{}", answer.json());
+    answer.text("id")
+}
+
+fn status(world: &World, key: &str, id: &str) -> String {
+    world.send("192.0.2.1", "GET", &format!("/api/v1/delegations/{id}"), &[("x-agent-key", key)], "").text("status")
+}
+
+fn delegating(eve: &mut Person<'_>) -> String {
+    make(
+        eve,
+        &[("name", "Eve"), ("may.api.read", "1"), ("may.delegations.write", "1"), ("may.delegations.read", "1"), ("may.audit.read", "1")],
+    )
+}
+
+#[test]
+fn a_person_accepts_declines_and_ends_what_is_delegated_to_the_agents_below_theirs() {
+    let world = world();
+    let mut ada = Person::sign_in(&world, ADA);
+    let tree = Tree::of(&world, &mut ada);
+    let mut eve = Person::sign_in(&world, "eve@example.com");
+    let key = delegating(&mut eve);
+    let [one, two] = [0; 2].map(|_| offer(&world, &tree, &key));
+    assert_eq!(ada.get(&tree.page()).status(), 200);
+    for said in
+        ["Offered to them: 2", "amount is at most 100", "across accounts", "link 1 of a chain of at most 3", one.as_str(), two.as_str()]
+    {
+        assert!(ada.page.contains(said), "{said}: {}", ada.page);
+    }
+    let mut press = |answer: &str, id: &str| {
+        assert_eq!(ada.get("/account").status(), 200);
+        let fields = [("id", tree.root.as_str()), ("delegation", id), ("answer", answer)];
+        let answer = ada.post("/account/agent/delegation", &fields);
+        (answer.status(), answer.header("location").unwrap_or_default().to_owned())
+    };
+    assert_eq!(press("accept", &one), (303, format!("{}&done=accepted", tree.page())));
+    assert_eq!(press("decline", &two).0, 303);
+    assert_eq!((status(&world, &key, &one), status(&world, &key, &two)), ("active".into(), "declined".into()));
+    assert_eq!(press("decline", &one).0, 409, "it was taken before");
+    assert_eq!(press("accept", &two).0, 400, "it was declined");
+    assert_eq!(press("nothing", &one).0, 400);
+    let row = tree.audit().into_iter().find(|row| row.event_type == "delegation.accepted").unwrap();
+    assert_eq!((row.actor_type.as_str(), row.actor_id), ("account", Some(self::ada(&world).to_string())));
+    // Whose person that is, is told to nobody else.
+    let audit = world.send("192.0.2.1", "GET", "/api/v1/audit/events", &[("x-agent-key", &key)], "").json().to_string();
+    assert!(audit.contains("delegation.accepted") && !audit.contains(self::ada(&world).as_str()), "{audit}");
+    assert_eq!(press("end", &one).0, 303);
+    assert_eq!(status(&world, &key, &one), "revoked");
+}
+
+#[test]
+fn nobody_answers_or_ends_a_delegation_of_others_on_their_page() {
+    let world = world();
+    let mut ada = Person::sign_in(&world, ADA);
+    let tree = Tree::of(&world, &mut ada);
+    let mut eve = Person::sign_in(&world, "eve@example.com");
+    let key = delegating(&mut eve);
+    let id = offer(&world, &tree, &key);
+    let mut mallory = Person::sign_in(&world, "mallory@example.com");
+    let of_mallory = make(&mut mallory, &[("name", "M"), ("may.api.read", "1")]);
+    let of_mallory = registration(&of_mallory);
+    for answer in ["accept", "decline", "end"] {
+        for (root, id) in
+            [(tree.root.as_str(), id.as_str()), (&of_mallory, &id), (&of_mallory, "dlg_0000000000000000000000"), (&of_mallory, "")]
+        {
+            assert_eq!(mallory.get("/account").status(), 200);
+            let fields = [("id", root), ("delegation", id), ("answer", answer)];
+            assert_eq!(mallory.post("/account/agent/delegation", &fields).status(), 404, "{answer} {root} {id}");
+        }
+    }
+    // Whoever offers may take it back, and not accept it for the other side.
+    let of_eve = registration(&key);
+    for (answer, expected) in [("accept", 400), ("decline", 400), ("end", 303)] {
+        assert_eq!(eve.get("/account").status(), 200);
+        let fields = [("id", of_eve.as_str()), ("delegation", &id), ("answer", answer)];
+        assert_eq!(eve.post("/account/agent/delegation", &fields).status(), expected, "{answer}");
+    }
+    assert_eq!(status(&world, &key, &id), "revoked");
 }

@@ -154,6 +154,7 @@ fn delegation(number: u32, from: u32, to: u32) -> Delegation {
         delegator: reg(from),
         delegate: reg(to),
         peer: None,
+        offered: false,
         scopes: "api.read".parse().unwrap(),
         constraints: "{}".to_owned(),
         chain_depth: 1,

@@ -68,6 +68,14 @@ pub(super) fn operations() -> Vec<Operation> {
         below("suspendOwnAgent", "/account/agent/suspend", "Suspend an agent below one of yours", "agent"),
         below("resumeOwnAgent", "/account/agent/resume", "Let it go on", "agent"),
         below("revokeOwnAgentKey", "/account/agent/revoke-key", "Revoke an API key of one of them", "credential"),
+        change("answerDelegation", "/account/agent/delegation", "Accept, decline or end a delegation of an agent below one of yours")
+            .form(object([
+                ("id", text("The agent that is yours.")),
+                ("delegation", text("")),
+                ("answer", word(&["accept", "decline", "end"])),
+                csrf(),
+            ]))
+            .page(409, "It was answered before, or the agent has too many."),
         change("revokeAllAgents", "/account/agents/revoke-all", "End all agents").form(object([csrf()])),
         change("disconnect", "/account/clients/revoke", "Disconnect an application").form(object([("grant", text("")), csrf()])),
         change("removePasskey", "/account/passkeys/remove", "Remove a passkey").form(object([("credential", text("")), csrf()])),

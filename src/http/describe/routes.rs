@@ -134,6 +134,7 @@ fn of_page(page: Page) -> &'static [&'static str] {
         Page::Agent => &["ownAgentPage"],
         Page::SuspendAgent => &["suspendOwnAgent"],
         Page::ResumeAgent => &["resumeOwnAgent"],
+        Page::AnswerDelegation => &["answerDelegation"],
         Page::RevokeAgentKey => &["revokeOwnAgentKey"],
         Page::Authorize => &["authorize", "postAuthorize"],
         Page::Consent => &["consent"],

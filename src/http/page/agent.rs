@@ -26,6 +26,8 @@ pub struct AgentPage<'a> {
     pub total: u64,
     /// Where the next page is.
     pub more: Option<String>,
+    /// Delegations that are offered to them and wait.
+    pub offers: Vec<DelegationView>,
     /// Delegations from and to them that count.
     pub delegations: Vec<DelegationView>,
     /// What was just done, as a sentence.
@@ -77,6 +79,14 @@ pub struct DelegationView {
     pub from: String,
     /// Who took.
     pub to: String,
+    /// One of both is an agent of another account.
+    pub elsewhere: bool,
+    /// What it is bound to, each as people read it.
+    pub constraints: Vec<String>,
+    /// Its place in its chain.
+    pub depth: u32,
+    /// How long the chain may become.
+    pub most: u32,
     /// What.
     pub scopes: String,
     /// When it expires, if ever.

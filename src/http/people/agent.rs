@@ -10,20 +10,21 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::account::owner;
+use super::delegation::views;
 use super::{Asked, moment, peopled, see_other};
 use crate::account;
 use crate::cx::Cx;
 use crate::email::cleaned;
 use crate::http::api::manager::{self, retain, unexpected};
 use crate::http::browser::Visitor;
-use crate::http::page::{self, AgentPage, BelowView, CredentialView, DelegationView};
+use crate::http::page::{self, AgentPage, BelowView, CredentialView};
 use crate::http::refuse::Refused;
 use crate::http::scopes;
 use crate::id::{AccountId, CredentialId, RegistrationId};
 use crate::machine::registration::{Command, Outcome, Registration};
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
-use crate::tenant::{self, Agent, AgentType, AuditRow, Credential, Delegation, Emit, LONGEST_PAGE, Status, What};
+use crate::tenant::{self, Agent, AgentType, AuditRow, Credential, Emit, LONGEST_PAGE, Status, What};
 use crate::verify;
 
 /// Agents of one page.
@@ -54,10 +55,7 @@ pub(crate) async fn agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<
             keys.insert(of.clone(), listed.iter().filter(works).map(|key| credential_view(key, cx)).collect());
         }
     }
-    let delegations = match look(&id, What::Delegations { active_only: true, limit: LONGEST_PAGE, offset: 0 }, cx).await? {
-        tenant::Outcome::Delegations(delegations, _) => delegations,
-        _ => Vec::new(),
-    };
+    let [offers, delegations] = views(&id, cx).await?;
     let total = all.saturating_sub(1);
     let next = after.saturating_add(PAGE);
     let frame = visitor.frame(cx)?;
@@ -72,10 +70,14 @@ pub(crate) async fn agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<
         below: agents.iter().map(|agent| below_view(agent, &id, keys.remove(&agent.id).unwrap_or_default())).collect(),
         total,
         more: (u64::from(next) < total).then(|| format!("{}&after={next}#below", path(&id))),
-        delegations: delegations.iter().map(|delegation| delegation_view(delegation, cx)).collect(),
+        offers,
+        delegations,
         notice: match asked.find("done") {
             "suspended" => Some("The agent is suspended, with all below it."),
             "resumed" => Some("The agent goes on."),
+            "accepted" => Some("The delegation is accepted. It counts from now on."),
+            "declined" => Some("The delegation is declined."),
+            "ended" => Some("The delegation is over, with all that was made of it."),
             "key" => Some("The key is revoked. Nothing that it has brought works any more."),
             _ => None,
         },
@@ -92,16 +94,34 @@ pub(crate) async fn suspend<P: Ports>(asked: Asked<'_>, suspended: bool, cx: &Cx
     if agent.parent.is_none() || agent.status == Status::Revoked {
         return Err(nothing("the root itself, or revoked"));
     }
-    let Outcome::Standing(standing) = cx.ports.run::<Registration>(&id, Command::Pause(suspended)).await? else {
+    let list = async |suspended: bool| {
+        let (event, status) = if suspended { ("agent.suspended", Status::Suspended) } else { ("agent.reactivated", Status::Active) };
+        let row = audited(event, ("agent", id.as_str()), &id, &owner.account, cx);
+        let told = Emit::of(event, &id, &json!({ "agent_id": id, "status": status.as_str() }), cx.now);
+        let what = What::SetStatus { id: id.clone(), status };
+        settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)
+    };
+    // What takes away comes to the registration first, what gives back to the account: the agent never can do more than is listed.
+    if suspended {
+        pause(&id, true, cx).await?;
+        list(true).await?;
+    } else {
+        list(false).await?;
+        if let Err(refused) = pause(&id, false, cx).await {
+            // It still rests: the page is to say so, and to let the person try again.
+            list(true).await?;
+            return Err(refused);
+        }
+    }
+    Ok(see_other(&format!("{}&done={}", path(&root), if suspended { "suspended" } else { "resumed" })))
+}
+
+async fn pause<P: Ports>(id: &RegistrationId, paused: bool, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    let Outcome::Standing(standing) = cx.ports.run::<Registration>(id, Command::Pause(paused)).await? else {
         return Err(nothing("its registration is gone"));
     };
-    verify::remember(&id, Some(Rc::new(standing)), cx);
-    let (event, status) = if suspended { ("agent.suspended", Status::Suspended) } else { ("agent.reactivated", Status::Active) };
-    let row = audited(event, ("agent", id.as_str()), &id, &owner.account, cx);
-    let told = Emit::of(event, &id, &json!({ "agent_id": id, "status": status.as_str() }), cx.now);
-    let what = What::SetStatus { id, status };
-    settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)?;
-    Ok(see_other(&format!("{}&done={}", path(&root), if suspended { "suspended" } else { "resumed" })))
+    verify::remember(id, Some(Rc::new(standing)), cx);
+    Ok(())
 }
 
 /// `POST /account/agent/revoke-key`
@@ -171,7 +191,7 @@ pub(super) fn audited<P>(event: &str, target: (&str, &str), about: &Registration
 }
 
 /// Asks the account of a root, as its person.
-async fn look<P: Ports>(root: &RegistrationId, what: What, cx: &Cx<'_, P>) -> Result<tenant::Outcome, Refused> {
+pub(super) async fn look<P: Ports>(root: &RegistrationId, what: What, cx: &Cx<'_, P>) -> Result<tenant::Outcome, Refused> {
     manager::run(&AccountId::from_digits(root.digits()), tenant::Command::alone(what), cx).await
 }
 
@@ -184,15 +204,15 @@ fn settled(outcome: tenant::Outcome) -> Result<(), Refused> {
     }
 }
 
-fn named(asked: &Asked<'_>, field: &str) -> Result<RegistrationId, Refused> {
+pub(super) fn named(asked: &Asked<'_>, field: &str) -> Result<RegistrationId, Refused> {
     asked.find(field).parse().map_err(|_| nothing("not a registration"))
 }
 
-fn nothing(reason: &'static str) -> Refused {
+pub(super) fn nothing(reason: &'static str) -> Refused {
     Refused::new(ErrorCode::NotFound, reason)
 }
 
-fn path(id: &RegistrationId) -> String {
+pub(super) fn path(id: &RegistrationId) -> String {
     format!("/account/agent?id={id}")
 }
 
@@ -221,15 +241,5 @@ fn credential_view<P>(key: &Credential, cx: &Cx<'_, P>) -> CredentialView {
         scopes: key.scopes.as_ref().map(|scope| scopes::line(scope, cx)),
         expires: key.expires.map(moment),
         used: key.last_used.map(moment),
-    }
-}
-
-fn delegation_view<P>(delegation: &Delegation, cx: &Cx<'_, P>) -> DelegationView {
-    DelegationView {
-        id: delegation.id.to_string(),
-        from: delegation.delegator.to_string(),
-        to: delegation.delegate.to_string(),
-        scopes: scopes::line(&delegation.scopes, cx),
-        expires: delegation.expires.map(moment),
     }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod agent;
 mod claim;
+mod delegation;
 mod device;
 mod ending;
 mod identity;
@@ -27,6 +28,7 @@ use crate::time::Timestamp;
 pub(super) use account::{account, end_connection, end_other_sessions, end_session, revoke_agent, revoke_all_agents};
 pub(super) use agent::{agent, revoke_key as revoke_agent_key, suspend as suspend_agent};
 pub(super) use claim::{claim, code as claim_code, deny, typed};
+pub(super) use delegation::answer as answer_delegation;
 pub(super) use device::{answer as device_answer, code as device_code, device};
 pub(super) use ending::{Change, Found, change, change_all};
 pub(super) use identity::{ask_link, link, remove as remove_identity};

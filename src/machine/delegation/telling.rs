@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Delegation, Event, Link};
 use crate::id::{AccountId, DelegationId, RegistrationId};
-use crate::tenant::{self, AuditOutcome, AuditRow, Emit, What};
-use crate::time::{Timestamp, Ttl};
+use crate::tenant::{self, AuditRow, Emit, What};
+use crate::time::Timestamp;
 
 /// What an account is to be told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +33,7 @@ impl Link {
             delegator: self.delegator().clone(),
             delegate: terms.delegate.clone(),
             peer: terms.crosses().then(|| other.clone()),
+            offered: terms.crosses() && !of_delegator,
             scopes: terms.scopes.clone(),
             constraints: serde_json::Value::from(terms.constraints.clone()).to_string(),
             chain_depth: self.depth(),
@@ -64,34 +65,38 @@ impl Delegation {
         let events = self.events.iter().filter(|(sequence, _)| *sequence > told).map(|(_, event)| event);
         // In the one account of both it is the delegator's business.
         let about = if delegators { terms.delegator() } else { &terms.delegate };
-        let (audit, emit) = events.map(|event| (self.audited(event, about.clone()), self.told_of(event, about.clone()))).unzip();
+        let tell = |event| (self.audited(event, delegators, about.clone()), self.told_of(event, about));
+        let (audit, emit) = events.map(tell).unzip();
         let what = What::PutDelegation(Box::new(self.link.row(delegators)));
         // For how long audit rows are kept is not known here: nothing is forgotten now.
-        let command = tenant::Command { caller: None, what, audit, emit, retain: Ttl::from_millis(0) };
+        let command = tenant::Command { audit, emit, ..tenant::Command::alone(what) };
         Telling { account: account.clone(), command, delegators, sequence: self.link.sequence }
     }
 
-    fn audited(&self, event: &Event, about: RegistrationId) -> AuditRow {
+    fn audited(&self, event: &Event, delegators: bool, about: RegistrationId) -> AuditRow {
         let by = event.by.as_ref();
+        let person = by.and_then(|by| by.person.as_ref());
+        // A person is known to their own account alone, and where they were is, too.
+        let is_theirs = by.is_some_and(|by| delegators == (by.agent == *self.link.terms.delegator()));
+        let hides = person.is_some() && self.link.terms.crosses() && !is_theirs;
+        let actor = match (person, by) {
+            (Some(_), _) if hides => ("account", None),
+            (Some(person), _) => ("account", Some(person.to_string())),
+            (None, Some(by)) => ("agent", Some(by.agent.to_string())),
+            (None, None) => ("system", None),
+        };
+        let by = by.filter(|_| !hides);
         AuditRow {
-            event_type: event.name.clone(),
-            actor_type: if by.is_some() { "agent" } else { "system" }.to_owned(),
-            actor_id: by.map(|by| by.agent.to_string()),
             on_behalf: by.and_then(|by| by.on_behalf.clone()),
-            action: event.name.rsplit('.').next().unwrap_or_default().to_owned(),
-            target_type: Some("delegation".to_owned()),
-            target_id: Some(self.link.terms.id.to_string()),
-            outcome: AuditOutcome::Success,
             network: by.and_then(|by| by.network.clone()),
             request_id: by.and_then(|by| by.request_id.clone()),
             metadata: Some(self.summary().to_string()),
-            about: Some(about),
+            ..AuditRow::of(&event.name, actor, ("delegation", self.link.terms.id.as_str()), Some(about))
         }
     }
 
-    fn told_of(&self, event: &Event, about: RegistrationId) -> Emit {
-        let payload = json!({ "type": event.name, "timestamp": event.at.iso(), "data": self.summary() }).to_string();
-        Emit { event_type: event.name.clone(), payload, about: Some(about) }
+    fn told_of(&self, event: &Event, about: &RegistrationId) -> Emit {
+        Emit::of(&event.name, about, &self.summary(), event.at)
     }
 
     fn summary(&self) -> serde_json::Value {

@@ -148,8 +148,8 @@ fn clients(world: &World) {
 }
 
 fn delegations(world: &World) {
-    let [mine, other] = [0; 2].map(|_| key(world));
-    let (key, answers) = (mine.text("credential"), other.text("credential"));
+    let (key, other) = (crate::api::delegations::Agent::root(world).key, key(world));
+    let answers = other.text("credential");
     let body = json!({ "delegate_agent_id": other.text("registration_id"), "scopes": ["api.read"] });
     for answer in ["accept", "decline"] {
         let id = send(world, "POST", "/api/v1/delegations", &key, &body).text("id");

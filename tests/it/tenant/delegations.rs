@@ -116,15 +116,97 @@ fn the_links_below_one_are_found() {
     assert_eq!(refused(&by(&database, 5, What::Downstream { id: dlg(1), limit: 9, offset: 0 })), Refused::Missing);
 }
 
+/// Offered by an agent of that account.
+fn offered(number: u32, by: u8) -> Delegation {
+    Delegation {
+        status: DelegationStatus::Pending,
+        peer: Some(AccountId::from_bytes([by; 16])),
+        offered: true,
+        expires: None,
+        ..delegation(number, 60, 2)
+    }
+}
+
+fn offers(database: &Database, seconds: u64) -> (Vec<u32>, u64) {
+    ids(run(database, seconds, command(None, What::Offers { limit: 100, offset: 0 })))
+}
+
+#[test]
+fn whoever_offers_to_an_account_has_a_share_of_what_may_wait_and_takes_nobody_elses() {
+    let database = family();
+    for number in 0..8 {
+        assert!(matches!(own(&database, put(offered(number, 7))), Outcome::Delegation(_, true)));
+    }
+    assert_eq!(refused(&own(&database, put(offered(8, 7)))), Refused::TooMany);
+    assert!(matches!(own(&database, put(offered(9, 8))), Outcome::Delegation(_, true)), "another account has its own share");
+    let given = Delegation { peer: Some(AccountId::from_bytes([7; 16])), status: DelegationStatus::Pending, ..delegation(10, 2, 60) };
+    assert!(matches!(own(&database, put(given)), Outcome::Delegation(_, true)), "what the account offers itself is not counted");
+    own(&database, put(Delegation { sequence: 2, status: DelegationStatus::Declined, ..offered(0, 7) }));
+    assert!(matches!(own(&database, put(offered(8, 7))), Outcome::Delegation(_, true)));
+}
+
 #[test]
 fn strangers_do_not_fill_an_account_with_what_it_has_not_accepted() {
     let database = family();
-    let pending = |number| Delegation { status: DelegationStatus::Pending, peer: elsewhere(), ..delegation(number, 60, 2) };
     for number in 0..256 {
-        own(&database, put(pending(number)));
+        own(&database, put(offered(number, u8::try_from(number / 8).unwrap())));
     }
-    assert_eq!(refused(&own(&database, put(pending(256)))), Refused::TooMany);
+    assert_eq!(refused(&own(&database, put(offered(256, 100)))), Refused::TooMany);
     assert!(matches!(own(&database, put(delegation(300, 1, 2))), Outcome::Delegation(_, true)), "its own are not concerned");
-    own(&database, put(Delegation { sequence: 2, status: DelegationStatus::Declined, ..pending(0) }));
-    assert!(matches!(own(&database, put(pending(256))), Outcome::Delegation(_, true)));
+    own(&database, put(Delegation { sequence: 2, status: DelegationStatus::Declined, ..offered(0, 0) }));
+    assert!(matches!(own(&database, put(offered(256, 100))), Outcome::Delegation(_, true)));
+}
+
+#[test]
+fn an_offer_that_nobody_answers_counts_for_a_week_and_for_no_longer_than_it_would_last() {
+    let database = family();
+    own(&database, put(offered(1, 7)));
+    own(&database, put(Delegation { expires: Some(at(60)), ..offered(2, 7) }));
+    assert_eq!(offers(&database, 59), (vec![1, 2], 2));
+    assert_eq!(offers(&database, 60), (vec![1], 1));
+    assert_eq!(offers(&database, 7 * 86_400), (vec![], 0));
+    for number in 10..18 {
+        let later = Delegation { created: at(7 * 86_400), ..offered(number, 7) };
+        assert!(matches!(run(&database, 7 * 86_400, command(None, put(later))), Outcome::Delegation(_, true)), "{number}");
+    }
+}
+
+#[test]
+fn offers_that_were_taken_back_or_declined_long_ago_leave_nothing() {
+    let database = family();
+    own(&database, put(offered(1, 7)));
+    own(&database, put(offered(2, 7)));
+    let ended = |number, status| Delegation { sequence: 2, status, ..offered(number, 7) };
+    own(&database, put(ended(1, DelegationStatus::Revoked)));
+    assert_eq!(ids(own(&database, list(false))), (vec![2], 1), "taken back before anybody answered");
+    own(&database, put(ended(2, DelegationStatus::Declined)));
+    assert_eq!(ids(own(&database, list(false))), (vec![2], 1));
+    let later = Delegation { created: at(7 * 86_400), ..offered(3, 7) };
+    run(&database, 7 * 86_400, command(None, put(later)));
+    assert_eq!(ids(own(&database, list(false))), (vec![3], 1), "declined a week ago");
+    assert_eq!(super::count(&database, "SELECT count(*) FROM tenant_party"), 4, "both sides, the parent of one and the account");
+}
+
+#[test]
+fn one_delegator_leaves_room_for_the_others_of_what_an_agent_may_have() {
+    let database = family();
+    let last = |expires| Delegation { expires: Some(at(expires)), ..delegation(99, 2, 5) };
+    for number in 0..8 {
+        own(&database, put(delegation(number, 2, 5)));
+    }
+    assert_eq!(refused(&own(&database, put(last(9000)))), Refused::TooMany, "however long it would last");
+    for number in 8..32 {
+        let made = own(&database, put(delegation(number, 100 + number / 8, 5)));
+        assert!(matches!(made, Outcome::Delegation(_, true)), "{number}");
+    }
+    assert_eq!(refused(&own(&database, put(delegation(32, 1, 5)))), Refused::TooMany);
+    let incoming = |seconds| ids(run(&database, seconds, command(Some(5), What::Incoming { delegate: reg(5), limit: 100 }))).0.len();
+    assert_eq!(incoming(0), 32, "those that were there are there");
+    own(&database, put(Delegation { sequence: 2, status: DelegationStatus::Revoked, ..delegation(0, 2, 5) }));
+    assert!(matches!(own(&database, put(last(9000))), Outcome::Delegation(_, true)));
+    let given = Delegation { peer: elsewhere(), ..delegation(200, 2, 60) };
+    for number in 200..240 {
+        own(&database, put(Delegation { id: dlg(number), ..given.clone() }));
+    }
+    assert_eq!(ids(own(&database, list(true))).1, 72, "what an agent of elsewhere has is counted there");
 }

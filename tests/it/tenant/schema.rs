@@ -2,6 +2,7 @@ use std::cell::{Cell, RefCell};
 
 use postern::account;
 use postern::account::sql::{Row, Sql, SqlError, Value};
+use postern::id::AccountId;
 use postern::tenant::tables::{self, STEPS};
 use postern::tenant::{
     Asking, AuditFilter, AuditOutcome, Command, Delegation, DelegationStatus, Emit, Outcome, Patch, PolicyPatch, Rate, Status, What,
@@ -23,6 +24,9 @@ pub(super) fn everything() -> Vec<What> {
     let policies = |agent: Option<u32>| What::Policies { agent: agent.map(reg), enabled_only: true, limit: 9, offset: 0 };
     let told = Delegation { upstream: vec![dlg(9)], ..delegation(1, 2, 3) };
     let again = Delegation { sequence: 2, status: DelegationStatus::Pending, ..told.clone() };
+    let offer =
+        Delegation { status: DelegationStatus::Pending, peer: Some(AccountId::from_bytes([7; 16])), offered: true, ..delegation(8, 60, 2) };
+    let declined = Delegation { sequence: 2, status: DelegationStatus::Declined, ..offer.clone() };
     let status = |status| What::SetStatus { id: reg(3), status };
     let settled = |number, status| What::Settled { number, attempt: 1, status, error: None, jitter: 0 };
     let mut all = vec![
@@ -53,6 +57,9 @@ pub(super) fn everything() -> Vec<What> {
         What::Delegations { active_only: true, limit: 9, offset: 0 },
         What::Delegations { active_only: false, limit: 9, offset: 0 },
         What::Incoming { delegate: reg(2), limit: 1 },
+        What::PutDelegation(Box::new(offer)),
+        What::PutDelegation(Box::new(declined)),
+        What::Offers { limit: 1, offset: 0 },
         What::Peers(reg(2)),
         What::Downstream { id: dlg(2), limit: 9, offset: 0 },
         What::CreatePolicy(Box::new(policy(3, Some(2)))),
@@ -181,6 +188,9 @@ fn no_statement_walks_through_a_table_or_sorts() {
         "delegation_source",
         "delegation_given",
         "delegation_taken",
+        "delegation_offered",
+        "delegation_offered_by",
+        "delegation_declined",
         "party_until",
         "party_number",
         "policy_path",
@@ -307,5 +317,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (38, 22), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (39, 22), "one of each");
 }

@@ -4,17 +4,16 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::super::manager::{Manager, retain, run, unexpected};
-use super::shown::{answers_for, object, read, unknown};
+use super::super::manager::{Manager, run};
+use super::link;
+use super::shown::{answers_for, object, read};
 use crate::cx::Cx;
-use crate::delegation;
 use crate::http::refuse::Refused;
 use crate::id::DelegationId;
-use crate::machine::delegation::{By, Command, Delegation, Link, Outcome, Telling};
+use crate::machine::delegation::{By, Link};
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
 use crate::tenant::{self, DelegationStatus, What};
-use crate::verify;
 
 /// Links below one that are counted when it ends.
 const MOST_COUNTED: usize = 256;
@@ -24,15 +23,8 @@ const MOST_COUNTED: usize = 256;
 /// # Errors
 /// It is not there, or not the caller's to answer, or over.
 pub(in crate::http) async fn accept<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    let link = offered(manager, id, cx).await?;
-    if verify::agent(&link.terms.delegate, cx).await.is_err() {
-        return Err(Refused::new(ErrorCode::AgentInactive, "the delegate does not count"));
-    }
-    if delegation::is_cut_off(&link, cx).await? {
-        return Err(ended());
-    }
-    let link = change(&link.terms.id, Command::Accept(by(manager, cx)), cx).await?;
-    if link.is_live(cx.now) { Ok(object(&link.row(false), cx)) } else { Err(ended()) }
+    let offered = offered(manager, id, cx).await?;
+    Ok(object(&link::accept(&offered, by(manager, cx), cx).await?.row(false), cx))
 }
 
 /// Turns it down, for good.
@@ -40,13 +32,8 @@ pub(in crate::http) async fn accept<P: Ports>(manager: &Manager, id: &str, cx: &
 /// # Errors
 /// It is not there, or not the caller's to answer, or over.
 pub(in crate::http) async fn decline<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<Value, Refused> {
-    let link = offered(manager, id, cx).await?;
-    let link = change(&link.terms.id, Command::Decline(by(manager, cx)), cx).await?;
-    match link.status {
-        DelegationStatus::Declined => Ok(object(&link.row(false), cx)),
-        DelegationStatus::Active => Err(Refused::new(ErrorCode::Conflict, "it was taken before").hint("Give it back: DELETE it.")),
-        DelegationStatus::Pending | DelegationStatus::Revoked => Err(ended()),
-    }
+    let offered = offered(manager, id, cx).await?;
+    Ok(object(&link::decline(&offered, by(manager, cx), cx).await?.row(false), cx))
 }
 
 /// Ends a link: by the delegator, the delegate, or an agent above either. With it ends whatever was made of it, as that is asked; `revoked`
@@ -65,7 +52,7 @@ pub(in crate::http) async fn revoke<P: Ports>(manager: &Manager, id: &str, casca
         return Ok(json!({ "revoked": 0 }));
     }
     let below = if cascade { below(manager, &link.terms.id, cx).await? } else { 0 };
-    change(&link.terms.id, Command::Revoke(by(manager, cx)), cx).await?;
+    link::revoke(&link, by(manager, cx), cx).await?;
     Ok(json!({ "revoked": below + 1 }))
 }
 
@@ -78,48 +65,15 @@ async fn offered<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Resul
     Err(Refused::new(ErrorCode::Forbidden, "it is for the delegate to answer").hint("The delegate answers, or an agent above it."))
 }
 
-fn ended() -> Refused {
-    Refused::from(tenant::Refused::Ended)
-}
-
 /// Who does it.
 pub(super) fn by<P>(manager: &Manager, cx: &Cx<'_, P>) -> By {
     By {
         agent: manager.id.clone(),
+        person: None,
         on_behalf: manager.on_behalf().map(str::to_owned),
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
         request_id: Some(cx.request_id.to_owned()),
     }
-}
-
-/// Changes a delegation, and tells both accounts.
-pub(super) async fn change<P: Ports>(id: &DelegationId, command: Command, cx: &Cx<'_, P>) -> Result<Rc<Link>, Refused> {
-    let (link, tellings) = match cx.ports.run::<Delegation>(id, command).await? {
-        Outcome::Link(link) => (Rc::new(*link), Vec::new()),
-        Outcome::Changed(link, tellings) => (Rc::new(*link), tellings),
-        Outcome::Unknown => return Err(unknown()),
-        Outcome::Conflict => return Err(unexpected()),
-    };
-    delegation::note(id, Some(link.clone()), cx);
-    for telling in tellings {
-        tell(id, telling, cx).await;
-    }
-    Ok(link)
-}
-
-/// Tells an account at once; if it does not hear, the record's outbox tells it later. Whether it has refused.
-pub(super) async fn tell<P: Ports>(id: &DelegationId, telling: Telling, cx: &Cx<'_, P>) -> bool {
-    let Telling { account, command, delegators, sequence } = telling;
-    match run(&account, tenant::Command { retain: retain(cx), ..command }, cx).await {
-        Ok(tenant::Outcome::Refused(_)) => return true,
-        Ok(_) => {
-            if let Err(error) = cx.ports.run::<Delegation>(id, Command::Told { delegators, sequence }).await {
-                cx.ports.warn("delegation_not_settled", &error.to_string());
-            }
-        }
-        Err(refused) => cx.ports.warn("delegation_not_told", &refused.reason),
-    }
-    false
 }
 
 /// How many links that count for themselves the account knows below one.

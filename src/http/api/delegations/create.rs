@@ -1,15 +1,14 @@
 //! A new delegation.
 
-use std::rc::Rc;
-
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
 use super::super::body::{self, unfit};
 use super::super::credentials::Limit;
-use super::super::manager::{Deed, Manager, unexpected};
+use super::super::manager::{Deed, Manager};
 use super::super::seed::Seed;
-use super::answer::{by, tell};
+use super::answer::by;
+use super::link;
 use super::shown::{object, unknown};
 use crate::constraint::Constraints;
 use crate::constraint::fault::{Fault, Problem};
@@ -17,7 +16,7 @@ use crate::cx::Cx;
 use crate::delegation::{self, Broken, LONGEST_CONSTRAINTS, Walk};
 use crate::http::refuse::Refused;
 use crate::id::{AccountId, DelegationId, RegistrationId};
-use crate::machine::delegation::{Command, Delegation, MOST_LINKS, Outcome, Terms};
+use crate::machine::delegation::{Command, MOST_LINKS, Terms};
 use crate::machine::quota::{self, Quota};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::management;
@@ -112,26 +111,21 @@ pub(super) fn forget_nulls(fields: &mut Map<String, Value>) {
 async fn make<P: Ports>(manager: &Manager, terms: Terms, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let id = terms.id.clone();
     if terms.crosses() {
+        if !manager.caller.active.is_claimed() {
+            return Err(Refused::new(ErrorCode::Forbidden, "nobody answers for who offers").hint(
+                "Have a person claim the agent at the root first: agents that nobody answers for delegate within their own account.",
+            ));
+        }
         limited(manager, &id, cx).await?;
     }
-    let command = Command::Create { terms: Box::new(terms), by: by(manager, cx) };
-    let (link, mut tellings) = match cx.ports.run::<Delegation>(&id, command).await? {
-        Outcome::Link(link) => (Rc::new(*link), Vec::new()),
-        Outcome::Changed(link, tellings) => (Rc::new(*link), tellings),
-        Outcome::Unknown | Outcome::Conflict => return Err(unexpected()),
-    };
-    delegation::note(&id, Some(link.clone()), cx);
-    // The delegate's account comes first: it may have heard of too many.
-    tellings.sort_by_key(|telling| telling.delegators);
-    for telling in tellings {
-        let offers = !telling.delegators;
-        if tell(&id, telling, cx).await && offers {
-            super::answer::change(&id, Command::Revoke(by(manager, cx)), cx).await?;
-            return Err(Refused::new(ErrorCode::LimitReached, "the delegate's account has too many offers")
-                .hint("The delegate has too many delegations to answer: have it answer some of them."));
-        }
+    let (by, delegator) = (by(manager, cx), terms.delegator().clone());
+    let is_room = terms.crosses() || link::room(&delegator, &terms.delegate, &terms.delegate_account, cx).await?;
+    // What was made by the same request before is there, and counts among them.
+    if !is_room && delegation::find(&id, |_| true, cx).await?.is_none() {
+        return Err(link::full());
     }
-    Ok(object(&link.row(true), cx))
+    let command = Command::Create { terms: Box::new(terms), by: by.clone() };
+    Ok(object(&link::make(&id, command, by, cx).await?.row(true), cx))
 }
 
 /// Nobody is to be flooded with offers. A lost counter lets them pass: the delegate's account counts what waits, too.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod create;
+pub(in crate::http) mod link;
 mod shown;
 
 use bytes::Bytes;

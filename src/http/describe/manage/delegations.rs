@@ -58,8 +58,8 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .about("For an auditor: who has handed on what to whom, when, bound to what, and what comes of it now. Links of other accounts too.")
             .gives("DelegationChain", "The first hop first."),
         one(Operation::post("acceptDelegation", "/api/v1/delegations/{id}/accept", "Accept an offered delegation"))
-            .about("By the delegate, or an agent above it.")
-            .refuses(&[ErrorCode::Forbidden, ErrorCode::AlreadyRevoked])
+            .about("By the delegate, or an agent above it. An agent has at most 32 delegations that count, and 8 of one delegator.")
+            .refuses(&[ErrorCode::Forbidden, ErrorCode::AlreadyRevoked, ErrorCode::LimitReached])
             .gives("Delegation", "It counts from now on."),
         one(Operation::post("declineDelegation", "/api/v1/delegations/{id}/decline", "Decline an offered delegation"))
             .about("By the delegate, or an agent above it. An offer that nobody answers for a week is declined.")

@@ -184,6 +184,7 @@ fn a_delegation_makes_its_sides_visible_and_gives_no_authority() {
         sequence: 1,
         delegator: giver.id.parse().unwrap(),
         delegate: taker.id.parse().unwrap(),
+        offered: false,
         peer: None,
         scopes: "api.read".parse().unwrap(),
         constraints: "{}".to_owned(),

@@ -220,3 +220,80 @@ fn a_request_that_is_repeated_makes_one() {
     let listed = bob.ask(&world, "GET", "/api/v1/delegations?active_only=false", &Value::Null).json();
     assert_eq!(listed["total"], 1);
 }
+
+#[test]
+fn agents_that_nobody_answers_for_delegate_within_their_own_account_only() {
+    let world = world();
+    let (nobodys, bob) = (Agent::unclaimed(&world), Agent::root(&world));
+    let refused = nobodys.delegate(&world, &bob, &["api.read"], json!({}));
+    is(&refused, 403, "forbidden");
+    assert!(refused.text("detail").contains("claim"), "{}", refused.json());
+    let child = Agent::below(&world, &[&nobodys], 1);
+    is(&child.delegate(&world, &bob, &["api.read"], json!({})), 403, "forbidden");
+    assert_eq!(bob.ask(&world, "GET", "/api/v1/delegations?active_only=false", &Value::Null).json()["total"], 0);
+    nobodys.delegated(&world, &child, &["api.read"], json!({}));
+    // Whom nobody has claimed may be offered to.
+    bob.accepted(&world, &nobodys, &["api.read"], json!({}));
+}
+
+#[test]
+fn an_account_offers_another_eight_at_a_time_and_others_are_not_held_up() {
+    let world = world();
+    let who = [0; 3].map(|_| Agent::root(&world));
+    let sibling = Agent::below(&world, &[&who[0]], 1);
+    let offers: Vec<String> = (0..8).map(|_| who[0].delegated(&world, &who[1], &["api.read"], json!({}))).collect();
+    is(&who[0].delegate(&world, &who[1], &["api.read"], json!({})), 409, "limit_reached");
+    is(&sibling.delegate(&world, &who[1], &["api.read"], json!({})), 409, "limit_reached");
+    who[0].delegated(&world, &who[2], &["api.read"], json!({}));
+    who[2].accepted(&world, &who[1], &["api.read"], json!({}));
+    who[1].ask(&world, "POST", &format!("/api/v1/delegations/{}/decline", offers[0]), &json!({}));
+    who[0].delegated(&world, &who[1], &["api.read"], json!({}));
+}
+
+#[test]
+fn one_delegator_does_not_crowd_out_what_others_have_handed_on() {
+    let world = world();
+    let root = Agent::root(&world);
+    let [one, two, worker] = [1, 2, 3].map(|name| Agent::below(&world, &[&root], name));
+    let files = root.delegated(&world, &worker, &["files.read"], json!({}));
+    let first = one.delegated(&world, &worker, &["api.read"], json!({}));
+    let eight = (1..8).map(|_| one.delegated(&world, &worker, &["api.read"], json!({ "expires_in_hours": 9000 }))).count();
+    assert_eq!(eight, 7);
+    let body = json!({ "delegate_agent_id": worker.id, "scopes": ["api.read"] });
+    is(&one.ask(&world, "POST", "/api/v1/delegations", &body), 409, "limit_reached");
+    two.delegated(&world, &worker, &["api.read"], json!({}));
+    worker.by(&world, &files);
+    assert_eq!(world.call(&worker.by(&world, &first)), 200);
+    one.revoke(&world, &first);
+    one.delegated(&world, &worker, &["api.read"], json!({}));
+}
+
+#[test]
+fn an_offer_is_not_accepted_beyond_what_the_delegate_may_have_and_waits() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    for _ in 0..8 {
+        ada.accepted(&world, &bob, &["api.read"], json!({}));
+    }
+    let ninth = ada.delegated(&world, &bob, &["api.read"], json!({}));
+    let path = format!("/api/v1/delegations/{ninth}");
+    is(&bob.ask(&world, "POST", &format!("{path}/accept"), &json!({})), 409, "limit_reached");
+    assert_eq!(bob.ask(&world, "GET", &path, &Value::Null).text("status"), "pending");
+    world.later(7 * 86_400);
+    is(&bob.ask(&world, "POST", &format!("{path}/accept"), &json!({})), 400, "already_revoked");
+}
+
+#[test]
+fn a_repeated_request_is_answered_the_same_though_there_is_no_room_any_more() {
+    let world = world();
+    let root = Agent::root(&world);
+    let worker = Agent::below(&world, &[&root], 1);
+    let body = json!({ "delegate_agent_id": worker.id, "scopes": ["api.read"] }).to_string();
+    let ask = |key: &str| {
+        let headers = [("x-agent-key", root.key.as_str()), ("content-type", "application/json"), ("idempotency-key", key)];
+        world.send("192.0.2.1", "POST", "/api/v1/delegations", &headers, &body)
+    };
+    let made: Vec<String> = (0..8).map(|key| ask(&format!("0123456789abcde{key}")).text("id")).collect();
+    is(&ask("0123456789abcde8"), 409, "limit_reached");
+    assert_eq!(ask("0123456789abcde0").text("id"), made[0]);
+}

@@ -11,8 +11,11 @@ mod tools;
 
 pub use record::everything;
 
+use postern::entropy::Entropy;
 use postern::id::{AccountId, RegistrationId};
-use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
+use postern::machine::registration::{Command, NewKey, NewPersonal, Outcome, Registration, Said};
+use postern::oauth::management;
+use postern::oauth::scope::Scope;
 use postern::secret::{ApiKey, Secret};
 use postern::tenant::{self, AgentType, Profile, What};
 use postern::time::{Timestamp, Ttl};
@@ -37,8 +40,29 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// A root: an account of its own.
+    /// A root, an account of its own, for which a person answers: with the rights of before a claim, and everything that manages.
     pub fn root(world: &World) -> Self {
+        let mut bytes = [0; 48];
+        world.platform.fill(&mut bytes).unwrap();
+        let (id, secret): ([u8; 16], [u8; 32]) = (bytes[..16].try_into().unwrap(), bytes[16..].try_into().unwrap());
+        let id = RegistrationId::from_bytes(id);
+        let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), secret, &world.config.masters.current);
+        let manages = management::SCOPES.iter().map(|(name, ..)| *name);
+        let scope = Scope::held(world.config.pre_claim_scopes.as_scope().iter().chain(manages)).unwrap();
+        let made = NewPersonal {
+            registration: id.clone(),
+            owner: AccountId::from_bytes([9; 16]),
+            name: "root".to_owned(),
+            digest: secret.digest(),
+            scope,
+            expires: None,
+        };
+        assert!(matches!(run(world, &id, Command::MakePersonal(made)), Outcome::Standing(_)));
+        Self { key: secret.reveal(), id: id.to_string() }
+    }
+
+    /// The same that nobody has claimed.
+    pub fn unclaimed(world: &World) -> Self {
         let answer = world.json("/agent/auth", &json!({ "type": "anonymous", "requested_credential_type": "api_key" }));
         Self { key: answer.text("credential"), id: answer.text("registration_id") }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Agent, ask, is, run, world};
 use crate::exchange::{acting, chain, exchange, got, payload};
-use crate::world::ISSUER;
+use crate::world::{Answer, ISSUER, World};
 use postern::machine::registration::Command;
 
 #[test]
@@ -239,4 +239,28 @@ fn without_the_record_of_a_delegation_nothing_is_decided() {
     assert_eq!(world.call(&token), 503);
     is(&bob.grant(&world, &[("delegation_id", &id)]), 503, "temporarily_unavailable");
     assert_eq!(world.call(&bob.key), 200, "its own rights do not depend on it");
+}
+
+#[test]
+fn tokens_that_others_can_end_are_short_whoever_asks_nobody_hears_of_it_late() {
+    let world = World::new(&[
+        ("SCOPES_SUPPORTED", "api.read"),
+        ("PRE_CLAIM_SCOPES", "api.read"),
+        ("POST_CLAIM_SCOPES", "api.read"),
+        ("ACCESS_TOKEN_TTL", "3600"),
+    ]);
+    let life = |answer: &Answer| answer.json()["expires_in"].clone();
+    let root = Agent::root(&world);
+    let child = Agent::below(&world, &[&root], 1);
+    assert_eq!((life(&root.own(&world, &[])), life(&child.own(&world, &[]))), (json!(3600), json!(900)));
+    let id = root.delegated(&world, &child, &["api.read"], json!({}));
+    assert_eq!(life(&child.grant(&world, &[("delegation_id", &id)])), 900);
+    // Whoever makes the key may say otherwise of the agent's own tokens, and shorten any.
+    for (seconds, own, handed) in [(7200, 7200, 900), (60, 60, 60)] {
+        let body = json!({ "agent_id": child.id, "token_lifetime_seconds": seconds });
+        let key = root.ask(&world, "POST", "/api/v1/credentials", &body).text("raw_key");
+        let keyed = Agent { key, ..child.clone() };
+        assert_eq!(life(&keyed.own(&world, &[])), own);
+        assert_eq!(life(&keyed.grant(&world, &[("delegation_id", &id)])), handed);
+    }
 }

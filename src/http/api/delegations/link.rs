@@ -1,0 +1,137 @@
+//! What happens to one link, whoever asks for it: the agents of its sides, or the people whose agents they are. Who may has been judged
+//! before.
+
+use std::rc::Rc;
+
+use super::super::manager::{retain, run, unexpected};
+use super::shown::unknown;
+use crate::cx::Cx;
+use crate::delegation::{self, MOST_CHAINS, MOST_CHAINS_OF_ONE};
+use crate::http::refuse::Refused;
+use crate::id::{AccountId, DelegationId, RegistrationId};
+use crate::machine::delegation::{By, Command, Delegation, Link, Outcome, Telling};
+use crate::oauth::error::ErrorCode;
+use crate::store::Ports;
+use crate::tenant::{self, DelegationStatus, LONGEST_PAGE, What};
+use crate::verify;
+
+/// Takes what was offered. Taken before is taken.
+///
+/// # Errors
+/// It is over, the delegate does not count, or has too many already.
+pub(in crate::http) async fn accept<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P>) -> Result<Rc<Link>, Refused> {
+    if verify::agent(&link.terms.delegate, cx).await.is_err() {
+        return Err(Refused::new(ErrorCode::AgentInactive, "the delegate does not count"));
+    }
+    if delegation::is_cut_off(link, cx).await? {
+        return Err(ended());
+    }
+    let terms = &link.terms;
+    if link.status == DelegationStatus::Pending && !room(terms.delegator(), &terms.delegate, &terms.delegate_account, cx).await? {
+        return Err(full());
+    }
+    let (link, refused) = change(&link.terms.id, Command::Accept(by.clone()), cx).await?;
+    if refused {
+        // Others came at the same time.
+        change(&link.terms.id, Command::Revoke(by), cx).await?;
+        return Err(full());
+    }
+    if link.is_live(cx.now) { Ok(link) } else { Err(ended()) }
+}
+
+/// Turns it down, for good.
+///
+/// # Errors
+/// It was taken, or is over.
+pub(in crate::http) async fn decline<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P>) -> Result<Rc<Link>, Refused> {
+    let (link, _) = change(&link.terms.id, Command::Decline(by), cx).await?;
+    match link.status {
+        DelegationStatus::Declined => Ok(link),
+        DelegationStatus::Active => Err(Refused::new(ErrorCode::Conflict, "it was taken before").hint("Give it back: DELETE it.")),
+        DelegationStatus::Pending | DelegationStatus::Revoked => Err(ended()),
+    }
+}
+
+/// Ends it. With it ends whatever was made of it, as that is asked.
+///
+/// # Errors
+/// It did not answer.
+pub(in crate::http) async fn revoke<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    change(&link.terms.id, Command::Revoke(by), cx).await.map(|_| ())
+}
+
+/// Makes one, unless it is there.
+///
+/// # Errors
+/// Its delegate, or the delegate's account, has too many.
+pub(super) async fn make<P: Ports>(id: &DelegationId, command: Command, by: By, cx: &Cx<'_, P>) -> Result<Rc<Link>, Refused> {
+    let (link, refused) = change(id, command, cx).await?;
+    if !refused {
+        return Ok(link);
+    }
+    change(id, Command::Revoke(by), cx).await?;
+    Err(if link.terms.crosses() {
+        Refused::new(ErrorCode::LimitReached, "the delegate's account has too many offers, of everybody or of this account")
+            .hint("So many of your delegations wait for that account, or so many of everybody's: have it answer some of them.")
+    } else {
+        full()
+    })
+}
+
+/// Whether a delegate may have one more of that delegator.
+pub(super) async fn room<P: Ports>(
+    delegator: &RegistrationId,
+    delegate: &RegistrationId,
+    account: &AccountId,
+    cx: &Cx<'_, P>,
+) -> Result<bool, Refused> {
+    let what = What::Incoming { delegate: delegate.clone(), limit: LONGEST_PAGE };
+    let tenant::Outcome::Delegations(rows, _) = run(account, tenant::Command::alone(what), cx).await? else { return Ok(true) };
+    let reaches = |count: usize, most: u32| u32::try_from(count).map_or(true, |count| count >= most);
+    let of_one = rows.iter().filter(|row| row.delegator == *delegator).count();
+    Ok(!reaches(rows.len(), MOST_CHAINS) && !reaches(of_one, MOST_CHAINS_OF_ONE))
+}
+
+pub(super) fn full() -> Refused {
+    Refused::new(ErrorCode::LimitReached, "the delegate has too many delegations")
+        .hint("An agent has at most 32 delegations that count, and 8 of one delegator: end some of them, or let them expire.")
+}
+
+fn ended() -> Refused {
+    Refused::from(tenant::Refused::Ended)
+}
+
+/// Changes a delegation, and tells both accounts; whether the delegate's has refused to hear of it.
+async fn change<P: Ports>(id: &DelegationId, command: Command, cx: &Cx<'_, P>) -> Result<(Rc<Link>, bool), Refused> {
+    let (link, mut tellings) = match cx.ports.run::<Delegation>(id, command).await? {
+        Outcome::Link(link) => (Rc::new(*link), Vec::new()),
+        Outcome::Changed(link, tellings) => (Rc::new(*link), tellings),
+        Outcome::Unknown => return Err(unknown()),
+        Outcome::Conflict => return Err(unexpected()),
+    };
+    delegation::note(id, Some(link.clone()), cx);
+    // The delegate's account comes first: it may have heard of too many.
+    tellings.sort_by_key(|telling| telling.delegators);
+    for telling in tellings {
+        let counts = telling.delegators != link.terms.crosses();
+        if tell(id, telling, cx).await && counts {
+            return Ok((link, true));
+        }
+    }
+    Ok((link, false))
+}
+
+/// Tells an account at once; if it does not hear, the record's outbox tells it later. Whether it has refused.
+async fn tell<P: Ports>(id: &DelegationId, telling: Telling, cx: &Cx<'_, P>) -> bool {
+    let Telling { account, command, delegators, sequence } = telling;
+    match run(&account, tenant::Command { retain: retain(cx), ..command }, cx).await {
+        Ok(tenant::Outcome::Refused(_)) => return true,
+        Ok(_) => {
+            if let Err(error) = cx.ports.run::<Delegation>(id, Command::Told { delegators, sequence }).await {
+                cx.ports.warn("delegation_not_settled", &error.to_string());
+            }
+        }
+        Err(refused) => cx.ports.warn("delegation_not_told", &refused.reason),
+    }
+    false
+}

@@ -1,0 +1,90 @@
+//! How many delegations an account takes, and what it is offered from elsewhere.
+//!
+//! Nobody crowds out anybody: whoever offers has a share of their own, and so has every delegator of what one agent may have. What would be
+//! too much is refused when it comes; what is there counts.
+
+use super::call::{Call, Stop, page};
+use super::delegation::{delegations, forget, read};
+use super::{Delegation, DelegationStatus, Outcome};
+use crate::account::sql::{Sql, SqlError, Value, all, first};
+use crate::delegation::{MOST_CHAINS, MOST_CHAINS_OF_ONE};
+use crate::machine::delegation::PATIENCE;
+
+/// So many wait for the account to answer them.
+const MOST_PENDING: u64 = 256;
+/// So many of them from one account.
+const MOST_PENDING_OF_ONE: u64 = 8;
+/// So many that were declined long ago go with each new one.
+const PRUNED: u32 = 16;
+
+/// Whether there is room for what is told.
+pub(super) fn fits(call: &Call<'_, impl Sql>, told: &Delegation) -> Result<bool, SqlError> {
+    match told.status {
+        DelegationStatus::Pending if told.offered => waits(call, told),
+        // What an agent of elsewhere has is counted there.
+        DelegationStatus::Active if told.offered || told.peer.is_none() => counts(call, told),
+        _ => Ok(true),
+    }
+}
+
+/// Offered from elsewhere, and taken back before it was answered: nobody's business any more.
+pub(super) fn is_withdrawn(known: &Delegation, told: &Delegation) -> bool {
+    told.offered && known.status == DelegationStatus::Pending && told.status == DelegationStatus::Revoked
+}
+
+/// Offers that nobody has answered yet, the oldest first.
+pub(super) fn list(call: &Call<'_, impl Sql>, limit: u32, offset: u32) -> Result<Outcome, Stop> {
+    if call.caller.is_some() {
+        return Err(super::Refused::Forbidden.into());
+    }
+    let [limit, offset] = page(limit, offset);
+    let statement = delegations!(
+        "WHERE offered = 1 AND status = 'pending' AND created > ? AND coalesce(expires > ?, 1) ORDER BY created, number LIMIT ? OFFSET ?"
+    );
+    let found = all(call.sql.run(statement, &[since(call), call.now.into(), limit, offset])?, read)?;
+    let count =
+        "SELECT count(*) FROM tenant_delegation WHERE offered = 1 AND status = 'pending' AND created > ? AND coalesce(expires > ?, 1)";
+    let total = first(call.sql.run(count, &[since(call), call.now.into()])?).map_or(Ok(0), |mut row| row.number())?;
+    Ok(Outcome::Delegations(found, total))
+}
+
+/// Forgets some of what was declined as long ago as one may wait: later nobody tells of it any more.
+pub(super) fn prune(call: &Call<'_, impl Sql>) -> Result<(), SqlError> {
+    let rows = call.sql.run(
+        "SELECT number FROM tenant_delegation WHERE offered = 1 AND status = 'declined' AND updated <= ? ORDER BY updated LIMIT ?",
+        &[since(call), PRUNED.into()],
+    )?;
+    rows.into_iter().try_for_each(|mut row| forget(call, row.number()?))
+}
+
+fn waits(call: &Call<'_, impl Sql>, told: &Delegation) -> Result<bool, SqlError> {
+    let count = |statement, values: &[Value]| first(call.sql.run(statement, values)?).map_or(Ok(0), |mut row| row.number());
+    let all = count(
+        "SELECT count(*) FROM tenant_delegation WHERE offered = 1 AND status = 'pending' AND created > ? AND coalesce(expires > ?, 1)",
+        &[since(call), call.now.into()],
+    )?;
+    let of_one = count(
+        "SELECT count(*) FROM tenant_delegation
+         WHERE offered = 1 AND status = 'pending' AND peer = ? AND created > ? AND coalesce(expires > ?, 1)",
+        &[told.peer.as_ref().map(|peer| peer.as_str()).into(), since(call), call.now.into()],
+    )?;
+    Ok(all < MOST_PENDING && of_one < MOST_PENDING_OF_ONE)
+}
+
+fn counts(call: &Call<'_, impl Sql>, told: &Delegation) -> Result<bool, SqlError> {
+    let rows = call.sql.run(
+        "SELECT delegator FROM tenant_delegation WHERE delegate = ? AND until > ? LIMIT ?",
+        &[told.delegate.as_str().into(), call.now.into(), MOST_CHAINS.into()],
+    )?;
+    let (mut all, mut of_one) = (0, 0);
+    for mut row in rows {
+        all += 1;
+        of_one += u32::from(row.text()? == told.delegator.as_str());
+    }
+    Ok(all < MOST_CHAINS && of_one < MOST_CHAINS_OF_ONE)
+}
+
+/// Whoever has not answered since has declined, whether that was told or not.
+fn since(call: &Call<'_, impl Sql>) -> Value {
+    call.now.minus(PATIENCE).into()
+}
