@@ -10,7 +10,7 @@ const STEP = BAR + 3;
 const GAP = 20;
 /** Bars beyond it are cut, or the rest would be too short to read. */
 const LONGEST = 16;
-const COLORS = { postern: "#1f6f5c", "oidc-provider": "#c28a1c", "workers-oauth-provider": "#7d8aa5", bare: "#d5d5cc" };
+const COLORS = { postern: "#1f6f5c", "oidc-provider": "#c28a1c", "better-auth": "#8e5572", "workers-oauth-provider": "#7d8aa5", bare: "#d5d5cc" };
 
 /** Keeps figures readable across lines. */
 const HALO = 'paint-order="stroke" stroke="#fdfdfb" stroke-width="3"';
@@ -78,17 +78,17 @@ function heading({ targets }) {
   const notes = `Less is better. Dashed: the empty worker. Thin lines: least to most of all rounds. Red: what Postern aims at. Beyond ${LONGEST} bars are cut.`;
   const parts = [text(20, 30, "CPU per request, as a multiple of an empty JavaScript worker", 'font-size="17" font-weight="600"'), text(20, 51, notes, 'fill="#555"')];
   let left = 20;
-  for (const [target, color] of Object.entries(COLORS)) {
+  for (const [target, color] of Object.entries(COLORS).filter(([target]) => target in targets)) {
     const { name } = targets[target];
     parts.push(box(left, 67, 12, 12, color), text(left + 18, 77, name));
-    left += 44 + name.length * 7;
+    left += 36 + name.length * 6.4;
   }
   return parts;
 }
 
 function foot({ date, machine, versions, options }, y) {
   const run = `${date}, ${machine.cores} cores, ${machine.cpu}, medians of ${options.rounds} x ${options.seconds} s`;
-  const peers = `workerd ${versions.workerd}, oidc-provider ${versions["oidc-provider"]} on Node ${versions.node}, workers-oauth-provider ${versions["@cloudflare/workers-oauth-provider"]}`;
+  const peers = `workerd ${versions.workerd}, oidc-provider ${versions["oidc-provider"]} and better-auth ${versions["better-auth"]} on Node ${versions.node}, workers-oauth-provider ${versions["@cloudflare/workers-oauth-provider"]}`;
   return text(20, y, `${run}; ${peers}`, 'fill="#666" font-size="11"');
 }
 

@@ -12,7 +12,7 @@ export function machine() {
 
 export function versions() {
   const of = (file) => JSON.parse(readFileSync(join(root, file), "utf8")).version;
-  const npm = ["workerd", "oidc-provider", "@cloudflare/workers-oauth-provider"];
+  const npm = ["workerd", "oidc-provider", "better-auth", "@cloudflare/workers-oauth-provider"];
   return { postern: of("package.json"), ...Object.fromEntries(npm.map((name) => [name, of(`node_modules/${name}/package.json`)])), node: process.versions.node };
 }
 
@@ -45,11 +45,20 @@ function rows(report) {
   return [head, ...body];
 }
 
-function aligned(rows) {
+function aligned(rows, left = 2) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => (row[2] === "void:" && column > 2 ? 0 : (row[column] ?? "").length))));
-  const cell = (text, column) => (column < 2 ? text.padEnd(widths[column]) : text.padStart(widths[column]));
+  const cell = (text, column) => (column < left ? text.padEnd(widths[column]) : text.padStart(widths[column]));
   return rows.map((row) => row.map(cell).join("  ").trimEnd());
 }
+
+/** What one request of each path does to storage. */
+export function countsTable(storage) {
+  const head = ["path", "KV reads", "KV writes", "object calls", "alarms set", "alarms rung", "rows read", "rows written", "bytes stored"];
+  const row = ([path, one]) => [PATHS[path].title, ...["kv_reads", "kv_writes", "object_calls", "alarms_set", "alarms_rung", "rows_read", "rows_written", "stored_bytes"].map((name) => String(one[name]))];
+  return ["", "Storage, per request of Postern", ...aligned([head, ...Object.entries(storage).map(row)], 1), ""].join("\n");
+}
+
+const remembered = ({ requests, of, before_mib, after_mib }) => `Memory of Postern: ${before_mib} MiB before, ${after_mib} MiB after ${requests} requests (${of.join(", ")}).\n`;
 
 export function table(report) {
   const number = (value, unit) => (value === null ? "" : `${value.toFixed(0)} ${unit}`);
@@ -63,7 +72,7 @@ export function table(report) {
     number(target.memory_after_run_mib, "MiB"),
   ]);
   const titles = ["target", "", "bundle gzip", "start", "CPU of start", "memory", "after the run"];
-  return ["", ...aligned(rows(report)), "", ...aligned([titles, ...facts]), ""].join("\n");
+  return ["", ...aligned(rows(report)), "", ...aligned([titles, ...facts]), countsTable(report.storage), ...(report.memory ? [remembered(report.memory)] : [])].join("\n");
 }
 
 export function write(report, svg, folder) {

@@ -44,7 +44,7 @@ const list = ({ api_key }, index) => get(`/api/v1/agents?limit=${PAGE}&offset=${
 
 /** In a process of its own, for it leaves objects behind: see `posternArrivals`. */
 export const posternQuickstart = {
-  ...variant(async ({ port }, seconds) => {
+  ...variant(["quickstart"], async ({ port }, seconds) => {
     await roots(port, 300);
     return { quickstart: { prepare: () => times(seconds * FASTEST, comes), once: true, status: 201, expect: "api_key" } };
   }),
@@ -53,6 +53,7 @@ export const posternQuickstart = {
 
 export const posternManaged = {
   ...variant(
+    ["check-permission", "mcp-whoami", "list-agents"],
     async ({ port }) => {
       const agents = await roots(port, REGULARS);
       await collect(port, agents.flatMap((agent) => POLICIES.map((_, index) => policy(agent, index))));
