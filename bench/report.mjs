@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { root } from "../scripts/lib.mjs";
+import { CHARTS, chart } from "./chart.mjs";
 import { PATHS } from "./paths.mjs";
 import { spread } from "./statistics.mjs";
 
@@ -75,9 +76,10 @@ export function table(report) {
   return ["", ...aligned(rows(report)), "", ...aligned([titles, ...facts]), countsTable(report.storage), ...(report.memory ? [remembered(report.memory)] : [])].join("\n");
 }
 
-export function write(report, svg, folder) {
+/** Everything but the table, into this folder. */
+export function write(report, folder) {
   writeFileSync(join(folder, "results.json"), `${JSON.stringify(report, null, 2)}\n`);
-  writeFileSync(join(folder, "results.svg"), svg);
+  for (const [name, kind] of Object.entries(CHARTS)) writeFileSync(join(folder, name), chart(report, kind));
   const place = folder.slice(root.length + 1);
-  console.log(`Written to ${place}/results.json and ${place}/results.svg.`);
+  console.log(`Written to ${place}: results.json, ${Object.keys(CHARTS).join(", ")}.`);
 }

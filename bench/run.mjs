@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../scripts/lib.mjs";
-import { chart } from "./chart.mjs";
+import { write as writeCost } from "./cost.mjs";
 import { counts, store } from "./counts.mjs";
 import { CONNECTIONS, load } from "./load.mjs";
 import { memoryAfter } from "./memory.mjs";
@@ -130,6 +130,7 @@ export async function run(options) {
     if (options.counts) {
       line.end();
       console.log(countsTable(storage));
+      if (whole) writeCost();
       return process.exit();
     }
     const idle = await started(empty, folder, line.say);
@@ -153,8 +154,10 @@ export async function run(options) {
       storage,
     };
     console.log(table(report));
-    write(report, chart(report), whole ? join(root, "bench") : WORK);
-    if (report.results.some((result) => result.void)) process.exitCode = 1;
+    const isVoid = report.results.some((result) => result.void);
+    write(report, whole && !isVoid ? join(root, "bench") : WORK);
+    if (isVoid) process.exitCode = 1;
+    else if (whole) writeCost();
   } catch (error) {
     line.end();
     console.error(error.message);

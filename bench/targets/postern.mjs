@@ -11,7 +11,7 @@ import { CLIENT, connect, exchange, refresh } from "./connected.mjs";
 
 const RESOURCE_SERVER_KEY = "a-resource-server-key-for-the-benchmark";
 const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const CLAIM = "urn:workos:agent-auth:grant-type:claim";
+export const CLAIM = "urn:workos:agent-auth:grant-type:claim";
 const DEVICE = "urn:ietf:params:oauth:grant-type:device_code";
 const TELEVISION = { client_id: "television", client_name: "Television", grant_types: [DEVICE], token_endpoint_auth_method: "none" };
 const ID_JAG = "urn:ietf:params:oauth:token-type:id-jag";
