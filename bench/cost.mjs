@@ -80,12 +80,8 @@ function perPath(known) {
 
 /** The bill of the profile, line by line. */
 function bill(known) {
-  const amount = (name) =>
-    Object.entries(PROFILE.each).reduce((all, [path, times]) => {
-      const one = known.find((other) => other.path === path);
-      if (!one?.measured) throw new Error(`the profile needs ${path}, which has not been measured`);
-      return all + PROFILE.agents * times * one.takes[name];
-    }, 0);
+  const one = (path) => known.find((other) => other.path === path);
+  const amount = (name) => Object.entries(PROFILE.each).reduce((all, [path, times]) => all + PROFILE.agents * times * one(path).takes[name], 0);
   const lines = Object.entries(PRICES).map(([name, { title, included, each }]) => {
     const used = amount(name);
     return { title, used, included, cost: Math.max(0, used - included) * each };
@@ -93,7 +89,9 @@ function bill(known) {
   const total = lines.reduce((all, { cost }) => all + cost, PLAN);
   const round = (value) => Math.round(value).toLocaleString("en-US");
   const rows = lines.map(({ title, used, included, cost }) => [title, round(used), round(included), dollars(cost)]);
-  return [table(["What", "Used", "Included", "Cost"], [...rows, ["the plan", "", "", dollars(PLAN)], ["**together**", "", "", `**${dollars(total)}**`]]), total];
+  const unmeasured = Object.keys(PROFILE.each).filter((path) => !one(path).measured).map((path) => PATHS[path].title);
+  const without = unmeasured.length ? `\n\nThe CPU of ${unmeasured.join(", ")} has not been measured yet, and is not in it.` : "";
+  return [table(["What", "Used", "Included", "Cost"], [...rows, ["the plan", "", "", dollars(PLAN)], ["**together**", "", "", `**${dollars(total)}**`]]) + without, total];
 }
 
 /** All that stands between the marks. */

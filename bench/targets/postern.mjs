@@ -144,13 +144,14 @@ export const posternArrivals = {
 export const posternWaiting = {
   ...variant(
     ["claim-poll", "device-poll"],
-    async ({ port }) => {
+    async ({ port }, seconds) => {
+      const count = Math.min(WAITING, seconds * FASTEST);
       const waiting = async () => {
-        const tokens = await collect(port, times(WAITING, identity), "claim_token");
+        const tokens = await collect(port, times(count, identity), "claim_token");
         await collect(port, tokens.filter((_, index) => index % 2).map(asks), "claim_attempt");
         return tokens.map(poll);
       };
-      const watching = async () => (await collect(port, times(WAITING, begin), "device_code")).map(watch);
+      const watching = async () => (await collect(port, times(count, begin), "device_code")).map(watch);
       // Both answers are right: nobody confirms, and whoever comes again before its time is told so.
       const right = { status: 400, expect: ['"error":"authorization_pending"', '"error":"slow_down"'] };
       return { "claim-poll": { prepare: waiting, ...right }, "device-poll": { prepare: watching, ...right } };
@@ -179,15 +180,16 @@ export const posternVouched = {
   part: "vouched",
 };
 
-/** People who have connected a client; each with several sessions at once, as many as a grant takes. */
+/** People who have connected a client; each with several sessions at once, at most as many as a grant takes. */
 const PEOPLE = 64;
 const SESSIONS = 24;
 export const posternConnected = {
   ...variant(
     ["token-code", "token-refresh"],
-    async ({ port }) => {
+    async ({ port }, seconds) => {
       const codes = await connect(port, PEOPLE);
-      const exchanges = async () => (await codes(PEOPLE * SESSIONS)).map((code) => form("/oauth2/token", exchange(code)));
+      const count = Math.min(PEOPLE * SESSIONS, Math.ceil(seconds * FASTEST));
+      const exchanges = async () => (await codes(count)).map((code) => form("/oauth2/token", exchange(code)));
       const tokens = async () => collect(port, await exchanges(), "refresh_token");
       return {
         "token-code": { prepare: exchanges, once: true, expect: "refresh_token" },
