@@ -44,23 +44,29 @@ function patch(storage) {
   replace(Object.getPrototypeOf(storage), "setAlarm", counting("alarms_set"));
 }
 
+/** What a class can be asked for. */
+function methods(prototype) {
+  const names = prototype === null || prototype === Object.prototype ? [] : [...Object.getOwnPropertyNames(prototype), ...methods(Object.getPrototypeOf(prototype))];
+  return [...new Set(names)].filter((name) => name !== "constructor" && !name.startsWith("_") && typeof prototype[name] === "function");
+}
+
 /** A class of objects that counts whoever calls them, in whatever way, and their alarms. */
-const counted = (Class) =>
-  new Proxy(Class, {
-    construct(target, [state, ...rest], made) {
+function counted(Class) {
+  class Counted extends Class {
+    constructor(state, bindings) {
       patch(state.storage);
-      return new Proxy(Reflect.construct(target, [state, ...rest], made), {
-        get(object, name) {
-          const value = Reflect.get(object, name);
-          if (typeof value !== "function" || name === "constructor") return value;
-          return (...given) => {
-            tally[name === "alarm" ? "alarms_rung" : "object_calls"] += 1;
-            return value.apply(object, given);
-          };
-        },
-      });
-    },
-  });
+      super(state, bindings);
+    }
+  }
+  for (const name of methods(Class.prototype)) {
+    const what = name === "alarm" ? "alarms_rung" : "object_calls";
+    Counted.prototype[name] = function (...given) {
+      tally[what] += 1;
+      return Class.prototype[name].apply(this, given);
+    };
+  }
+  return Counted;
+}
 
 export const Cell = counted(built.Cell);
 export const Account = counted(built.Account);
