@@ -107,7 +107,7 @@ One request of a path, and what a million of them cost when all that is included
 
 ${perPath(known)}
 
-Storage operations are counted on the release build ([how](bench/README.md)): they are those of a warm worker, and do not depend on the machine. A request to an object is taken as ${CALL_SECONDS * 1000} ms of
+Storage operations are counted on the release build ([how](bench/README.md)): they are those of a warm worker, and hardly depend on the machine. A request to an object is taken as ${CALL_SECONDS * 1000} ms of
 its ${OBJECT_GB * 1000} MB, an alarm as a row when it is set and a request when it rings. CPU is that of the last benchmark, with storage and its threads in it, which Cloudflare does not charge: it is too much
 rather than too little. \`node bench/cost.mjs\` writes this section; what is assumed of an agent is \`PROFILE\` in it.`;
 }

@@ -30,6 +30,6 @@ export const PATHS = {
 
 /** The paths that these names mean: each is a path, or what some paths begin with. Null if one is neither. */
 export function chosen(names) {
-  const found = names.map((name) => Object.keys(PATHS).filter((path) => path === name || path.startsWith(`${name}-`)));
+  const found = names.map((name) => Object.keys(PATHS).filter((path) => path.startsWith(name)));
   return found.every((some) => some.length) ? Object.keys(PATHS).filter((path) => found.flat().includes(path)) : null;
 }

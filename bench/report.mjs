@@ -59,7 +59,7 @@ export function countsTable(storage) {
   return ["", "Storage, per request of Postern", ...aligned([head, ...Object.entries(storage).map(row)], 1), ""].join("\n");
 }
 
-const remembered = ({ requests, of, before_mib, after_mib }) => `Memory of Postern: ${before_mib} MiB before, ${after_mib} MiB after ${requests} requests (${of.join(", ")}).\n`;
+const remembered = ({ requests, of, steps_mib }) => `Memory of Postern, MiB, from the first to the last of ${requests} requests (${of.join(", ")}): ${steps_mib.join(", ")}.\n`;
 
 export function table(report) {
   const number = (value, unit) => (value === null ? "" : `${value.toFixed(0)} ${unit}`);
