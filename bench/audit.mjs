@@ -14,7 +14,7 @@ const TIMES = 2;
 const MILLISECONDS = 1;
 const MEBIBYTES = 32;
 
-const target = variant(async () => ({}), { MAILS_PER_NETWORK_PER_HOUR: "100000", MAILS_PER_HOUR: "1000000" });
+const target = variant([], async () => ({}), { MAILS_PER_NETWORK_PER_HOUR: "100000", MAILS_PER_HOUR: "1000000" });
 
 const asks = ({ agent, api_key }, other, last) => {
   const key = { "X-Agent-Key": api_key };

@@ -1,12 +1,13 @@
 // `npm run bench`: sets up and builds what is missing, then runs the benchmark on the Node of node_modules.
-// Options after `--`: --seconds N (a measurement), --rounds N, --path NAME (repeatable), --no-build; --audit measures an account whose audit
-// grows, and nothing else.
+// Options after `--`: --seconds N (a measurement), --rounds N, --path NAME (a path, or what some begin with; repeatable), --no-build; --memory
+// watches memory though not all paths are measured; --counts counts what is done to storage, and nothing else; --audit measures an account
+// whose audit grows, and nothing else.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../scripts/build.mjs";
 import { environment, fail, root } from "../scripts/lib.mjs";
-import { PATHS } from "./paths.mjs";
+import { PATHS, chosen } from "./paths.mjs";
 
 const MARK = "POSTERN_BENCH_BUILT";
 
@@ -14,17 +15,19 @@ const number = (name, text) => (Number(text) > 0 ? Number(text) : fail(`--${name
 
 function options() {
   const string = { type: "string" };
-  const known = { seconds: string, rounds: string, path: { type: "string", multiple: true }, "no-build": { type: "boolean" }, audit: { type: "boolean" } };
+  const known = { seconds: string, rounds: string, path: { type: "string", multiple: true }, "no-build": { type: "boolean" }, audit: { type: "boolean" }, counts: { type: "boolean" }, memory: { type: "boolean" } };
   try {
     const { values } = parseArgs({ options: known });
-    const unknown = (values.path ?? []).filter((path) => !(path in PATHS));
-    if (unknown.length) fail(`There is no path ${unknown.join(", ")}: the paths are ${Object.keys(PATHS).join(", ")}.`);
+    const paths = values.path ? chosen(values.path) : Object.keys(PATHS);
+    if (!paths) return fail(`--path takes a path, or what some paths begin with: the paths are ${Object.keys(PATHS).join(", ")}.`);
     return {
       seconds: number("seconds", values.seconds ?? 1.2),
       rounds: Math.ceil(number("rounds", values.rounds ?? 5)),
-      paths: values.path ?? Object.keys(PATHS),
+      paths,
       build: !values["no-build"],
       audit: values.audit === true,
+      counts: values.counts === true,
+      memory: values.memory === true,
     };
   } catch (error) {
     return fail(error.message);
@@ -40,9 +43,9 @@ function again() {
   child.on("close", (code) => process.exit(code ?? 1));
 }
 
-const chosen = options();
+const asked = options();
 if (process.platform !== "linux") fail("The benchmark reads /proc, so it needs Linux.");
-if (chosen.build && !process.env[MARK]) await build().catch((error) => fail(error.message));
+if (asked.build && !process.env[MARK]) await build().catch((error) => fail(error.message));
 if (Number(process.versions.node.split(".")[0]) < 22) again();
-else if (chosen.audit) await import("./audit.mjs").then(({ audit }) => audit());
-else await import("./run.mjs").then(({ run }) => run(chosen));
+else if (asked.audit) await import("./audit.mjs").then(({ audit }) => audit());
+else await import("./run.mjs").then(({ run }) => run(asked));

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { root } from "../scripts/lib.mjs";
+import { CHARTS, chart } from "./chart.mjs";
 import { PATHS } from "./paths.mjs";
 import { spread } from "./statistics.mjs";
 
@@ -12,7 +13,7 @@ export function machine() {
 
 export function versions() {
   const of = (file) => JSON.parse(readFileSync(join(root, file), "utf8")).version;
-  const npm = ["workerd", "oidc-provider", "@cloudflare/workers-oauth-provider"];
+  const npm = ["workerd", "oidc-provider", "better-auth", "@cloudflare/workers-oauth-provider"];
   return { postern: of("package.json"), ...Object.fromEntries(npm.map((name) => [name, of(`node_modules/${name}/package.json`)])), node: process.versions.node };
 }
 
@@ -45,11 +46,20 @@ function rows(report) {
   return [head, ...body];
 }
 
-function aligned(rows) {
+function aligned(rows, left = 2) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => (row[2] === "void:" && column > 2 ? 0 : (row[column] ?? "").length))));
-  const cell = (text, column) => (column < 2 ? text.padEnd(widths[column]) : text.padStart(widths[column]));
+  const cell = (text, column) => (column < left ? text.padEnd(widths[column]) : text.padStart(widths[column]));
   return rows.map((row) => row.map(cell).join("  ").trimEnd());
 }
+
+/** What one request of each path does to storage. */
+export function countsTable(storage) {
+  const head = ["path", "KV reads", "KV writes", "object calls", "alarms set", "alarms rung", "rows read", "rows written", "bytes stored"];
+  const row = ([path, one]) => [PATHS[path].title, ...["kv_reads", "kv_writes", "object_calls", "alarms_set", "alarms_rung", "rows_read", "rows_written", "stored_bytes"].map((name) => String(one[name]))];
+  return ["", "Storage, per request of Postern", ...aligned([head, ...Object.entries(storage).map(row)], 1), ""].join("\n");
+}
+
+const remembered = ({ requests, of, steps_mib }) => `Memory of Postern, MiB, from the first to the last of ${requests} requests (${of.join(", ")}): ${steps_mib.join(", ")}.\n`;
 
 export function table(report) {
   const number = (value, unit) => (value === null ? "" : `${value.toFixed(0)} ${unit}`);
@@ -63,12 +73,13 @@ export function table(report) {
     number(target.memory_after_run_mib, "MiB"),
   ]);
   const titles = ["target", "", "bundle gzip", "start", "CPU of start", "memory", "after the run"];
-  return ["", ...aligned(rows(report)), "", ...aligned([titles, ...facts]), ""].join("\n");
+  return ["", ...aligned(rows(report)), "", ...aligned([titles, ...facts]), countsTable(report.storage), ...(report.memory ? [remembered(report.memory)] : [])].join("\n");
 }
 
-export function write(report, svg, folder) {
+/** Everything but the table, into this folder. */
+export function write(report, folder) {
   writeFileSync(join(folder, "results.json"), `${JSON.stringify(report, null, 2)}\n`);
-  writeFileSync(join(folder, "results.svg"), svg);
+  for (const [name, kind] of Object.entries(CHARTS)) writeFileSync(join(folder, name), chart(report, kind));
   const place = folder.slice(root.length + 1);
-  console.log(`Written to ${place}/results.json and ${place}/results.svg.`);
+  console.log(`Written to ${place}: results.json, ${Object.keys(CHARTS).join(", ")}.`);
 }

@@ -2,21 +2,24 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../scripts/lib.mjs";
-import { chart } from "./chart.mjs";
+import { write as writeCost } from "./cost.mjs";
+import { counts, store } from "./counts.mjs";
 import { CONNECTIONS, load } from "./load.mjs";
+import { memoryAfter } from "./memory.mjs";
 import { BASELINE, PATHS } from "./paths.mjs";
 import { progress } from "./progress.mjs";
-import { machine, summary, table, versions, write } from "./report.mjs";
+import { countsTable, machine, summary, table, versions, write } from "./report.mjs";
 import { cpu, freePort, memory, stopAll, storage } from "./servers.mjs";
 import { digits, median } from "./statistics.mjs";
 import { bare, bareArrivals } from "./targets/bare.mjs";
+import { betterAuth, betterAuthArrivals } from "./targets/better-auth.mjs";
 import { empty } from "./targets/empty.mjs";
 import { posternManaged, posternQuickstart } from "./targets/managed.mjs";
 import { oidcProvider } from "./targets/oidc-provider.mjs";
 import { postern, posternArrivals, posternClients, posternConnected, posternStrangers, posternVouched, posternWaiting } from "./targets/postern.mjs";
 import { workersOauthProvider } from "./targets/workers-oauth-provider.mjs";
 
-const TARGETS = [postern, posternStrangers, posternArrivals, posternVouched, posternWaiting, posternConnected, posternClients, posternQuickstart, posternManaged, oidcProvider, workersOauthProvider, bare, bareArrivals];
+const TARGETS = [postern, posternStrangers, posternArrivals, posternVouched, posternWaiting, posternConnected, posternClients, posternQuickstart, posternManaged, oidcProvider, betterAuth, betterAuthArrivals, workersOauthProvider, bare, bareArrivals];
 const STARTS = 5;
 const WORK = join(root, "bench", "work");
 
@@ -32,6 +35,13 @@ async function started(target, objects, say) {
     if (target.part || startups.length === STARTS) return { ...server, startups, memory: memory(server.pid) };
     await server.stop();
   }
+}
+
+/** What is measured on a target, which has to be what it says it covers. */
+async function measures(target, server, seconds) {
+  const found = await target.measures(server, seconds);
+  if (Object.keys(found).sort().join() !== target.paths.toSorted().join()) throw new Error(`${target.name} does not cover what it says: ${Object.keys(found).join(", ")}`);
+  return found;
 }
 
 /** One measurement: what the generator saw, and the CPU that the server used for it. */
@@ -99,8 +109,13 @@ const facts = ({ target, server }) => ({
   memory_after_run_mib: digits(memory(server.pid)),
 });
 
+/** The facts of each target; those of Postern are of the first of its processes. */
+const all = (stations) => Object.fromEntries([...Map.groupBy(stations, ({ target }) => target.id)].map(([id, [station]]) => [id, facts(station)]));
+
 export async function run(options) {
   const { folder, kind } = storage();
+  const targets = TARGETS.filter((target) => target.paths.some((path) => options.paths.includes(path)));
+  const whole = options.paths.length === Object.keys(PATHS).length;
   const clean = () => {
     stopAll();
     rmSync(folder, { recursive: true, force: true });
@@ -110,26 +125,39 @@ export async function run(options) {
   mkdirSync(WORK, { recursive: true });
   const line = progress(options);
   try {
+    const storage = await counts(targets, options.paths, folder, WORK, line.say);
+    store(storage, whole, WORK);
+    if (options.counts) {
+      line.end();
+      console.log(countsTable(storage));
+      if (whole) writeCost();
+      return process.exit();
+    }
     const idle = await started(empty, folder, line.say);
     const stations = [];
-    for (const target of TARGETS) {
+    for (const target of targets) {
       const server = await started(target, folder, line.say);
-      stations.push({ target, server, measures: await target.measures(server, options.seconds) });
+      stations.push({ target, server, measures: await measures(target, server, options.seconds) });
     }
     const results = await rounds(stations, idle, options, line.round);
+    const facts = all([{ target: empty, server: idle }, ...stations]);
+    const memory = whole || options.memory ? await memoryAfter(postern, folder, WORK, line.say) : null;
     line.end();
-    const targets = Object.fromEntries([{ target: empty, server: idle }, ...stations].filter(({ target }) => !target.part).map((station) => [station.target.id, facts(station)]));
     const report = {
       date: new Date().toISOString().slice(0, 10),
       machine: machine(),
       versions: versions(),
       options: { seconds: options.seconds, rounds: options.rounds, connections: CONNECTIONS, durable_objects_on: kind },
-      targets,
+      targets: facts,
       results: summary(results),
+      memory,
+      storage,
     };
     console.log(table(report));
-    write(report, chart(report), options.paths.length === Object.keys(PATHS).length ? join(root, "bench") : WORK);
-    if (report.results.some((result) => result.void)) process.exitCode = 1;
+    const isVoid = report.results.some((result) => result.void);
+    write(report, whole && !isVoid ? join(root, "bench") : WORK);
+    if (isVoid) process.exitCode = 1;
+    else if (whole) writeCost();
   } catch (error) {
     line.end();
     console.error(error.message);

@@ -59,6 +59,11 @@ const ROUTES = {
     await ask(env, crypto.randomUUID(), "open");
     await sign();
   },
+  // The same with a key, which is not signed.
+  "/register-key": async (_body, env) => {
+    await ask(env, `limit/${some(64)}`, "write");
+    await ask(env, crypto.randomUUID(), "open");
+  },
   // A provider's assertion: verified, a limit counted, used up once; its person's tie, account and registration asked, and asked again
   // when the tie is made; one signature.
   "/vouched": async (_body, env) => {

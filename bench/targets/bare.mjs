@@ -12,6 +12,8 @@ export const bare = {
   name: "bare JavaScript, same platform calls",
   start: (place) => serve({ modules, classes: { CELL: "Cell" } }, { ...place, path: "/" }),
 
+  paths: ["register-id-jag", "claim-poll", "device-poll", "token-assertion", "token-key", "introspect-first", "introspect-seen", "bearer-first", "bearer-seen"],
+
   async measures({ port }) {
     /** Its objects are there, and in memory, as those of the service are. */
     const awake = (count, request) => async () => {
@@ -21,6 +23,7 @@ export const bare = {
     return {
       "register-id-jag": { prepare: awake(256, json("/vouched", { assertion: TOKEN })) },
       "claim-poll": { prepare: awake(1024, form("/poll", { claim_token: TOKEN })) },
+      "device-poll": { prepare: awake(1024, form("/poll", { device_code: TOKEN })) },
       "token-assertion": { requests: [form("/verified-token", { assertion: TOKEN })] },
       "token-key": { requests: [form("/token", { client_secret: TOKEN })] },
       "introspect-first": { requests: [form("/check", { token: TOKEN })] },
@@ -35,5 +38,9 @@ export const bare = {
 export const bareArrivals = {
   ...bare,
   part: "arrivals",
-  measures: async () => ({ register: { requests: [json("/register", { type: "anonymous" })] } }),
+  paths: ["register", "register-v01"],
+  measures: async () => ({
+    register: { requests: [json("/register", { type: "anonymous" })] },
+    "register-v01": { requests: [json("/register-key", { type: "anonymous" })] },
+  }),
 };

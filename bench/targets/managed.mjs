@@ -1,8 +1,8 @@
 // Agents that manage agents, on Postern's release build.
 import { collect } from "../load.mjs";
-import { bearer, get, json, times } from "../requests.mjs";
+import { bearer, form, get, json, times } from "../requests.mjs";
 import { claim } from "./connected.mjs";
-import { FASTEST, REGULARS, from, variant } from "./postern.mjs";
+import { CLAIM, FASTEST, REGULARS, from, variant } from "./postern.mjs";
 
 /** Agents of one account; a page has at most a hundred of them. */
 const AGENTS = 10_000;
@@ -20,7 +20,10 @@ export const roots = (port, count) => collect(port, times(count, comes));
 export async function claimedRoot(port, email) {
   const [root] = await roots(port, 1);
   await claim(port, root.claim_token, email);
-  return root;
+  // What it had before the claim makes nothing that lasts any more.
+  const [token] = await collect(port, [form("/oauth2/token", { grant_type: CLAIM, claim_token: root.claim_token, scope: "agents.read agents.write audit.read credentials.write" })], "access_token");
+  const [api_key] = await collect(port, [json("/api/v1/credentials", { agent_id: root.agent.id }, bearer(token))], "raw_key");
+  return { ...root, api_key };
 }
 
 const child = ({ api_key }, index) => json("/api/v1/agents", { name: `Child ${index}`, agent_type: "tool" }, keyed(api_key));
@@ -44,7 +47,7 @@ const list = ({ api_key }, index) => get(`/api/v1/agents?limit=${PAGE}&offset=${
 
 /** In a process of its own, for it leaves objects behind: see `posternArrivals`. */
 export const posternQuickstart = {
-  ...variant(async ({ port }, seconds) => {
+  ...variant(["quickstart"], async ({ port }, seconds) => {
     await roots(port, 300);
     return { quickstart: { prepare: () => times(seconds * FASTEST, comes), once: true, status: 201, expect: "api_key" } };
   }),
@@ -53,6 +56,7 @@ export const posternQuickstart = {
 
 export const posternManaged = {
   ...variant(
+    ["check-permission", "mcp-whoami", "list-agents"],
     async ({ port }) => {
       const agents = await roots(port, REGULARS);
       await collect(port, agents.flatMap((agent) => POLICIES.map((_, index) => policy(agent, index))));

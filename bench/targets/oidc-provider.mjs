@@ -24,6 +24,8 @@ export const oidcProvider = {
     return start(process.execPath, args, { port, path: METADATA, log: join(folder, "log") });
   },
 
+  paths: ["discovery", "jwks", "register", "register-client", "token-key", "introspect-first"],
+
   async measures({ port }) {
     const opaque = await collect(port, times(256, () => token({})), "access_token");
     const client = json("/reg", { client_name: "agent", redirect_uris: ["https://agent.example.com/callback"] });

@@ -29,6 +29,8 @@ export const workersOauthProvider = {
   bundle: bundle(modules),
   start: (place) => serve({ modules, kv: "OAUTH_KV", bindings: { ORIGIN: `http://${HOST}` } }, { ...place, path: METADATA }),
 
+  paths: ["discovery", "register", "register-client", "token-code", "token-refresh", "token-key", "bearer-first"],
+
   async measures({ port }) {
     const grants = await collect(port, times(64, (index) => get(`/?authorize=user${index}`)), "fields");
     const answers = await collect(port, grants.map(exchange));
