@@ -1,13 +1,15 @@
 // Agents that manage agents, on Postern's release build.
 import { collect } from "../load.mjs";
-import { bearer, get, json, times } from "../requests.mjs";
+import { bearer, form, get, json, times } from "../requests.mjs";
 import { claim } from "./connected.mjs";
-import { FASTEST, REGULARS, from, variant } from "./postern.mjs";
+import { FASTEST, REGULARS, from, issuer, variant } from "./postern.mjs";
 
 /** Agents of one account; a page has at most a hundred of them. */
 const AGENTS = 10_000;
 const PAGE = 100;
 const PROTOCOL = "2026-07-28";
+const CLAIM = "urn:workos:agent-auth:grant-type:claim";
+const ASSERTION = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 let named = 0;
 const comes = () => json("/api/v1/agents/quickstart", { name: `Agent ${(named += 1)}`, agent_type: "orchestrator" }, from());
@@ -16,11 +18,15 @@ const keyed = (api_key) => ({ "X-Agent-Key": api_key });
 /** So many roots with their keys. */
 export const roots = (port, count) => collect(port, times(count, comes));
 
-/** A root that a person has taken over: it may have as many agents as it wants. */
+/** A root that a person has taken over, with a key of afterwards: it may have as many agents as it wants. */
 export async function claimedRoot(port, email) {
   const [root] = await roots(port, 1);
   await claim(port, root.claim_token, email);
-  return root;
+  const [{ identity_assertion }] = await collect(port, [form("/oauth2/token", { grant_type: CLAIM, claim_token: root.claim_token })]);
+  const asked = { grant_type: ASSERTION, assertion: identity_assertion, scope: "agents.write credentials.write", resource: `${issuer(port)}/api/v1` };
+  const [{ access_token }] = await collect(port, [form("/oauth2/token", asked)]);
+  const [{ raw_key }] = await collect(port, [json("/api/v1/credentials", { agent_id: root.agent.id }, bearer(access_token))]);
+  return { ...root, api_key: raw_key };
 }
 
 const child = ({ api_key }, index) => json("/api/v1/agents", { name: `Child ${index}`, agent_type: "tool" }, keyed(api_key));
