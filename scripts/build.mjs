@@ -1,5 +1,5 @@
 // Builds the worker into build/: cargo for wasm32, wasm-bindgen, wasm-opt, esbuild, all driven by worker-build.
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root, run, step } from "./lib.mjs";
@@ -43,6 +43,16 @@ function leb128(bytes, at) {
   }
 }
 
+/** Puts our entry before what worker-build has made: the two become index.js, without what no entry uses. */
+async function enter(folder, { ESBUILD_BIN }) {
+  const at = (name) => join(root, folder, name);
+  renameSync(at("index.js"), at("module.js"));
+  copyFileSync(join(root, "src", "edge", "js", "entry.js"), at("entry.js"));
+  const args = ["entry.js", "--bundle", "--minify", "--format=esm", "--outfile=index.js", "--external:./index_bg.wasm", "--external:cloudflare:*"];
+  await run(ESBUILD_BIN, args, { quiet: true, cwd: at("") });
+  for (const name of ["module.js", "entry.js", "worker"]) rmSync(at(name), { recursive: true, force: true });
+}
+
 /** The worker into build/; with `conformance`, the one with the fixtures of the MCP conformance suite, built quickly, into build-conformance/. */
 export async function build({ conformance = false } = {}) {
   const { workerBuild, wasmBindgen } = await setup();
@@ -55,9 +65,15 @@ export async function build({ conformance = false } = {}) {
   };
   if (conformance) {
     const args = ["--profile", "conformance", "--no-opt", "--out-dir", folder, ".", "--features", "conformance"];
-    return step("Building the worker with the fixtures of the conformance suite", () => run(workerBuild, args, { quiet: true, env }));
+    return step("Building the worker with the fixtures of the conformance suite", async () => {
+      await run(workerBuild, args, { quiet: true, env });
+      await enter(folder, env);
+    });
   }
-  await step("Building the worker", () => run(workerBuild, ["--release"], { quiet: true, env }));
+  await step("Building the worker", async () => {
+    await run(workerBuild, ["--release"], { quiet: true, env });
+    await enter(folder, env);
+  });
   const wasm = join(root, folder, "index_bg.wasm");
   writeFileSync(wasm, withoutNames(readFileSync(wasm)));
 }

@@ -186,7 +186,11 @@ fn remember<P>(ring: Ring, set: KeySet, cx: &Cx<'_, P>) -> Rc<KeySet> {
     let set = match known.remove(&ring) {
         // Another request learned of something newer meanwhile.
         Some((_, newer)) if newer.version > set.version => newer,
-        _ => Rc::new(set),
+        Some((_, same)) if same.version == set.version => same,
+        _ => {
+            cx.memory.turned.set(true);
+            Rc::new(set)
+        }
     };
     known.insert(ring, (cx.now, set.clone()));
     set

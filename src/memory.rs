@@ -91,6 +91,8 @@ pub type KnownLink = (Timestamp, Option<Rc<Link>>);
 pub struct Memory {
     /// The key sets by ring, and when they were fetched.
     pub keys: RefCell<BTreeMap<Ring, (Timestamp, Rc<KeySet>)>>,
+    /// A key set is another than it was: whoever keeps documents outside forgets them, and takes this back.
+    pub turned: Cell<bool>,
     /// When the key ring was last asked for a key that is not in the set.
     pub ring_asked: Cell<Timestamp>,
     /// What holders last said of themselves, and when.

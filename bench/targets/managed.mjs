@@ -16,7 +16,7 @@ const keyed = (api_key) => ({ "X-Agent-Key": api_key });
 /** So many roots with their keys. */
 export const roots = (port, count) => collect(port, times(count, comes));
 
-/** A root that a person has taken over: it may have as many agents as it wants. */
+/** A root that a person has taken over, with a key of afterwards: it may have as many agents as it wants. */
 export async function claimedRoot(port, email) {
   const [root] = await roots(port, 1);
   await claim(port, root.claim_token, email);

@@ -5,59 +5,65 @@
 
 use std::cell::Cell as Shared;
 
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
-use worker::{DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object};
 
+use super::border::{Storage, rows, said};
 use super::isolate::Isolate;
 use super::platform::Platform;
 use super::{log, now};
 use crate::account::sql::{Row, Sql, SqlError, Value};
 use crate::account::{self, After, KIND, carry_out, wake};
-use crate::cx::Cx;
-use crate::entropy::Platform as Chance;
 use crate::store::StoreError;
 use crate::tenant::{self, Outcome, What};
 use crate::time::Timestamp;
 use crate::webhook::{self, Queue};
 
 /// The account of a person, or of an agent and all below it.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct Account {
-    state: State,
-    env: Env,
+    storage: Storage,
+    sql: JsValue,
+    env: JsValue,
     /// When the alarm rings, once that is known.
     alarm: Shared<Option<Timestamp>>,
 }
 
-impl DurableObject for Account {
-    fn new(state: State, env: Env) -> Self {
-        Self { state, env, alarm: Shared::new(None) }
+#[wasm_bindgen]
+impl Account {
+    /// The object with this state.
+    ///
+    /// # Errors
+    /// It has no storage.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
+        let (storage, sql) = Storage::of(state)?;
+        Ok(Self { storage, sql, env, alarm: Shared::new(None) })
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let command = request.text().await?;
-        match self.answer(&command).await {
-            Ok(outcome) => Response::ok(outcome),
-            Err(error) => {
-                log::warn("account_failed", &error.to_string());
-                Response::error("the account did not take the command", 500)
-            }
-        }
+    /// The outcome of a command; nothing if it was not taken.
+    #[must_use]
+    pub fn take(&self, _kind: &str, command: &str) -> Option<String> {
+        self.answer(command).map_err(|SqlError(error)| log::warn("account_failed", &error)).ok()
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// The tables did not say what is due next: the platform rings again.
+    pub async fn alarm(&self) -> Result<(), JsValue> {
         self.alarm.set(None);
         let delivered = self.deliver().await;
-        if let Some(at) = self.transaction(|sql| wake(sql, now(), delivered))? {
-            self.ring(at).await?;
-        }
-        Response::empty()
+        let woken = self.transaction(|sql| wake(sql, now(), delivered)).and_then(|at| at.map_or(Ok(()), |at| self.ring(at)));
+        woken.map_err(|SqlError(error)| {
+            log::warn("account_failed", &error);
+            js_sys::Error::new(&error).into()
+        })
     }
 }
 
 impl Queue for Account {
-    fn ask(&self, what: What) -> std::result::Result<Outcome, StoreError> {
+    fn ask(&self, what: What) -> Result<Outcome, StoreError> {
         let command = tenant::Command::alone(what);
         let command = account::Command::Tenant(Box::new(command));
         match self.transaction(|sql| carry_out(command, sql, now())).map_err(|error| StoreError(error.to_string()))? {
@@ -80,99 +86,82 @@ impl Account {
             return false;
         };
         let ports = Platform::new(self.env.clone());
-        let (memory, now) = (&isolate.memory, now());
-        let cx = Cx { config, memory, ports: &ports, now, entropy: &Chance, origin: None, development: false, request_id: "" };
-        let delivered = webhook::deliver(self, &cx).await;
+        let delivered = webhook::deliver(self, &isolate.alone(config, &ports)).await;
         if let Err(error) = &delivered {
             log::warn("webhooks_failed", &error.to_string());
         }
         delivered.is_ok()
     }
 
-    async fn answer(&self, command: &str) -> Result<String> {
-        let command = crate::lean::read(command)?;
+    fn answer(&self, command: &str) -> Result<String, SqlError> {
+        let wrong = |error: serde_json::Error| SqlError(error.to_string());
+        let command = crate::lean::read(command).map_err(wrong)?;
         let (outcome, after) = self.transaction(|sql| carry_out(command, sql, now()))?;
         match after {
             After::Nothing => {}
-            After::Wake(at) => self.ring(at).await?,
+            After::Wake(at) => self.ring(at)?,
             After::Free => {
-                // No await comes before it, so it takes nothing away that somebody has written since. The alarm goes with it.
+                // The alarm goes with it.
                 self.alarm.set(None);
-                self.state.storage().delete_all().await?;
+                self.storage.erase().map_err(lost)?;
             }
         }
-        Ok(serde_json::to_string(&outcome)?)
+        serde_json::to_string(&outcome).map_err(wrong)
     }
 
     /// Commits what `body` writes if it succeeds, and nothing of it otherwise.
-    fn transaction<T>(&self, body: impl FnOnce(&Tables) -> std::result::Result<T, SqlError>) -> Result<T> {
-        let storage = self.state.storage();
-        let tables = Tables(storage.sql());
+    fn transaction<T>(&self, body: impl FnOnce(&Tables<'_>) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let tables = Tables(&self.sql);
         let (mut body, mut value) = (Some(body), None);
         let mut once = || {
             let result = body.take().map(|body| body(&tables)).transpose();
-            value = result.map_err(|error| JsValue::from_str(&error.to_string()))?;
+            value = result.map_err(|SqlError(error)| js_sys::Error::new(&error))?;
             Ok(())
         };
-        storage.as_raw().unchecked_ref::<Transactions>().transaction_sync(&mut once)?;
-        value.ok_or_else(|| worker::Error::RustError(format!("{KIND}: the transaction did not run")))
+        self.storage.transaction_sync(&mut once).map_err(lost)?;
+        value.ok_or_else(|| SqlError(format!("{KIND}: the transaction did not run")))
     }
 
     /// Sets the alarm, unless it rings earlier anyway: an alarm that comes too early sets itself anew.
-    async fn ring(&self, at: Timestamp) -> Result<()> {
+    fn ring(&self, at: Timestamp) -> Result<(), SqlError> {
         if self.alarm.get().is_some_and(|set| set <= at) {
             return Ok(());
         }
-        let offset = i64::try_from(now().until(at).millis()).unwrap_or(i64::MAX);
-        self.state.storage().set_alarm(offset).await?;
+        self.storage.ring(at).map_err(lost)?;
         self.alarm.set(Some(at));
         Ok(())
     }
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// The storage of an object, with what its own binding lacks.
-    type Transactions;
-
-    /// Rolls back if `body` throws, and throws the same.
-    #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    fn transaction_sync(
-        this: &Transactions,
-        body: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
-    ) -> std::result::Result<JsValue, JsValue>;
+/// An error of the platform.
+fn lost(error: JsValue) -> SqlError {
+    SqlError(said(&error))
 }
 
 /// The object's database.
-struct Tables(SqlStorage);
+struct Tables<'o>(&'o JsValue);
 
-impl Sql for Tables {
-    fn run(&self, statement: &'static str, values: &[Value]) -> std::result::Result<Vec<Row>, SqlError> {
-        let values: Vec<SqlStorageValue> = values.iter().map(bound).collect();
-        let cursor = self.0.exec(statement, values).map_err(|error| SqlError(error.to_string()))?;
-        let rows = cursor.raw().map(|row| {
-            let row = row.map_err(|error| SqlError(error.to_string()))?;
-            Ok(Row::from(row.into_iter().map(read).collect::<std::result::Result<Vec<Value>, SqlError>>()?))
-        });
-        rows.collect()
+impl Sql for Tables<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let values: serde_json::Value = values.iter().map(bound).collect();
+        let rows = rows(self.0, statement, &values.to_string()).map_err(lost)?;
+        let rows: Vec<Vec<serde_json::Value>> = serde_json::from_str(&rows).map_err(|error| SqlError(error.to_string()))?;
+        rows.into_iter().map(|row| Ok(Row::from(row.into_iter().map(read).collect::<Result<Vec<Value>, SqlError>>()?))).collect()
     }
 }
 
-fn bound(value: &Value) -> SqlStorageValue {
+fn bound(value: &Value) -> serde_json::Value {
     match value {
-        Value::Null => SqlStorageValue::Null,
-        Value::Integer(number) => SqlStorageValue::Integer(*number),
-        Value::Text(text) => SqlStorageValue::String(text.clone()),
+        Value::Null => serde_json::Value::Null,
+        Value::Integer(number) => (*number).into(),
+        Value::Text(text) => text.as_str().into(),
     }
 }
 
-fn read(value: SqlStorageValue) -> std::result::Result<Value, SqlError> {
+fn read(value: serde_json::Value) -> Result<Value, SqlError> {
     match value {
-        SqlStorageValue::Null => Ok(Value::Null),
-        SqlStorageValue::Integer(number) => Ok(Value::Integer(number)),
-        SqlStorageValue::String(text) => Ok(Value::Text(text)),
-        SqlStorageValue::Boolean(_) | SqlStorageValue::Float(_) | SqlStorageValue::Blob(_) => {
-            Err(SqlError("a column holds what no account writes".to_owned()))
-        }
+        serde_json::Value::Null => Ok(Value::Null),
+        serde_json::Value::String(text) => Ok(Value::Text(text)),
+        value => value.as_i64().map(Value::Integer).ok_or_else(|| SqlError("a column holds what no account writes".to_owned())),
     }
 }

@@ -1,35 +1,16 @@
 //! Reads a body as far as it may go, and not further.
 
-use bytes::Bytes;
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, Request};
-
-use crate::http::{LONGEST_BODY, TooLong};
+use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader};
 
 /// A body that is not whole.
 pub(super) enum Broken {
     /// Longer than it may be; the rest is cancelled.
     TooLong,
-    /// It ended early, with so much of it here.
-    Cut(Vec<u8>),
-}
-
-/// At most [`LONGEST_BODY`] bytes; a longer body is refused by its `Content-Length`, or cancelled when it shows.
-pub(super) async fn read(request: &Request) -> Result<Bytes, TooLong> {
-    let length = announced(&request.headers());
-    if length.is_some_and(|length| length <= LONGEST_BODY) {
-        // The platform holds a body to its length.
-        let Ok(buffer) = request.array_buffer() else { return Ok(Bytes::new()) };
-        return Ok(JsFuture::from(buffer).await.map(|buffer| Uint8Array::new(&buffer).to_vec().into()).unwrap_or_default());
-    }
-    let Some(stream) = request.body() else { return Ok(Bytes::new()) };
-    match collect(&stream, length, LONGEST_BODY).await {
-        // A client that goes away ends its body early; what it sent is judged like any other.
-        Ok(body) | Err(Broken::Cut(body)) => Ok(body.into()),
-        Err(Broken::TooLong) => Err(TooLong),
-    }
+    /// It ended early.
+    Cut,
 }
 
 /// `Content-Length`.
@@ -40,14 +21,14 @@ pub(super) fn announced(headers: &Headers) -> Option<usize> {
 /// At most `most` bytes of a body that says it has `announced`.
 pub(super) async fn collect(stream: &ReadableStream, announced: Option<usize>, most: usize) -> Result<Vec<u8>, Broken> {
     let mut body = Vec::new();
-    let Ok(reader) = stream.get_reader().dyn_into::<ReadableStreamDefaultReader>() else { return Err(Broken::Cut(body)) };
+    let Ok(reader) = stream.get_reader().dyn_into::<ReadableStreamDefaultReader>() else { return Err(Broken::Cut) };
     let mut too_long = announced.is_some_and(|length| length > most);
     while !too_long {
-        let Ok(chunk) = JsFuture::from(reader.read()).await else { return Err(Broken::Cut(body)) };
+        let Ok(chunk) = JsFuture::from(reader.read()).await else { return Err(Broken::Cut) };
         if is_done(&chunk) {
             return Ok(body);
         }
-        let Ok(value) = Reflect::get(&chunk, &JsValue::from_str("value")) else { return Err(Broken::Cut(body)) };
+        let Ok(value) = Reflect::get(&chunk, &JsValue::from_str("value")) else { return Err(Broken::Cut) };
         let chunk = Uint8Array::new(&value);
         too_long = body.len().saturating_add(chunk.length() as usize) > most;
         if !too_long {

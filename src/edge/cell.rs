@@ -6,15 +6,14 @@
 use std::cell::Cell as Shared;
 
 use serde::Deserialize;
-use serde_json::Value;
-use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
+use super::border::{Storage, put, said, text};
 use super::isolate::Isolate;
 use super::platform::Platform;
 use super::{log, now};
-use crate::cx::Cx;
 use crate::effect;
-use crate::entropy::Platform as Chance;
 use crate::machine::registry::{self, Entry, Wake, Written};
 use crate::time::{Timestamp, Ttl};
 
@@ -24,10 +23,11 @@ const RETRY: Ttl = Ttl::from_seconds(5);
 const ROUNDS: usize = 16;
 
 /// One record of any kind.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct Cell {
-    state: State,
-    env: Env,
+    storage: Storage,
+    sql: JsValue,
+    env: JsValue,
     /// Whether the table is there, once that is known.
     table: Shared<Option<bool>>,
     /// When the alarm rings, once that is known.
@@ -35,146 +35,139 @@ pub struct Cell {
 }
 
 #[derive(Deserialize)]
-struct Row {
-    body: String,
-}
-
-#[derive(Deserialize)]
 struct Kind {
     kind: String,
 }
 
-impl DurableObject for Cell {
-    fn new(state: State, env: Env) -> Self {
-        Self { state, env, table: Shared::new(None), alarm: Shared::new(None) }
+/// Why a command was not taken; for the log.
+struct Failed(String);
+
+impl From<JsValue> for Failed {
+    fn from(error: JsValue) -> Self {
+        Self(said(&error))
+    }
+}
+
+impl From<serde_json::Error> for Failed {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[wasm_bindgen]
+impl Cell {
+    /// The object with this state.
+    ///
+    /// # Errors
+    /// It has no storage.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
+        let (storage, sql) = Storage::of(state)?;
+        Ok(Self { storage, sql, env, table: Shared::new(None), alarm: Shared::new(None) })
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let path = request.path();
-        let kind = path.trim_start_matches('/');
-        let command = request.text().await?;
-        match self.step(kind, &command).await {
-            Ok(outcome) => Response::ok(outcome),
-            Err(error) => {
-                log::warn("cell_failed", &format!("{kind}: {error}"));
-                Response::error("the record did not take the command", 500)
-            }
-        }
+    /// The outcome of a command; nothing if it was not taken.
+    #[must_use]
+    pub fn take(&self, kind: &str, command: &str) -> Option<String> {
+        let outcome = self.step(kind, command);
+        outcome.map_err(|Failed(error)| log::warn("cell_failed", &format!("{kind}: {error}"))).ok()
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    /// Does what is due; what could not be done is due again later.
+    ///
+    /// # Errors
+    /// The alarm could not be set: the platform rings again.
+    pub async fn alarm(&self) -> Result<(), JsValue> {
         self.alarm.set(None);
-        if let Some(body) = self.read()? {
-            let Kind { kind } = serde_json::from_str(&body)?;
-            if let Err(error) = self.wake(&kind).await {
-                log::warn("wake_failed", &format!("{kind}: {error}"));
-                self.ring(now().plus(RETRY)).await?;
-            }
-        }
-        Response::empty()
+        let Err(Failed(error)) = self.wake().await else { return Ok(()) };
+        log::warn("wake_failed", &error);
+        self.ring(now().plus(RETRY)).map_err(|Failed(error)| js_sys::Error::new(&error).into())
     }
 }
 
 impl Cell {
-    /// Reads, decides, writes; only then waits for the alarm to be set.
-    async fn step(&self, kind: &str, command: &str) -> Result<String> {
+    /// Reads, decides, writes, sets the alarm.
+    fn step(&self, kind: &str, command: &str) -> Result<String, Failed> {
         let (written, outcome) = (machine(kind)?.step)(self.read()?.as_deref(), command, now())?;
         match written {
             Written::Nothing => {}
             Written::Record(record, alarm) => {
                 self.write(&record)?;
                 if let Some(at) = alarm {
-                    self.ring(at).await?;
+                    self.ring(at)?;
                 }
             }
-            Written::Erase => self.erase().await?,
+            Written::Erase => self.erase()?,
         }
         Ok(outcome)
     }
 
     /// Frees an expired record; else does what is due, and sets the alarm for what is not.
-    async fn wake(&self, kind: &str) -> Result<()> {
+    async fn wake(&self) -> Result<(), Failed> {
         for _ in 0..ROUNDS {
             let Some(record) = self.read()? else { return Ok(()) };
-            let effects = match (machine(kind)?.wake)(&record, now())? {
-                Wake::Free => return self.erase().await,
-                Wake::Sleep(Some(at)) => return self.ring(at).await,
+            let Kind { kind } = serde_json::from_str(&record)?;
+            let effects = match (machine(&kind)?.wake)(&record, now())? {
+                Wake::Free => return self.erase(),
+                Wake::Sleep(Some(at)) => return self.ring(at),
                 Wake::Sleep(None) => return Ok(()),
                 Wake::Effects(effects) => effects,
             };
             let isolate = Isolate::of(&self.env);
-            let Ok(config) = &isolate.config else { return Err(worker::Error::RustError("the deployment is misconfigured".to_owned())) };
+            let Ok(config) = &isolate.config else { return Err(Failed("the deployment is misconfigured".to_owned())) };
             let ports = Platform::new(self.env.clone());
-            let cx = Cx {
-                config,
-                memory: &isolate.memory,
-                ports: &ports,
-                now: now(),
-                entropy: &Chance,
-                origin: None,
-                development: false,
-                request_id: "",
-            };
+            let cx = isolate.alone(config, &ports);
             let mut failed = Ok(());
             for effect in effects {
                 // One that cannot be done now stays due, and holds up no other.
                 match effect::perform(effect, &cx).await {
-                    Ok(command) => drop(self.step(kind, &command).await?),
-                    Err(error) => failed = Err(worker::Error::RustError(error.to_string())),
+                    Ok(command) => drop(self.step(&kind, &command)?),
+                    Err(error) => failed = Err(Failed(error.to_string())),
                 }
             }
             failed?;
         }
-        self.ring(now()).await
+        self.ring(now())
     }
 
-    fn read(&self) -> Result<Option<String>> {
-        let sql = self.state.storage().sql();
+    fn read(&self) -> Result<Option<String>, Failed> {
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let found = !sql
-                    .exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'record'", None)?
-                    .to_array::<Value>()?
-                    .is_empty();
+                let found = text(&self.sql, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
                 self.table.set(Some(found));
                 found
             }
         };
-        if !table {
-            return Ok(None);
-        }
-        Ok(sql.exec("SELECT body FROM record", None)?.to_array::<Row>()?.into_iter().next().map(|row| row.body))
+        if table { Ok(text(&self.sql, "SELECT body FROM record")?) } else { Ok(None) }
     }
 
-    fn write(&self, body: &str) -> Result<()> {
-        let sql = self.state.storage().sql();
+    fn write(&self, body: &str) -> Result<(), Failed> {
         if self.table.get() != Some(true) {
-            sql.exec("CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)", None)?;
+            text(&self.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
             self.table.set(Some(true));
         }
-        sql.exec("INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", vec![body.into()])?;
+        put(&self.sql, "INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body)?;
         Ok(())
     }
 
     /// Sets the alarm, unless it rings earlier anyway: an alarm that comes too early sets itself anew.
-    async fn ring(&self, at: Timestamp) -> Result<()> {
+    fn ring(&self, at: Timestamp) -> Result<(), Failed> {
         if self.alarm.get().is_some_and(|set| set <= at) {
             return Ok(());
         }
         self.alarm.set(Some(at));
-        let offset = i64::try_from(now().until(at).millis()).unwrap_or(i64::MAX);
-        self.state.storage().set_alarm(offset).await
+        Ok(self.storage.ring(at)?)
     }
 
-    async fn erase(&self) -> Result<()> {
+    /// Takes alarm and record away; answers wait until that is done.
+    fn erase(&self) -> Result<(), Failed> {
         self.table.set(Some(false));
         self.alarm.set(None);
-        self.state.storage().delete_alarm().await?;
-        self.state.storage().delete_all().await
+        Ok(self.storage.erase()?)
     }
 }
 
-fn machine(kind: &str) -> Result<Entry> {
-    registry::find(kind).ok_or_else(|| worker::Error::RustError(format!("no machine of the kind {kind}")))
+fn machine(kind: &str) -> Result<Entry, Failed> {
+    registry::find(kind).ok_or_else(|| Failed(format!("no machine of the kind {kind}")))
 }

@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
+use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
 
+use super::border::said;
 use crate::entropy::{self, Platform as Chance};
 use crate::jose::jwk::{Algorithm, PublicJwk};
 use crate::store::{CryptoError, SigningKey};
@@ -30,7 +31,7 @@ thread_local! {
 impl From<JsValue> for CryptoError {
     fn from(error: JsValue) -> Self {
         // The text of a DOMException says what kind it is, and nothing of the key.
-        Self(error.dyn_ref::<js_sys::Error>().map_or_else(|| "unknown".to_owned(), |error| String::from(error.message())))
+        Self(said(&error))
     }
 }
 

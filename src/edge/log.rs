@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::Response;
 use serde_json::json;
-use worker::console_log;
 
+use super::border;
 use crate::http::reply::{Reason, RouteName};
 use crate::trace::Pending;
 
@@ -15,11 +15,11 @@ pub(super) fn request(id: &str, method: &str, response: &Response<Bytes>, millis
     let level = if response.status().is_server_error() { "error" } else { "info" };
     let trace = response.extensions().get::<Pending>().map(|step| step.id.to_string());
     let line = json!({ "level": level, "event": "request", "request_id": id, "route": route, "method": method, "status": response.status().as_u16(), "reason": reason, "trace": trace, "ms": millis });
-    console_log!("{line}");
+    border::log(&line.to_string());
 }
 
 /// Something that an operator should see.
 pub(super) fn warn(event: &str, reason: &str) {
     let line = json!({ "level": "warn", "event": event, "reason": reason });
-    console_log!("{line}");
+    border::log(&line.to_string());
 }

@@ -1,24 +1,22 @@
 //! Mail: Cloudflare's binding, or an HTTP provider with Resend's API.
 
-use std::time::Duration;
-
 use js_sys::{Promise, Reflect};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::Env;
-use worker::web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
 
 use super::platform::in_time;
 use crate::config::{Mail, Mailer};
 use crate::mail::Message;
 use crate::store::OutboundError;
+use crate::time::Ttl;
 
 /// Name of the `send_email` binding.
 const BINDING: &str = "SEND_EMAIL";
 /// Longer than this nobody waits for a sign-in page.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Ttl = Ttl::from_seconds(8);
 
 #[wasm_bindgen]
 extern "C" {
@@ -30,7 +28,7 @@ extern "C" {
 }
 
 /// Hands the message over. Errors of the platform are not repeated: they may quote the message, or whom it is for.
-pub(super) async fn send(env: &Env, message: &Message, mail: &Mail) -> Result<(), OutboundError> {
+pub(super) async fn send(env: &JsValue, message: &Message, mail: &Mail) -> Result<(), OutboundError> {
     let Message { to, subject, text, html, .. } = message;
     match &mail.through {
         Mailer::Outbox => Err(OutboundError("the outbox is not outside".to_owned())),
@@ -48,7 +46,7 @@ pub(super) async fn send(env: &Env, message: &Message, mail: &Mail) -> Result<()
     }
 }
 
-async fn bound(env: &Env, message: &str) -> Result<(), JsValue> {
+async fn bound(env: &JsValue, message: &str) -> Result<(), JsValue> {
     let binding = Reflect::get(env, &JsValue::from_str(BINDING))?;
     if binding.is_undefined() {
         return Err(js_sys::Error::new("the binding SEND_EMAIL is missing").into());

@@ -1,140 +1,153 @@
-//! The thin edge: binds the core to Cloudflare Workers. All that names `worker` is in here.
+//! The thin edge: binds the core to Cloudflare Workers. All that names the platform is in here; `js/entry.js` is where requests come in.
 
 mod account;
 mod body;
+mod border;
 mod cell;
 mod crypto;
 mod isolate;
 mod log;
 mod mail;
 mod outbound;
+mod panic;
 mod platform;
 
-use http::header::{ACCEPT, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use wasm_bindgen::JsCast;
-use worker::web_sys;
-use worker::{Context, Env, event};
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::cx::Cx;
-use crate::dpop;
-use crate::entropy::{Entropy, Platform as Chance};
-use crate::http::{TooLong, handle, takes_agent, takes_body, takes_cookies, takes_host, takes_proof, takes_query};
+use crate::entropy::Platform as Chance;
+use crate::http::reply::{Reason, RouteName};
+use crate::http::{Kept, TooLong, handle};
 use crate::network::Origin;
 use crate::time::Timestamp;
 use crate::trace::Pending;
+use border::{Visit, millis, respond};
 use isolate::Isolate;
 use platform::Platform;
 
-/// The headers that the core looks at; nothing else crosses into it.
-const HEADERS: [&str; 9] = [
-    "authorization",
-    "x-agent-key",
-    "content-type",
-    "idempotency-key",
-    "if-none-match",
-    "origin",
-    "mcp-protocol-version",
-    "mcp-method",
-    "mcp-name",
-];
+/// In which the address of the client comes; the core gets it as [`Cx::origin`].
+const ADDRESS: &str = "cf-connecting-ip";
 
-/// What a person's browser says of itself, for the paths that pages are at.
-const BROWSER: [&str; 5] = ["cookie", "sec-fetch-site", "user-agent", "x-csrf", "accept"];
+/// What is looked at of a request to `path`, bit by bit: its body, its query, cookies, a proof, the program, the host.
+#[wasm_bindgen]
+#[must_use]
+pub fn wants(method: &str, path: &str) -> u32 {
+    let wants = crate::http::wants(method, path, Isolate::keeps_traces());
+    let bits = [wants.body, wants.query, wants.cookies, wants.proof, wants.agent, wants.host];
+    bits.iter().enumerate().fold(0, |sum, (place, wanted)| sum | (u32::from(*wanted) << place))
+}
 
-/// What comes with an access token that is bound to a key, and which program sends it.
-const PROVING_AGENT: [&str; 2] = [dpop::PROOF, "user-agent"];
-
-/// Every request to the deployment.
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+/// Every request to the deployment; the answer is a response, or the promise of one. `head` has names and values of headers in turn, one a
+/// line. Whatever has not to wait for anything is answered at once.
+#[wasm_bindgen]
+#[expect(clippy::too_many_arguments, reason = "each would cost a call across the border")]
+pub fn serve(
+    visit: Visit,
+    env: JsValue,
+    id: String,
+    method: &str,
+    url: &str,
+    head: &str,
+    body: Option<Vec<u8>>,
+    is_too_long: bool,
+) -> JsValue {
     let started = now();
-    let id = request_id();
     let isolate = Isolate::of(&env);
-    let mut response = match &isolate.config {
-        Ok(config) => {
-            let ports = Platform::new(env.clone());
-            let origin = header(&request, "cf-connecting-ip").and_then(|address| Origin::parse(&address));
-            let development = config.development && is_loopback(&request.url());
-            let cx =
-                Cx { config, memory: &isolate.memory, ports: &ports, now: started, entropy: &Chance, origin, development, request_id: &id };
-            handle(read(&request, config.trace).await, &cx).await
+    let body = if is_too_long { Err(TooLong) } else { Ok(body.map(Bytes::from).unwrap_or_default()) };
+    let (request, address) = read(method, url, head, body);
+    let (method, is_local) = (method.to_owned(), is_loopback(url));
+    let answer = async move {
+        let mut response = match &isolate.config {
+            Ok(config) => {
+                let ports = Platform::new(env.clone());
+                let origin = address.and_then(|address| Origin::parse(&address));
+                let development = config.development && is_local;
+                let memory = &isolate.memory;
+                let cx = Cx { config, memory, ports: &ports, now: started, entropy: &Chance, origin, development, request_id: &id };
+                handle(request, &cx).await
+            }
+            Err(faults) => misconfigured(faults),
+        };
+        log::request(&id, &method, &response, started.until(now()).millis());
+        if let Some(step) = response.extensions_mut().remove::<Pending>() {
+            let isolate = isolate.clone();
+            visit.after(&future_to_promise(async move {
+                keep(step, &isolate, Platform::new(env)).await;
+                Ok(JsValue::UNDEFINED)
+            }));
         }
-        Err(faults) => {
-            let mut response = Response::new(
-                "{\"error\":\"server_error\",\"error_description\":\"The deployment is misconfigured; its log says how.\"}\n".into(),
-            );
-            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-            response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
-            response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
-            response.extensions_mut().insert(crate::http::reply::Reason(format!("misconfigured: {faults}")));
-            response
+        if isolate.memory.turned.take() {
+            visit.forget();
         }
+        write(&response, &id, &visit)
     };
-    log::request(&id, &request.method(), &response, started.until(now()).millis());
-    if let Some(step) = response.extensions_mut().remove::<Pending>() {
-        context.wait_until(async move { keep(step, &isolate, Platform::new(env)).await });
+    at_once(answer)
+}
+
+/// What is ready needs no promise.
+fn at_once(answer: impl Future<Output = JsValue> + 'static) -> JsValue {
+    let mut answer = Box::pin(answer);
+    // Whoever waits is asked again, with a waker that counts.
+    match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => future_to_promise(async move { Ok(answer.await) }).into(),
     }
-    write(response, &id)
+}
+
+fn misconfigured(faults: &crate::config::Faults) -> Response<Bytes> {
+    let text = "{\"error\":\"server_error\",\"error_description\":\"The deployment is misconfigured; its log says how.\"}\n";
+    let mut response = Response::new(text.into());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Reason(format!("misconfigured: {faults}")));
+    response
 }
 
 /// After the answer.
 async fn keep(step: Pending, isolate: &Isolate, ports: Platform) {
     let Ok(config) = &isolate.config else { return };
-    let cx = Cx {
-        config,
-        memory: &isolate.memory,
-        ports: &ports,
-        now: now(),
-        entropy: &Chance,
-        origin: None,
-        development: false,
-        request_id: "",
-    };
-    step.write(&cx).await;
+    step.write(&isolate.alone(config, &ports)).await;
 }
 
 fn now() -> Timestamp {
-    Timestamp::from_millis(worker::Date::now().as_millis())
+    // Before 1970 there was no platform.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole milliseconds since 1970")]
+    Timestamp::from_millis(js_sys::Date::now() as u64)
 }
 
-fn request_id() -> String {
-    let mut bytes = [0; 8];
-    // Only a name for the log: without randomness it is all zeros.
-    let _ = Chance.fill(&mut bytes);
-    crate::master::hex(&bytes)
-}
-
-fn header(request: &web_sys::Request, name: &str) -> Option<String> {
-    request.headers().get(name).ok().flatten()
-}
-
-async fn read(request: &web_sys::Request, trace: bool) -> Request<Result<bytes::Bytes, TooLong>> {
-    let url = request.url();
-    let target = target(&url);
+/// The request as the core takes it, and the address it comes from.
+fn read(method: &str, url: &str, head: &str, body: Result<Bytes, TooLong>) -> (Request<Result<Bytes, TooLong>>, Option<String>) {
+    let target = target(url);
     let path = target.split('?').next().unwrap_or("/");
-    let method = request.method();
-    let body = if takes_body(&method, path) { body::read(request).await } else { Ok(bytes::Bytes::new()) };
-    let more: &[&'static str] = match (takes_cookies(path), takes_proof(path), takes_agent(path, trace)) {
-        (true, ..) => &BROWSER,
-        (false, true, true) => &PROVING_AGENT,
-        (false, true, false) => &PROVING_AGENT[..1],
-        (false, false, true) => &PROVING_AGENT[1..],
-        (false, false, false) => &[],
-    };
+    let wants = crate::http::wants(method, path, false);
     let mut read = Request::new(body);
     // What no request can be is none that we know: both end in 404 or 405.
     *read.method_mut() = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
-    *read.uri_mut() = (if takes_query(path) { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
-    *read.headers_mut() = headers(request, more);
-    if takes_host(path) {
-        // The platform has read the host: it is part of the address.
-        put(read.headers_mut(), HOST, Some(host(&url).to_owned()));
-        put(read.headers_mut(), ACCEPT, header(request, "accept"));
-        #[cfg(feature = "conformance")]
-        put(read.headers_mut(), HeaderName::from_static("last-event-id"), header(request, "last-event-id"));
+    *read.uri_mut() = (if wants.query { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
+    let headers = read.headers_mut();
+    let mut address = None;
+    let mut lines = head.lines();
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            _ if name == ADDRESS => address = Some(value.to_owned()),
+            Ok(name) => put(headers, name, value),
+            Err(_) => {}
+        }
     }
-    read
+    if wants.host {
+        // The platform has read the host: it is part of the address.
+        put(headers, HOST, host(url));
+    }
+    (read, address)
 }
 
 /// The host of the request is this machine: one leg of development, which this can only close.
@@ -155,34 +168,32 @@ fn target(url: &str) -> &str {
     target.split('#').next().unwrap_or("/")
 }
 
-fn headers(request: &web_sys::Request, more: &[&'static str]) -> HeaderMap {
-    let given = request.headers();
-    let mut headers = HeaderMap::new();
-    for name in HEADERS.iter().chain(more) {
-        put(&mut headers, HeaderName::from_static(name), given.get(name).ok().flatten());
-    }
-    headers
-}
-
 /// A value that is no header is there all the same, and wrong.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
-    if let Some(value) = value {
-        headers.insert(name, HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("?")));
-    }
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    headers.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("?")));
 }
 
-/// Status and headers cross as one string: each call across the border costs more than reading it on the other side.
-fn write(response: Response<bytes::Bytes>, id: &str) -> worker::Result<web_sys::Response> {
-    let (parts, body) = response.into_parts();
-    let mut headers: Vec<(&str, &str)> =
-        parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
-    headers.push(("x-request-id", id));
-    let init = serde_json::json!({ "status": parts.status.as_u16(), "headers": headers }).to_string();
-    let init: web_sys::ResponseInit = js_sys::JSON::parse(&init)?.unchecked_into();
-    let response = if body.is_empty() {
-        web_sys::Response::new_with_opt_str_and_init(None, &init)
-    } else {
-        web_sys::Response::new_with_opt_js_u8_array_and_init(Some(&js_sys::Uint8Array::from(&body[..])), &init)
-    };
-    Ok(response?)
+/// The answer as the platform takes it.
+fn write(response: &Response<Bytes>, id: &str, visit: &Visit) -> JsValue {
+    let mut head = lines(response.headers());
+    if let Some(kept) = response.extensions().get::<Kept>() {
+        let route = response.extensions().get::<RouteName>().map_or("none", |route| route.0);
+        visit.keep(route, &kept.etag, millis(kept.ttl.millis()), &head, &lines(&kept.unchanged), response.body());
+    }
+    head.push_str("x-request-id\n");
+    head.push_str(id);
+    head.push('\n');
+    respond(response.status().as_u16(), &head, response.body())
+}
+
+/// Names and values in turn, one a line: no header has a line break in it.
+fn lines(headers: &HeaderMap) -> String {
+    let mut lines = String::with_capacity(512);
+    for (name, value) in headers {
+        let Ok(value) = value.to_str() else { continue };
+        for part in [name.as_str(), "\n", value, "\n"] {
+            lines.push_str(part);
+        }
+    }
+    lines
 }

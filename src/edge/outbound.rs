@@ -1,18 +1,17 @@
 //! Documents from elsewhere, by the platform's own `fetch`.
 
-use std::time::Duration;
-
 use js_sys::Promise;
 use url::Url;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response};
+use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response};
 
 use super::body::{Broken, announced, collect};
+use super::border::said;
 use super::platform::in_time;
 use crate::provider::fetch::max_age;
-use crate::store::{Ask, CryptoError, Fetched, OutboundError};
+use crate::store::{Ask, Fetched, OutboundError};
 use crate::time::Ttl;
 
 #[wasm_bindgen]
@@ -25,13 +24,13 @@ extern "C" {
 
 impl From<JsValue> for OutboundError {
     fn from(error: JsValue) -> Self {
-        Self(CryptoError::from(error).0)
+        Self(said(&error))
     }
 }
 
 /// Asks `url`, and has the answer whole and in time: without cookies, and without going where a redirect points to.
 pub(super) async fn ask(url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Result<Fetched, OutboundError> {
-    let answer = in_time(Duration::from_millis(patience.millis()), answered(url, what, most, patience)).await;
+    let answer = in_time(patience, answered(url, what, most, patience)).await;
     answer.ok_or_else(|| OutboundError("no answer in time".to_owned()))?
 }
 
@@ -65,7 +64,7 @@ async fn answered(url: &Url, what: Ask<'_>, most: usize, patience: Ttl) -> Resul
         Some(stream) => match collect(&stream, announced(&headers), most).await {
             Ok(body) => body,
             Err(Broken::TooLong) => return Err(OutboundError(format!("more than {most} bytes"))),
-            Err(Broken::Cut(_)) => return Err(OutboundError("the answer breaks off".to_owned())),
+            Err(Broken::Cut) => return Err(OutboundError("the answer breaks off".to_owned())),
         },
     };
     Ok(Fetched {

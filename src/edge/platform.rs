@@ -3,18 +3,14 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
-use js_sys::{Promise, Reflect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
-use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{RequestInit, Response};
-use worker::{Delay, Env};
 
+use super::border::{self, ask, find, member, millis, said};
 use super::{crypto, log, outbound};
 use crate::account;
 use crate::config::Mail;
@@ -33,15 +29,15 @@ const ACCOUNT: &str = "ACCOUNT";
 /// Name of the KV binding.
 const KV: &str = "KV";
 /// An object that does not answer by then has panicked, or its place is lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Ttl = Ttl::from_seconds(10);
 
 /// The bindings of one request, or of one wake of an object.
 pub(super) struct Platform {
-    env: Env,
+    env: JsValue,
 }
 
 impl Platform {
-    pub(super) fn new(env: Env) -> Self {
+    pub(super) fn new(env: JsValue) -> Self {
         Self { env }
     }
 
@@ -53,39 +49,13 @@ impl Platform {
 
     /// Accounts have objects of their own, named by their id; all others share a class.
     async fn ask(&self, kind: &str, id: &str, command: &str) -> Result<String, StoreError> {
-        let lost = |error: JsValue| StoreError(format!("{kind}: {}", CryptoError::from(error).0));
+        let lost = |error: JsValue| StoreError(format!("{kind}: {}", said(&error)));
         let (binding, name) = if kind == account::KIND { (ACCOUNT, id.to_owned()) } else { (CELL, format!("{kind}/{id}")) };
-        let objects: Namespace = Reflect::get(&self.env, &JsValue::from_str(binding)).map_err(lost)?.unchecked_into();
-        let stub = objects.get_by_name(&name).map_err(lost)?;
-        let init = RequestInit::new();
-        init.set_method("POST");
-        init.set_body(&JsValue::from_str(command));
-        let asked = stub.fetch(&format!("https://cell/{kind}"), &init).map_err(lost)?;
-        let answer = async {
-            let response: Response = JsFuture::from(asked).await?.unchecked_into();
-            let text = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
-            Ok((response.status(), text))
-        };
-        match in_time(PATIENCE, answer).await.ok_or_else(|| StoreError(format!("{kind}: no answer in time")))?.map_err(lost)? {
-            (200, text) => Ok(text),
-            (_, text) => Err(StoreError(format!("{kind}: {text}"))),
-        }
+        let objects = member(&self.env, binding).map_err(lost)?;
+        let asked = ask(&objects, &name, kind, command, millis(PATIENCE.millis())).map_err(lost)?;
+        let answer = JsFuture::from(asked).await.map_err(lost)?;
+        answer.as_string().ok_or_else(|| StoreError(format!("{kind}: the record did not take the command")))
     }
-}
-
-// The crate's own stub reads an answer through a stream; this reads its text, which costs half.
-#[wasm_bindgen]
-extern "C" {
-    /// A Durable Object namespace.
-    type Namespace;
-    /// One object of it.
-    type Stub;
-
-    #[wasm_bindgen(method, catch, js_name = getByName)]
-    fn get_by_name(this: &Namespace, name: &str) -> Result<Stub, JsValue>;
-
-    #[wasm_bindgen(method, catch)]
-    fn fetch(this: &Stub, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }
 
 impl Cells for Platform {
@@ -100,19 +70,17 @@ impl Cells for Platform {
 
 impl Directory for Platform {
     async fn read(&self, name: &str, stale_after: Ttl) -> Result<Option<String>, StoreError> {
-        let kv = self.env.kv(KV).map_err(|error| StoreError(format!("KV: {error}")))?;
-        kv.get(name).cache_ttl(stale_after.seconds()).text().await.map_err(|error| StoreError(format!("KV: {error}")))
+        let lost = |error: JsValue| StoreError(format!("KV: {}", said(&error)));
+        let found = find(&member(&self.env, KV).map_err(lost)?, name, millis(stale_after.seconds())).map_err(lost)?;
+        Ok(JsFuture::from(found).await.map_err(lost)?.as_string())
     }
 
     async fn publish(&self, name: &str, value: &str, ttl: Option<Ttl>) -> Result<(), StoreError> {
-        let lost = |error: &dyn std::fmt::Display| StoreError(format!("KV: {error}"));
-        let kv = self.env.kv(KV).map_err(|error| lost(&error))?;
-        let put = kv.put(name, value).map_err(|error| lost(&error))?;
-        let put = match ttl {
-            Some(ttl) => put.expiration_ttl(ttl.seconds().max(60)),
-            None => put,
-        };
-        put.execute().await.map_err(|error| lost(&error))
+        let lost = |error: JsValue| StoreError(format!("KV: {}", said(&error)));
+        let ttl = ttl.map(|ttl| millis(ttl.seconds().max(60)));
+        let put = border::publish(&member(&self.env, KV).map_err(lost)?, name, value, ttl).map_err(lost)?;
+        JsFuture::from(put).await.map_err(lost)?;
+        Ok(())
     }
 }
 
@@ -160,7 +128,7 @@ impl Outbound for Platform {
     }
 
     async fn pause(&self, length: Ttl) {
-        Delay::from(Duration::from_millis(length.millis())).await;
+        border::wait(length).await;
     }
 
     async fn send(&self, message: &Message, mail: &Mail) -> Result<(), OutboundError> {
@@ -175,9 +143,9 @@ impl Log for Platform {
 }
 
 /// What `future` ends in, unless it takes longer than `patience`.
-pub(super) async fn in_time<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
+pub(super) async fn in_time<F: Future>(patience: Ttl, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut delay = pin!(Delay::from(patience));
+    let mut delay = pin!(border::wait(patience));
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => delay.as_mut().poll(context).map(|()| None),

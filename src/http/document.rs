@@ -15,6 +15,7 @@ use crate::config::Theme;
 use crate::cx::Cx;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
+use crate::time::Ttl;
 
 /// The documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,20 @@ pub(crate) struct Prepared {
     etag: HeaderValue,
 }
 
+/// The answer may be given to all who ask for the same path, whatever else they send, for so long.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Its `ETag`.
+    pub etag: String,
+    /// How long.
+    pub ttl: Ttl,
+    /// What 304 says of it to whoever has it (RFC 9110, section 15.4.5).
+    pub unchanged: HeaderMap,
+}
+
+/// Which keys there are is asked again after so long; other documents stay what they are as long as the configuration.
+const MOMENT: Ttl = Ttl::from_seconds(1);
+const LONG: Ttl = Ttl::from_seconds(24 * 60 * 60);
 /// Scripts.
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Discovery documents change with the configuration only.
@@ -213,7 +228,16 @@ pub(super) async fn serve<P: Ports>(document: Document<'_>, headers: &HeaderMap,
             prepared
         }
     };
-    Ok(send(&prepared, document.page_headers(), headers))
+    let mut response = send(&prepared, document.page_headers(), headers);
+    // Steps of a client that is traced are written down, so they have to come here.
+    if response.status() == StatusCode::OK && document.is_fixed() && !cx.config.trace {
+        let unchanged = send(&prepared, document.page_headers(), &HeaderMap::from_iter([(IF_NONE_MATCH, prepared.etag.clone())]));
+        let mut unchanged = unchanged.into_parts().0.headers;
+        reply::open_to_browsers(&mut unchanged);
+        let ttl = if document == Document::Jwks { MOMENT } else { LONG };
+        response.extensions_mut().insert(Kept { etag: prepared.etag.to_str().unwrap_or_default().to_owned(), ttl, unchanged });
+    }
+    Ok(response)
 }
 
 /// The answer for what has been prepared.

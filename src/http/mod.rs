@@ -49,6 +49,7 @@ use crate::dpop;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
 
+pub use document::Kept;
 pub(crate) use document::Prepared;
 use people::Asked;
 use refuse::{Refused, Surface};
@@ -59,44 +60,38 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The longest body that is read.
 pub const LONGEST_BODY: usize = 64 * 1024;
 
-/// Whether a request to `path` by `method` may bring a body: none other is read.
-#[must_use]
-pub fn takes_body(method: &str, path: &str) -> bool {
-    matches!(method, "POST" | "PUT" | "PATCH") && Route::of(path).methods().allows(method)
+/// What is looked at of a request to `path`, beside what always is: nothing else crosses into the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Wants {
+    /// The body: none other is read.
+    pub body: bool,
+    /// The query.
+    pub query: bool,
+    /// A browser's cookies, and what it says of itself.
+    pub cookies: bool,
+    /// A DPoP proof.
+    pub proof: bool,
+    /// Which program asks: it matters to a person whom a device asks, and, where traces are kept, to the operator.
+    pub agent: bool,
+    /// By which name the worker was reached, and what the client takes.
+    pub host: bool,
 }
 
-/// Whether the query of a request to `path` is looked at.
+/// What a request to `path` by `method` is read for; `trace` says whether traces are kept.
 #[must_use]
-pub fn takes_query(path: &str) -> bool {
-    matches!(Route::of(path), Route::Page(_) | Route::Traces | Route::Api(_))
-}
-
-/// Whether a browser's cookies, and what it says of itself, are looked at.
-#[must_use]
-pub fn takes_cookies(path: &str) -> bool {
-    matches!(Route::of(path), Route::Page(_) | Route::Complete | Route::ChallengeV01 | Route::Traces | Route::Trace(_))
-}
-
-/// Whether it matters which program asks: to a person whom a device asks, and, where traces are kept, to the operator.
-#[must_use]
-pub fn takes_agent(path: &str, trace: bool) -> bool {
+pub fn wants(method: &str, path: &str, trace: bool) -> Wants {
     use crate::machine::trace::Stage;
 
     let route = Route::of(path);
     let told = || trace::stage(route).is_some_and(|stage| !matches!(stage, Stage::Call | Stage::Discovery));
-    route == Route::Device || (trace && told())
-}
-
-/// Whether a DPoP proof is looked at in a request to `path`.
-#[must_use]
-pub fn takes_proof(path: &str) -> bool {
-    Route::of(path).takes_proof()
-}
-
-/// Whether it matters by which name the worker was reached, and what the client takes.
-#[must_use]
-pub fn takes_host(path: &str) -> bool {
-    Route::of(path) == Route::Mcp
+    Wants {
+        body: matches!(method, "POST" | "PUT" | "PATCH") && route.methods().allows(method),
+        query: matches!(route, Route::Page(_) | Route::Traces | Route::Api(_)),
+        cookies: matches!(route, Route::Page(_) | Route::Complete | Route::ChallengeV01 | Route::Traces | Route::Trace(_)),
+        proof: route.takes_proof(),
+        agent: route == Route::Device || (trace && told()),
+        host: route == Route::Mcp,
+    }
 }
 
 /// Answers a request. `Err` as the body means that it was longer than [`LONGEST_BODY`].
@@ -141,6 +136,8 @@ pub async fn handle<P: Ports>(request: Request<Result<Bytes, TooLong>>, cx: &Cx<
     response.extensions_mut().insert(reply::RouteName(route.name()));
     if head {
         *response.body_mut() = Bytes::new();
+        // It is the answer to whoever does not want the body.
+        response.extensions_mut().remove::<Kept>();
     }
     response
 }
@@ -309,13 +306,12 @@ mod tests {
 
     #[test]
     fn a_body_is_read_only_where_one_is_taken() {
-        assert!(takes_body("POST", "/token") && takes_body("POST", "/mcp") && takes_body("PUT", "/oauth2/register/x"));
-        assert!(
-            !takes_body("GET", "/token")
-                && !takes_body("POST", "/")
-                && !takes_body("POST", "/no/such/path")
-                && !takes_body("PUT", "/token")
-                && !takes_body("DELETE", "/oauth2/register/x")
-        );
+        let takes = |method, path| wants(method, path, false).body;
+        assert!(takes("POST", "/token") && takes("POST", "/mcp") && takes("PUT", "/oauth2/register/x"));
+        for (method, path) in
+            [("GET", "/token"), ("POST", "/"), ("POST", "/no/such/path"), ("PUT", "/token"), ("DELETE", "/oauth2/register/x")]
+        {
+            assert!(!takes(method, path), "{method} {path}");
+        }
     }
 }

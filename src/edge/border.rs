@@ -1,0 +1,125 @@
+//! What crosses the border of the module: one call for each thing asked of the platform.
+
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use super::now;
+use crate::time::{Timestamp, Ttl};
+
+#[wasm_bindgen(module = "/src/edge/js/border.js")]
+extern "C" {
+    /// An answer: `head` has names and values of headers in turn, one a line.
+    pub(super) fn respond(status: u16, head: &str, body: &[u8]) -> JsValue;
+
+    /// Has an object take a command; the answer is its outcome, or null.
+    #[wasm_bindgen(catch)]
+    pub(super) fn ask(objects: &JsValue, name: &str, kind: &str, command: &str, millis: f64) -> Result<Promise, JsValue>;
+
+    /// The rows of a statement; values and rows are JSON.
+    #[wasm_bindgen(catch)]
+    pub(super) fn rows(sql: &JsValue, statement: &str, values: &str) -> Result<String, JsValue>;
+
+    /// The one text that a statement gives.
+    #[wasm_bindgen(catch)]
+    pub(super) fn text(sql: &JsValue, statement: &str) -> Result<Option<String>, JsValue>;
+
+    /// A statement with one text as its value.
+    #[wasm_bindgen(catch)]
+    pub(super) fn put(sql: &JsValue, statement: &str, value: &str) -> Result<(), JsValue>;
+
+    /// A text of KV, as old as so many seconds at most.
+    #[wasm_bindgen(catch)]
+    pub(super) fn find(kv: &JsValue, name: &str, cache_ttl: f64) -> Result<Promise, JsValue>;
+
+    /// Puts a text into KV, for so many seconds or for good.
+    #[wasm_bindgen(catch)]
+    pub(super) fn publish(kv: &JsValue, name: &str, value: &str, ttl: Option<f64>) -> Result<Promise, JsValue>;
+
+    /// Sets the alarm of an object.
+    #[wasm_bindgen(catch)]
+    fn ring(storage: &Storage, at: f64) -> Result<(), JsValue>;
+
+    /// Takes away all that an object has, its alarm too.
+    #[wasm_bindgen(catch)]
+    fn erase(storage: &Storage) -> Result<(), JsValue>;
+
+    /// Is done after so many milliseconds.
+    fn pause(millis: f64) -> Promise;
+
+    /// Writes a line of the log.
+    pub(super) fn log(line: &str);
+
+    /// Says that the module must begin anew.
+    pub(super) fn critical();
+
+    /// Whether it must.
+    pub(super) fn state() -> JsValue;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// A request on its way: see `entry.js`.
+    pub type Visit;
+
+    /// What is done after the answer.
+    #[wasm_bindgen(method)]
+    pub(super) fn after(this: &Visit, promise: &Promise);
+
+    /// Keeps the answer as that to all who ask for the same path.
+    #[wasm_bindgen(method)]
+    pub(super) fn keep(this: &Visit, route: &str, etag: &str, millis: f64, head: &str, unchanged: &str, body: &[u8]);
+
+    /// Keeps no answer any more.
+    #[wasm_bindgen(method)]
+    pub(super) fn forget(this: &Visit);
+
+    /// The storage of a Durable Object.
+    pub(super) type Storage;
+
+    /// Rolls back if `body` throws, and throws the same.
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    pub(super) fn transaction_sync(this: &Storage, body: &mut dyn FnMut() -> Result<(), JsValue>) -> Result<JsValue, JsValue>;
+}
+
+impl Storage {
+    /// The storage of the object with this state, and its database.
+    pub(super) fn of(state: &JsValue) -> Result<(Self, JsValue), JsValue> {
+        let storage = member(state, "storage")?;
+        let sql = member(&storage, "sql")?;
+        Ok((storage.unchecked_into(), sql))
+    }
+
+    /// Sets the alarm, to ring at once if `at` is over. Answers of the object are held back until that is written, so nobody has to wait for
+    /// it here.
+    pub(super) fn ring(&self, at: Timestamp) -> Result<(), JsValue> {
+        ring(self, millis(at.max(now()).millis()))
+    }
+
+    /// Takes away all that there is, and the alarm. Answers are held back as well.
+    pub(super) fn erase(&self) -> Result<(), JsValue> {
+        erase(self)
+    }
+}
+
+/// A member of an object.
+pub(super) fn member(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
+    Reflect::get(of, &JsValue::from_str(name))
+}
+
+/// What is done when so much time has gone by.
+pub(super) async fn wait(length: Ttl) {
+    let _ = JsFuture::from(pause(millis(length.millis()))).await;
+}
+
+/// Milliseconds as the platform counts them: exact for 285,000 years.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+pub(super) fn millis(millis: u64) -> f64 {
+    millis as f64
+}
+
+/// What an error of the platform says.
+pub(super) fn said(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| "unknown".to_owned(), |error| String::from(error.message()))
+}

@@ -1,0 +1,85 @@
+// What the module asks of the platform, each in one call across the border.
+
+/** An answer: `head` has names and values of headers in turn, one a line. */
+export function respond(status, head, body) {
+  const parts = head.split("\n");
+  const headers = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) headers.push([parts[at], parts[at + 1]]);
+  // The bytes are the module's own, and stay where they are no longer than this call.
+  return new Response(body.length ? body.slice() : null, { status, headers });
+}
+
+/** Has the object `name` take a command. One that does not answer in so many `millis` has panicked, or its place is lost. */
+export async function ask(objects, name, kind, command, millis) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer in time")), millis);
+  });
+  try {
+    return await Promise.race([objects.getByName(name).take(kind, command), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The rows of a statement; values and rows are JSON. */
+export function rows(sql, statement, values) {
+  return JSON.stringify(sql.exec(statement, ...JSON.parse(values)).raw().toArray());
+}
+
+/** The one text that a statement gives, or nothing. */
+export function text(sql, statement) {
+  for (const [value] of sql.exec(statement).raw()) return value;
+  return undefined;
+}
+
+/** A statement with one text as its value. */
+export function put(sql, statement, value) {
+  sql.exec(statement, value);
+}
+
+/** The text at `name` in KV, as old as so many seconds at most. */
+export function find(kv, name, cacheTtl) {
+  return kv.get(name, { type: "text", cacheTtl });
+}
+
+/** Puts a text into KV, for so many seconds or for good. */
+export function publish(kv, name, value, expirationTtl) {
+  return kv.put(name, value, expirationTtl === undefined ? {} : { expirationTtl });
+}
+
+/** What an object's storage does later holds back its answers; should it fail, the object ends, and this says why. */
+const later = (what, promise) => promise.catch(({ message }) => console.log(JSON.stringify({ level: "error", event: "storage_failed", reason: `${what}: ${message}` })));
+
+/** Sets the alarm of an object. */
+export function ring(storage, at) {
+  later("alarm", storage.setAlarm(at));
+}
+
+/** Takes away all that an object has, its alarm too. */
+export function erase(storage) {
+  later("alarm", storage.deleteAlarm());
+  later("all", storage.deleteAll());
+}
+
+/** Is done after so many milliseconds. */
+export function pause(millis) {
+  return new Promise((done) => setTimeout(done, millis));
+}
+
+/** Writes a line of the log. */
+export function log(line) {
+  console.log(line);
+}
+
+/** Whether the module has panicked, and how often it has begun: where the entry of worker-build looks. */
+const begun = (globalThis.__worker_init_state = { criticalError: false, instanceId: 0 });
+
+/** Says that the module must begin anew. */
+export function critical() {
+  begun.criticalError = true;
+}
+
+export function state() {
+  return begun;
+}

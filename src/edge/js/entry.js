@@ -1,0 +1,167 @@
+// The entry of the worker. A request crosses into the module once, as text and bytes; documents that the module has prepared do not cross at all.
+import { DurableObject } from "cloudflare:workers";
+// What worker-build has made of the crate. Its classes begin anew after a panic, when something is constructed.
+import Module, * as classes from "./module.js";
+
+const { serve, wants } = Module.prototype;
+const state = globalThis.__worker_init_state;
+
+/** What `wants` says, bit by bit, with the headers that are looked at then. */
+const BODY = 1;
+const ALWAYS = ["authorization", "x-agent-key", "content-type", "idempotency-key", "if-none-match", "origin", "mcp-protocol-version", "mcp-method", "mcp-name", "cf-connecting-ip"];
+const MORE = { 4: ["cookie", "sec-fetch-site", "user-agent", "x-csrf", "accept"], 8: ["dpop"], 16: ["user-agent"], 32: ["accept", "last-event-id"] };
+const names = Array.from({ length: 64 }, (_, bits) => [...new Set([...ALWAYS, ...Object.keys(MORE).flatMap((bit) => (bits & bit ? MORE[bit] : []))])]);
+
+/** The longest body that is read: `LONGEST_BODY` of the module. */
+const LONGEST = 64 * 1024;
+/** So many documents are kept. */
+const MOST = 64;
+
+/** Documents by their path: see `Visit.keep`. */
+const documents = new Map();
+
+/** A request on its way through the module. */
+class Visit {
+  constructor(env, context, path) {
+    this.env = env;
+    this.context = context;
+    this.path = path;
+  }
+
+  /** What is done after the answer. */
+  after(promise) {
+    this.context.waitUntil(promise);
+  }
+
+  /** Keeps no answer any more. */
+  forget() {
+    documents.clear();
+  }
+
+  /** Keeps the answer for `millis`; whoever has it already, as `etag` says, gets the headers of `unchanged`. */
+  keep(route, etag, millis, headers, unchanged, body) {
+    if (documents.size >= MOST) documents.clear();
+    documents.set(this.path, { route, etag, until: Date.now() + millis, headers: pairs(headers), unchanged: pairs(unchanged), body: body.slice() });
+  }
+}
+
+let digits = "";
+let used = 0;
+
+/** 16 hexadecimal digits by which the log calls a request. */
+function requestId() {
+  if (used === digits.length) {
+    digits = "";
+    for (const byte of crypto.getRandomValues(new Uint8Array(1024))) digits += byte.toString(16).padStart(2, "0");
+    used = 0;
+  }
+  return digits.slice(used, (used += 16));
+}
+
+/** The answer that is kept, if it will do. */
+function prepared(path, headers) {
+  const document = documents.get(path);
+  if (document === undefined || Date.now() >= document.until) return null;
+  const known = headers.get("if-none-match");
+  const is304 = known === document.etag;
+  if (known !== null && !is304) return null;
+  const id = requestId();
+  const status = is304 ? 304 : 200;
+  const response = new Response(is304 ? null : document.body, { status, headers: is304 ? document.unchanged : document.headers });
+  response.headers.set("x-request-id", id);
+  console.log(`{"event":"request","level":"info","method":"GET","ms":0,"reason":null,"request_id":"${id}","route":"${document.route}","status":${status},"trace":null}`);
+  return response;
+}
+
+/** Headers from names and values in turn, one a line. */
+function pairs(lines) {
+  const parts = lines.split("\n");
+  const headers = new Headers();
+  for (let at = 0; at + 1 < parts.length; at += 2) headers.append(parts[at], parts[at + 1]);
+  return headers;
+}
+
+/** At most `LONGEST` bytes; null for a longer body, which is refused by its length, or cancelled when that shows. */
+async function read(request) {
+  const announced = request.headers.get("content-length");
+  const length = announced === null ? NaN : Number(announced);
+  if (length > LONGEST) {
+    await request.body?.cancel();
+    return null;
+  }
+  // The platform holds a body to its length. A client that goes away ends its body early; what it sent is judged like any other.
+  if (length <= LONGEST) return new Uint8Array(await request.arrayBuffer().catch(() => new ArrayBuffer(0)));
+  const chunks = [];
+  let size = 0;
+  const reader = request.body?.getReader();
+  while (reader) {
+    const { done, value } = await reader.read().catch(() => ({ done: true }));
+    if (done) break;
+    size += value.length;
+    if (size > LONGEST) {
+      await reader.cancel();
+      return null;
+    }
+    chunks.push(value);
+  }
+  const body = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+/** Crosses the border. A panic ends what the module knew, and the next request begins anew. */
+function cross(visit, method, url, head, body, isTooLong) {
+  if (state.criticalError) new Module(visit.context, visit.env);
+  try {
+    return serve(visit, visit.env, requestId(), method, url, head, body, isTooLong);
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
+    throw error;
+  }
+}
+
+export default {
+  fetch(request, env, context) {
+    const { method, url, headers } = request;
+    // An absolute URL: its path begins after the host, and the host after the second slash.
+    const begin = url.indexOf("/", url.indexOf("//") + 2);
+    const end = url.search(/[?#]/);
+    const path = begin < 0 ? "/" : url.slice(begin, end < 0 ? undefined : end);
+    const answer = method === "GET" ? prepared(path, headers) : null;
+    if (answer !== null) return answer;
+    const visit = new Visit(env, context, path);
+    const bits = wants(method, path);
+    let head = "";
+    for (const name of names[bits]) {
+      const value = headers.get(name);
+      if (value !== null) head += `${name}\n${value}\n`;
+    }
+    if (!(bits & BODY)) return cross(visit, method, url, head, undefined, false);
+    return read(request).then((body) => cross(visit, method, url, head, body ?? undefined, body === null));
+  },
+};
+
+/** The durable objects: their commands come by RPC, which costs less than a request. */
+const object = (Class) =>
+  class extends DurableObject {
+    constructor(context, env) {
+      super(context, env);
+      this.inner = new Class(context, env);
+    }
+
+    /** An outcome, or null if the command was not taken. */
+    take(kind, command) {
+      return this.inner.take(kind, command);
+    }
+
+    alarm() {
+      return this.inner.alarm();
+    }
+  };
+
+export const Account = object(classes.Account);
+export const Cell = object(classes.Cell);
