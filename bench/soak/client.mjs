@@ -6,7 +6,7 @@ import { HOST } from "../requests.mjs";
 /** Without an answer for so many milliseconds, restarts included, a request has failed. */
 const PATIENCE = 60_000;
 /** One attempt may take so long. */
-const ATTEMPT = 20_000;
+const ATTEMPT = 30_000;
 const LONGEST_WAIT = 5000;
 /** Shorter than workerd keeps a connection that nobody uses. */
 const IDLE = 3000;

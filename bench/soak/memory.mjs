@@ -1,7 +1,7 @@
 // Whether the memory of workerd is flat: resident size once a second, compared at equal age of its processes, and within the longest one.
 import { readdirSync } from "node:fs";
 import { memory } from "../servers.mjs";
-import { median } from "../statistics.mjs";
+import { median as middle } from "../statistics.mjs";
 
 /** Flat is no more than so many times what it was, and so many MiB more, which is what the collector of garbage does. */
 const TIMES = 1.15;
@@ -25,6 +25,7 @@ export function sampling(server, paced) {
   return { samples, stop: () => clearInterval(timer) };
 }
 
+const median = (values) => (values.length ? middle(values) : null);
 const between = (samples, from, to) => samples.filter(({ age }) => age >= from && age <= to).map(({ mib }) => mib);
 
 /** The verdict on the lives that had traffic at the rate: a list of them, and `flat`, which is null where they are too short to tell. */

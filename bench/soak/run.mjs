@@ -1,7 +1,5 @@
 // One run: capacity, then traffic at a share of it while workerd is ended and started, then everything is looked at.
-import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { stopAll, storage } from "../servers.mjs";
 import { Failed, client } from "./client.mjs";
 import { Ledger } from "./ledger.mjs";
 import { judge, sampling } from "./memory.mjs";
@@ -18,8 +16,6 @@ const LANES = 16;
 /** Seconds of it that do not count, and that do. */
 const WARM_UP = 5;
 const MEASURED = 10;
-/** Operations that begin the run: there has to be something to work with. */
-const FIRST = 300;
 /** More operations than this are not under way at a time: others are left out, and counted. */
 const MOST_AT_ONCE = 1024;
 /** Less than this share of what was planned is not the load that was asked for. */
@@ -35,12 +31,12 @@ export function schedule(seconds, restarts) {
 }
 
 /**
- * Runs for so many `seconds`; `rate` is in operations a second, and is measured if it is not given. `show` is called with how things
- * stand. Gives the report, whose `failures` are empty if all is well.
+ * Runs for so many `seconds`; `rate` is in operations a second, and is measured if it is not given. Objects are stored in `place`, logs go
+ * to `folder`; `first` is the number of operations that begin the run, for there has to be something to work with. `show` is called every
+ * second with how things stand. Gives the report, whose `failures` are empty if all is well.
  */
-export async function soak({ seconds, rate, seed, restarts, folder, show = () => {} }) {
+export async function soak({ seconds, rate, seed, restarts, folder, place, first = 300, show = () => {} }) {
   const chance = random(seed);
-  const place = storage();
   const server = await deployment({ folder, storage: place.folder });
   const tally = counting(server);
   const ledger = new Ledger(chance);
@@ -111,7 +107,7 @@ export async function soak({ seconds, rate, seed, restarts, folder, show = () =>
   }
 
   try {
-    await closedLoop(FIRST, Infinity);
+    await closedLoop(first, Infinity);
     const measured = rate ? null : await capacity();
     const pace = rate ?? measured * SHARE;
     phase = "traffic";
@@ -146,7 +142,5 @@ export async function soak({ seconds, rate, seed, restarts, folder, show = () =>
     memory.stop();
     close();
     await server.stop();
-    stopAll();
-    rmSync(place.folder, { recursive: true, force: true });
   }
 }
