@@ -53,7 +53,7 @@ async function directory() {
 export async function deployment({ folder, storage }) {
   const modules = ["index.js", "index_bg.wasm"].map((name) => [name, readFileSync(join(root, "build", name))]);
   const [port, keys] = [await freePort(), await directory()];
-  let process = null;
+  let running = null;
   let wanted = false;
   const state = {
     port,
@@ -65,10 +65,10 @@ export async function deployment({ folder, storage }) {
     get away() {
       return !wanted;
     },
-    /** Called when a process ends that nobody has ended. */
+    /** Called when a process ends that nobody has ended, with the end of its log; another one is started. */
     died: () => {},
     get pid() {
-      return process?.pid ?? null;
+      return running?.pid ?? null;
     },
     async start() {
       state.life += 1;
@@ -76,8 +76,8 @@ export async function deployment({ folder, storage }) {
       mkdirSync(place, { recursive: true });
       const settings = { modules, kv: "KV", bindings: bindings(port), classes: { CELL: "Cell", ACCOUNT: "Account" } };
       const started = await serve(settings, { folder: place, storage: join(storage, "objects"), port, path: METADATA, kvPort: keys.address().port });
-      [process, wanted, state.began] = [started, true, performance.now()];
-      started.ended.then(() => process === started && wanted && state.died(readFileSync(join(place, "log"), "utf8").slice(-2000)));
+      [running, wanted, state.began] = [started, true, performance.now()];
+      started.ended.then(() => running === started && wanted && again(readFileSync(join(place, "log"), "utf8").slice(-2000)));
       opened();
     },
     /** Ends the process and starts another over the same storage. */
@@ -87,18 +87,25 @@ export async function deployment({ folder, storage }) {
       state.ends.at(-1).down_ms = performance.now() - state.ends.at(-1).at;
     },
     async end(signal = "SIGTERM") {
+      await state.up;
       close();
-      const [ending, at] = [process, performance.now()];
+      const [ending, at] = [running, performance.now()];
       wanted = false;
       const drained = await ending.stop(signal, DRAIN);
-      process = null;
+      running = null;
       state.ends.push({ life: state.life, signal, drained: signal === "SIGTERM" && drained, at, ended_ms: performance.now() - at });
     },
     async stop() {
-      if (process) await state.end();
+      if (running) await state.end();
       keys.closeAllConnections();
       await new Promise((resolve) => keys.close(resolve));
     },
+  };
+  const again = (log) => {
+    close();
+    wanted = false;
+    state.died(log);
+    return state.start();
   };
   let opened = () => {};
   const close = () => (state.up = new Promise((resolve) => (opened = resolve)));

@@ -8,21 +8,21 @@ const AT_ONCE = 32;
 
 /** Every question that the ledger answers, as functions that ask it. */
 function* questions({ send, ledger, tally }) {
-  const lost = (what, detail) => tally.fail("lost", what, detail);
-  const has = async (what, request, text) => {
-    const answer = await send(what, request, 200);
-    if (answer && !answer.text.includes(text)) lost(what, `${text} is not in ${answer.text.slice(0, 300)}`);
+  /** Something of this agent still counts: the answer says so. */
+  const has = async (what, { id }, request, text) => {
+    const answer = await send(what, request, 200, 400, 401, 404);
+    if (answer && (answer.status !== 200 || !answer.text.includes(text))) tally.fail("lost", what, `${id}: ${answer.status} ${answer.text.slice(0, 300)}`);
   };
   for (const agent of ledger.agents) {
     if (agent.lost || agent.ended !== null) continue;
-    if (agent.kind === "identity") yield () => has("in the end: assertion", byAssertion(agent.secret), "access_token");
-    else if (agent.kind === "child") yield () => has("in the end: child", get(`/api/v1/agents/${agent.id}`, keyed(agent.parent.secret)), agent.id);
-    else yield () => has("in the end: key", me(agent.secret), agent.id);
+    if (agent.kind === "identity") yield () => has("in the end: assertion", agent, byAssertion(agent.secret), "access_token");
+    else if (agent.kind === "child") yield () => has("in the end: child", agent, get(`/api/v1/agents/${agent.id}`, keyed(agent.parent.secret)), agent.id);
+    else yield () => has("in the end: key", agent, me(agent.secret), agent.id);
     if (agent.kind === "root") yield () => keys(agent);
-    for (const session of agent.sessions) yield () => has("in the end: refresh", refreshing(session.refresh), "refresh_token");
+    for (const session of agent.sessions) yield () => has("in the end: refresh", agent, refreshing(session.refresh), "refresh_token");
   }
   for (const token of ledger.tokens) {
-    if (counts(token) && !token.agent.lost) yield () => has("in the end: token", introspection(token.value), '"active":true');
+    if (counts(token) && !token.agent.lost) yield () => has("in the end: token", token.agent, introspection(token.value), '"active":true');
   }
   for (const gone of ledger.ended) {
     if (gone.kind === "token" || gone.kind === "key") yield () => inactive(gone);
@@ -31,7 +31,7 @@ function* questions({ send, ledger, tally }) {
 
   /** The first key and the one of the last rotation, and no other. */
   async function keys(agent) {
-    if (agent.credential) await has("in the end: new key", me(agent.credential.key), agent.id);
+    if (agent.credential) await has("in the end: new key", agent, me(agent.credential.key), agent.id);
     const answer = await send("in the end: keys", bare("GET", `/api/v1/credentials?agent_id=${agent.id}&limit=100`, keyed(agent.secret)), 200);
     const valid = answer?.json.data.filter(({ is_valid }) => is_valid).map(({ id }) => id) ?? [];
     const named = agent.credential ? [agent.credential.id] : [];
