@@ -4,9 +4,9 @@ import { Agent, request } from "node:http";
 import { HOST } from "../requests.mjs";
 
 /** Without an answer for so many milliseconds, restarts included, a request has failed. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 /** One attempt may take so long. */
-const ATTEMPT = 30_000;
+const ATTEMPT = 60_000;
 const LONGEST_WAIT = 5000;
 /** Shorter than workerd keeps a connection that nobody uses. */
 const IDLE = 3000;

@@ -23,6 +23,8 @@ export class Ledger {
   tokens = [];
   /** What must never count again: tokens, API keys, assertions, refresh tokens, with the moment when that was acknowledged. */
   ended = [];
+  /** Registrations that had no good answer. */
+  unknown = [];
   /** The key set, which does not change. */
   keys = null;
 

@@ -42,6 +42,7 @@ const ARRIVALS = {
 
 const POLICY = { name: "Reports", effect: "allow", subjects: { agent_types: ["tool", "orchestrator"] }, resources: { paths: ["/reports", "/reports/*"] }, actions: ["read"] };
 
+/** The mix, as a list of operations with their weights, and `resolve`, which finds out in the end what became of registrations that failed. */
 export function operations({ send, ledger, tally, chance }) {
   const wrong = (kind, what, detail) => tally.fail(kind, what, detail);
   const seldom = (share) => chance() < share;
@@ -58,10 +59,28 @@ export function operations({ send, ledger, tally, chance }) {
   /** The same request, once or twice at the same time; the answers that are there. */
   const perhapsTwice = async (share, ask) => (await Promise.all(Array.from({ length: seldom(share) ? 2 : 1 }, ask))).filter(Boolean);
 
+  /** Keeps in mind what went wrong with a registration, whose outcome nobody knows. */
+  const unknown = (kind, request, parent = null) => (error) => {
+    ledger.unknown.push({ kind, request, parent });
+    throw error;
+  };
+
+  /** Finds out how those ended, by the same requests again. */
+  async function resolve() {
+    const known = new Set(ledger.agents.map(({ id }) => id));
+    for (const { kind, request, parent } of ledger.unknown) {
+      const { status, id, secret } = kind === "child" ? { status: 201, id: ({ data }) => data.id, secret: () => null } : ARRIVALS[kind];
+      const answer = await send(`find out about ${kind}`, request, status).catch(() => null);
+      if (!answer || known.has(id(answer.json))) continue;
+      known.add(id(answer.json));
+      ledger.add({ ...newAgent(kind, id(answer.json), secret(answer.json), request), parent });
+    }
+  }
+
   async function arrive(kind) {
     const arrival = ARRIVALS[kind];
     const request = arrival.request();
-    const answers = await perhapsTwice(0.25, () => send(`register ${kind}`, request, arrival.status));
+    const answers = await perhapsTwice(0.25, () => send(`register ${kind}`, request, arrival.status)).catch(unknown(kind, request));
     if (!answers.length) return true;
     const [{ json: first }] = answers;
     const agent = ledger.add(newAgent(kind, arrival.id(first), arrival.secret(first), request));
@@ -99,7 +118,7 @@ export function operations({ send, ledger, tally, chance }) {
     const parent = ledger.agent("root");
     if (!parent) return false;
     const request = json("/api/v1/agents", { name: name("Child"), agent_type: "tool" }, keyed(parent.secret, named()));
-    const answers = await perhapsTwice(0.25, () => send("create child", request, 201));
+    const answers = await perhapsTwice(0.25, () => send("create child", request, 201)).catch(unknown("child", request, parent));
     const ids = new Set(answers.map(({ json: { data } }) => data.id));
     if (ids.size > 1) wrong("doubled", "create child", `one Idempotency-Key, ${[...ids].join(" and ")}`);
     for (const id of ids) ledger.add({ ...newAgent("child", id, null, null), parent });
@@ -282,8 +301,8 @@ export function operations({ send, ledger, tally, chance }) {
     return true;
   }
 
-  /** Each with its weight in the mix. */
-  return [
+  /** Each with its weight. */
+  const mix = [
     ["discovery", discover, 6],
     ["JWKS", keySet, 5],
     ["register, assertion", () => arrive("identity"), 5],
@@ -308,6 +327,7 @@ export function operations({ send, ledger, tally, chance }) {
     ["bearer", () => call("bearer", me), 5],
     ["evaluate", evaluate, 5],
   ].map(([title, work, weight]) => ({ title, work, weight }));
+  return { mix, resolve };
 }
 
 /** What has ended is refused where it used to serve: tokens and keys by our API or, keys, by the token endpoint. */

@@ -5,12 +5,20 @@ const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seco
 const number = (value, places = 0) => (value === null || Number.isNaN(value) ? "–" : value.toFixed(places));
 const plural = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
+const failure = ({ what, detail, at_s, life, process_s }) => `${clock(at_s)}, process ${life} after ${number(process_s, 1)} s: ${what}: ${detail}`;
+
 /** A line a second on a terminal; elsewhere one of every ten, and each new phase. */
 export function progress() {
   const live = process.stdout.isTTY;
   let [last, calls] = ["", 0];
+  const known = new Set();
   return {
     show({ phase, tally, ledger, underWay, server, samples }) {
+      for (const [kind, { first }] of Object.entries(tally.failures)) {
+        if (known.has(kind)) continue;
+        known.add(kind);
+        console.log(`${live ? "\r\x1b[K" : ""}FAILED  ${kind}: ${failure(first[0])}`);
+      }
       const text = `${clock(tally.seconds())}  ${phase}: ${tally.requests} requests, ${underWay} under way, ${ledger.agents.length} agents, process ${server.life} with ${number(samples.at(-1)?.mib ?? null)} MiB, ${plural(tally.failed, "failure")}`;
       const about = phase.split(",")[0];
       if (live) process.stdout.write(`\r\x1b[K${text.slice(0, (process.stdout.columns ?? 200) - 1)}`);
@@ -42,7 +50,7 @@ function* lines(report) {
   yield "";
   for (const [kind, { count, first }] of Object.entries(failures)) {
     yield `FAILED  ${kind}: ${count}`;
-    for (const { what, detail, at_s, life, process_s } of first.slice(0, 5)) yield `  ${clock(at_s)}, process ${life} after ${number(process_s, 1)} s: ${what}: ${detail}`;
+    for (const one of first.slice(0, 5)) yield `  ${failure(one)}`;
   }
   yield report.failed ? `${plural(report.failed, "failure")}.` : "Nothing was lost, doubled or brought back.";
 }

@@ -16,7 +16,8 @@ after(() => {
 });
 
 test("no registration, rotation or revocation is lost or doubled while workerd is ended and killed under traffic", async () => {
-  const report = await soak({ seconds: 20, rate: 10, seed: 1, restarts: 2, first: 80, folder, place });
+  // However slow the machine is: what is begun has to end well.
+  const report = await soak({ seconds: 20, rate: 10, seed: 1, restarts: 2, first: 80, sustained: 0, folder, place });
   assert.equal(report.failed, 0, text(report));
   assert.ok(report.ledger.stored === report.ledger.agents && report.ledger.agents > 20, "there was something to lose");
   assert.deepEqual(report.ends.filter(({ down_ms }) => down_ms).map(({ signal }) => signal), ["SIGTERM", "SIGTERM", "SIGKILL", "SIGKILL"]);
