@@ -110,6 +110,9 @@ export async function deployment({ folder, storage }) {
   let opened = () => {};
   const close = () => (state.up = new Promise((resolve) => (opened = resolve)));
   close();
-  await state.start();
+  await state.start().catch(async (error) => {
+    await state.stop();
+    throw error;
+  });
   return state;
 }
