@@ -1,129 +1,24 @@
 // The mix: what clients do, and what each answer has to say. An operation is one thing that a client wants, of one or more requests.
 // It gives false if there is nothing that it could be done with.
-import { randomUUID } from "node:crypto";
-import { from } from "../addresses.mjs";
+import { arrivals } from "./arrivals.mjs";
+import { byAssertion, byKey, introspection, keyed, me, named, refreshing, refused, whoami } from "./asks.mjs";
 import { bare, form, get, json } from "./client.mjs";
-import { REVOKED_OF_ONE, newAgent } from "./ledger.mjs";
-import { LIVENESS, METADATA, RESOURCE_SERVER_KEY } from "./server.mjs";
+import { judges } from "./judges.mjs";
+import { REVOKED_OF_ONE } from "./ledger.mjs";
+import { LIVENESS, METADATA } from "./server.mjs";
 
-const JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const MCP = "2026-07-28";
 /** What has ended counts no more after so many milliseconds. */
-export const FELT = LIVENESS + 100;
-/** For so long a request may be repeated with its Idempotency-Key; the deployment remembers it for ten minutes at least. */
-const REPEATABLE = 8 * 60_000;
+const FELT = LIVENESS + 100;
 /** A spent refresh token brings its successor for a minute after it was used; after so long it ends the family. */
 const SPENT_FOR_GOOD = 65_000;
 /** A key has eight refresh tokens at most. */
 const SESSIONS = 6;
 
-export const bearer = (token) => ({ Authorization: `Bearer ${token}` });
-export const me = (credential) => get("/api/v1/auth/me", bearer(credential));
-export const introspection = (token) => form("/oauth2/introspect", { client_id: "api", client_secret: RESOURCE_SERVER_KEY, token });
-export const byAssertion = (assertion) => form("/oauth2/token", { grant_type: JWT_BEARER, assertion });
-export const byKey = (client_secret) => form("/oauth2/token", { grant_type: "client_credentials", client_secret });
-export const refreshing = (refresh_token) => json("/api/v1/auth/token", { grant_type: "refresh_token", refresh_token });
-export const keyed = (key, more = {}) => ({ "X-Agent-Key": key, ...more });
-const named = () => ({ "Idempotency-Key": randomUUID() });
-const whoami = (token) =>
-  json("/mcp", { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "whoami", arguments: {}, _meta: { "io.modelcontextprotocol/protocolVersion": MCP, "io.modelcontextprotocol/clientCapabilities": {} } } }, {
-    ...bearer(token), Accept: "application/json, text/event-stream", "MCP-Protocol-Version": MCP, "Mcp-Method": "tools/call", "Mcp-Name": "whoami",
-  });
-
-let names = 0;
-const name = (what) => `${what} ${(names += 1)}`;
-
-/** How each kind of agent comes, what names it in the answer and what proves it. */
-const ARRIVALS = {
-  identity: { status: 200, request: () => json("/agent/identity", { type: "anonymous", agent: name("agent") }, { ...from(), ...named() }), id: ({ registration_id }) => registration_id, secret: ({ identity_assertion }) => identity_assertion, again: ({ claim_token }) => claim_token },
-  key: { status: 200, request: () => json("/agent/auth", { type: "anonymous", requested_credential_type: "api_key", agent: name("agent") }, { ...from(), ...named() }), id: ({ registration_id }) => registration_id, secret: ({ credential }) => credential, again: ({ credential }) => credential },
-  root: { status: 201, request: () => json("/api/v1/agents/quickstart", { name: name("Root"), agent_type: "orchestrator" }, { ...from(), ...named() }), id: ({ agent }) => agent.id, secret: ({ api_key }) => api_key, again: ({ api_key }) => api_key },
-};
-
-const POLICY = { name: "Reports", effect: "allow", subjects: { agent_types: ["tool", "orchestrator"] }, resources: { paths: ["/reports", "/reports/*"] }, actions: ["read"] };
-
 /** The mix, as a list of operations with their weights, and `resolve`, which finds out in the end what became of registrations that failed. */
 export function operations({ send, ledger, tally, chance }) {
-  const wrong = (kind, what, detail) => tally.fail(kind, what, detail);
-  const seldom = (share) => chance() < share;
-
-  /** Reads about an agent, and judges the answer unless the agent was changed meanwhile: then a refusal may be right, too. */
-  async function reading(agent, what, request, status, judge) {
-    const seen = agent.version;
-    const answer = await send(what, request, status, 400, 401);
-    if (agent.version !== seen) tally.unjudged += 1;
-    else if (answer && answer.status !== status) wrong("lost", what, `${agent.id} is refused: ${answer.status} ${answer.text.slice(0, 300)}`);
-    else if (answer) judge(answer);
-  }
-
-  /** The same request, once or twice at the same time; the answers that are there. */
-  const perhapsTwice = async (share, ask) => (await Promise.all(Array.from({ length: seldom(share) ? 2 : 1 }, ask))).filter(Boolean);
-
-  /** Keeps in mind what went wrong with a registration, whose outcome nobody knows. */
-  const unknown = (kind, request, parent = null) => (error) => {
-    ledger.unknown.push({ kind, request, parent });
-    throw error;
-  };
-
-  /** Finds out how those ended, by the same requests again. */
-  async function resolve() {
-    const known = new Set(ledger.agents.map(({ id }) => id));
-    for (const { kind, request, parent } of ledger.unknown) {
-      const { status, id, secret } = kind === "child" ? { status: 201, id: ({ data }) => data.id, secret: () => null } : ARRIVALS[kind];
-      const answer = await send(`find out about ${kind}`, request, status).catch(() => null);
-      if (!answer || known.has(id(answer.json))) continue;
-      known.add(id(answer.json));
-      ledger.add({ ...newAgent(kind, id(answer.json), secret(answer.json), request), parent });
-    }
-  }
-
-  async function arrive(kind) {
-    const arrival = ARRIVALS[kind];
-    const request = arrival.request();
-    const answers = await perhapsTwice(0.25, () => send(`register ${kind}`, request, arrival.status)).catch(unknown(kind, request));
-    if (!answers.length) return true;
-    const [{ json: first }] = answers;
-    const agent = ledger.add(newAgent(kind, arrival.id(first), arrival.secret(first), request));
-    for (const { json: other } of answers.slice(1)) same(agent, arrival, other, first);
-    if (kind === "root") await ledger.change(agent, () => settle(agent));
-    return true;
-  }
-
-  function same(agent, arrival, answer, first = null) {
-    if (arrival.id(answer) !== agent.id || (first && arrival.again(answer) !== arrival.again(first))) wrong("doubled", `register ${agent.kind}`, `one Idempotency-Key, ${agent.id} and ${arrival.id(answer)}`);
-    if (agent.kind !== "identity" && arrival.secret(answer) !== agent.secret) wrong("doubled", `register ${agent.kind}`, `one Idempotency-Key and two keys of ${agent.id}`);
-  }
-
-  /** A second key, which is rotated and revoked while the first one manages; and a policy. */
-  async function settle(agent) {
-    await issue(agent);
-    agent.policy = (await send("create policy", json("/api/v1/policies", POLICY, keyed(agent.secret, named())), 201)) !== null;
-  }
-
-  async function issue(agent) {
-    const answer = await send("create key", json("/api/v1/credentials", { agent_id: agent.id }, keyed(agent.secret, named())), 201);
-    if (answer) agent.credential = { id: answer.json.credential.id, key: answer.json.raw_key };
-  }
-
-  async function repeat() {
-    const young = (agent) => agent.request && performance.now() - agent.born < REPEATABLE;
-    const agent = ledger.agent(ledger.pick(Object.keys(ARRIVALS)), young);
-    if (!agent) return false;
-    const arrival = ARRIVALS[agent.kind];
-    await reading(agent, `repeat ${agent.kind}`, agent.request, arrival.status, ({ json: body }) => same(agent, arrival, body));
-    return true;
-  }
-
-  async function child() {
-    const parent = ledger.agent("root");
-    if (!parent) return false;
-    const request = json("/api/v1/agents", { name: name("Child"), agent_type: "tool" }, keyed(parent.secret, named()));
-    const answers = await perhapsTwice(0.25, () => send("create child", request, 201)).catch(unknown("child", request, parent));
-    const ids = new Set(answers.map(({ json: { data } }) => data.id));
-    if (ids.size > 1) wrong("doubled", "create child", `one Idempotency-Key, ${[...ids].join(" and ")}`);
-    for (const id of ids) ledger.add({ ...newAgent("child", id, null, null), parent });
-    return true;
-  }
+  const judging = judges({ send, tally, chance });
+  const { wrong, seldom, reading, perhapsTwice } = judging;
+  const { arrive, issue, repeat, child, resolve } = arrivals({ send, ledger }, judging);
 
   /** A token for what proves an agent. */
   async function token(kind, request) {
@@ -328,11 +223,4 @@ export function operations({ send, ledger, tally, chance }) {
     ["evaluate", evaluate, 5],
   ].map(([title, work, weight]) => ({ title, work, weight }));
   return { mix, resolve };
-}
-
-/** What has ended is refused where it used to serve: tokens and keys by our API or, keys, by the token endpoint. */
-export function refused(send, { kind, value }, elsewhere) {
-  if (kind === "assertion") return send("use an ended assertion", byAssertion(value), 400);
-  if (kind === "refresh") return send("use an ended refresh token", refreshing(value), 400);
-  return kind === "key" && elsewhere ? send("use an ended key", byKey(value), 401) : send(`use an ended ${kind}`, me(value), 401);
 }

@@ -1,8 +1,8 @@
 // The end: everything in the ledger is looked at once more, by a process that was started after the last was killed, and then on the disk.
+import { byAssertion, introspection, keyed, me, refreshing, refused } from "./asks.mjs";
 import { bare, get } from "./client.mjs";
 import { registrations } from "./disk.mjs";
 import { counts } from "./ledger.mjs";
-import { byAssertion, introspection, keyed, me, refreshing, refused } from "./operations.mjs";
 
 const AT_ONCE = 32;
 
