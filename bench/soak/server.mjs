@@ -39,8 +39,8 @@ async function directory() {
   const server = createServer(async (asked, answer) => {
     const content = asked.method === "PUT" ? await body(asked) : undefined;
     const response = await kv.fetch(new Request(`http://kv${asked.url}`, { method: asked.method, headers: asked.headers, body: content }));
-    answer.writeHead(response.status, Object.fromEntries(response.headers));
-    answer.end(Buffer.from(await response.arrayBuffer()));
+    const value = Buffer.from(await response.arrayBuffer());
+    answer.writeHead(response.status, { ...Object.fromEntries(response.headers), "Content-Length": value.length }).end(value);
   });
   await new Promise((resolve, reject) => server.on("error", reject).listen(0, "127.0.0.1", resolve));
   return server;
