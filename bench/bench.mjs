@@ -2,11 +2,9 @@
 // Options after `--`: --seconds N (a measurement), --rounds N, --path NAME (a path, or what some begin with; repeatable), --no-build; --memory
 // watches memory though not all paths are measured; --counts counts what is done to storage, and nothing else; --audit measures an account
 // whose audit grows, and nothing else.
-import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../scripts/build.mjs";
-import { environment, fail, root } from "../scripts/lib.mjs";
+import { again, fail } from "../scripts/lib.mjs";
 import { PATHS, chosen } from "./paths.mjs";
 
 const MARK = "POSTERN_BENCH_BUILT";
@@ -34,18 +32,9 @@ function options() {
   }
 }
 
-/** Runs this file again on the newer Node that npm has installed. Ctrl-C reaches it too: wait until it has cleaned up. */
-function again() {
-  const node = join(root, "node_modules", ".bin", "node");
-  const child = spawn(node, process.argv.slice(1), { stdio: "inherit", env: environment({ [MARK]: "1" }) });
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
-  child.on("error", (error) => fail(`${node} could not be started (${error.code}).`));
-  child.on("close", (code) => process.exit(code ?? 1));
-}
-
 const asked = options();
 if (process.platform !== "linux") fail("The benchmark reads /proc, so it needs Linux.");
 if (asked.build && !process.env[MARK]) await build().catch((error) => fail(error.message));
-if (Number(process.versions.node.split(".")[0]) < 22) again();
+if (Number(process.versions.node.split(".")[0]) < 22) again({ [MARK]: "1" });
 else if (asked.audit) await import("./audit.mjs").then(({ audit }) => audit());
 else await import("./run.mjs").then(({ run }) => run(asked));

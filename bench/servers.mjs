@@ -57,11 +57,18 @@ export async function start(program, args, { port, path, log }) {
     port,
     startup: { wall_ms: performance.now() - began, cpu_ms: exactCpu(child.pid) / 1e6 },
     alive,
-    async stop() {
-      child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), 2000);
+    ended,
+    /** Ends it with this signal; what is not gone after a while is killed. Whether it went by itself. */
+    async stop(signal = "SIGTERM", patience = 2000) {
+      let late = false;
+      child.kill(signal);
+      const timer = setTimeout(() => {
+        late = true;
+        child.kill("SIGKILL");
+      }, patience);
       await ended;
-      clearTimeout(late);
+      clearTimeout(timer);
+      return !late;
     },
   };
 }

@@ -11,7 +11,7 @@ const date = /^compatibility_date = "(.+)"$/m.exec(readFileSync(join(root, "wran
 
 const text = (value) => JSON.stringify(value);
 
-function config({ modules, kv, bindings, classes }, port, storage) {
+function config({ modules, kv, bindings, classes }, { port, storage, kvPort }) {
   const module = ([name]) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`;
   const values = Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`);
   if (kv) values.push(`(name = ${text(kv)}, kvNamespace = "kv")`);
@@ -22,13 +22,16 @@ function config({ modules, kv, bindings, classes }, port, storage) {
     ? `durableObjectNamespaces = [${pairs.map(namespace).join(", ")}],
   durableObjectStorage = (localDisk = "disk"),`
     : "";
+  const directory = kvPort
+    ? `external = (address = "127.0.0.1:${kvPort}", http = ())`
+    : `worker = (compatibilityDate = ${text(date)}, modules = [(name = "kv.js", esModule = embed "kv.js")])`;
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
     (name = "internet", network = (allow = ["local"])),
-    (name = "kv", worker = (compatibilityDate = ${text(date)}, modules = [(name = "kv.js", esModule = embed "kv.js")])),
+    (name = "kv", ${directory}),
     (name = "disk", disk = (path = ${text(storage)}, writable = true)),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
@@ -46,13 +49,14 @@ const main :Workerd.Worker = (
 /**
  * A worker: `modules` are pairs of a name and its bytes, the entry first; `bindings` are variables; `kv` names the KV
  * binding, and `classes` has the class of each Durable Object binding. All files are copied to `folder`, so that a build meanwhile does not change what is measured.
+ * With `kvPort` the KV is a service of that loopback port, which outlives the worker; else it is in the same workerd.
  */
-export function serve({ modules, kv = null, bindings = {}, classes = {} }, { folder, storage, port, path }) {
+export function serve({ modules, kv = null, bindings = {}, classes = {} }, { folder, storage, port, path, kvPort = null }) {
   mkdirSync(folder, { recursive: true });
   mkdirSync(storage, { recursive: true });
   for (const [name, bytes] of [...modules, ["kv.js", readFileSync(KV)]]) writeFileSync(join(folder, name), bytes);
   const file = join(folder, "config.capnp");
-  writeFileSync(file, config({ modules, kv, bindings, classes }, port, storage));
+  writeFileSync(file, config({ modules, kv, bindings, classes }, { port, storage, kvPort }));
   return start(workerd.default, ["serve", "--experimental", file], { port, path, log: join(folder, "log") });
 }
 

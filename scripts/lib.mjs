@@ -56,6 +56,18 @@ export function run(program, args, { quiet = false, env = {}, cwd = root } = {})
   });
 }
 
+/**
+ * Runs the script that runs again on the newer Node that npm has installed, and ends with it; `extra` is added to its environment. Ctrl-C
+ * reaches it too: wait until it has cleaned up.
+ */
+export function again(extra = {}) {
+  const node = join(root, "node_modules", ".bin", "node");
+  const child = spawn(node, process.argv.slice(1), { stdio: "inherit", env: environment(extra) });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => fail(`${node} could not be started (${error.code}).`));
+  child.on("close", (code) => process.exit(code ?? 1));
+}
+
 /** What a program prints, or null if it cannot be run. */
 export function output(program, args) {
   return new Promise((resolve) => {

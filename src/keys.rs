@@ -186,9 +186,10 @@ fn remember<P>(ring: Ring, set: KeySet, cx: &Cx<'_, P>) -> Rc<KeySet> {
     let set = match known.remove(&ring) {
         // Another request learned of something newer meanwhile.
         Some((_, newer)) if newer.version > set.version => newer,
-        Some((_, same)) if same.version == set.version => same,
-        _ => {
-            cx.memory.turned.set(true);
+        known => {
+            if known.is_none_or(|(_, known)| known.version != set.version) {
+                cx.memory.turned.set(true);
+            }
             Rc::new(set)
         }
     };

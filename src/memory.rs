@@ -135,6 +135,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             keys: RefCell::default(),
+            turned: Cell::new(false),
             ring_asked: Cell::new(Timestamp::from_millis(0)),
             standings: RefCell::new(Bounded::new(4096)),
             delegations: RefCell::new(Bounded::new(4096)),

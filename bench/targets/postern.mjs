@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../scripts/lib.mjs";
+import { from } from "../addresses.mjs";
 import { collect } from "../load.mjs";
 import { provide } from "../provider.mjs";
 import { bearer, form, get, json, times } from "../requests.mjs";
@@ -30,6 +31,7 @@ export const FASTEST = 3000;
 const modules = ["index.js", "index_bg.wasm"].map((name) => [name, readFileSync(join(root, "build", name))]);
 const counter = ["counted.js", readFileSync(new URL("counted.js", import.meta.url))];
 
+export { from };
 export const issuer = (port) => `http://localhost:${port}`;
 
 const bindings = (port) => ({
@@ -44,24 +46,6 @@ const bindings = (port) => ({
   ACCESS_TOKEN_TTL: "86400",
   ASSERTION_TTL: "86400",
 });
-
-/**
- * Where registrations come from: half IPv4, half IPv6; of a /24 or /48, twenty addresses or /64s register, while 63 other networks
- * do the same, each at another point of its twenty. Each network is one rate limiter.
- */
-let arrivals = 0;
-function address() {
-  const PER_NETWORK = 20;
-  const AT_ONCE = 64;
-  const lane = arrivals % AT_ONCE;
-  const turn = Math.floor(arrivals / AT_ONCE) + (lane % PER_NETWORK);
-  const network = lane + AT_ONCE * Math.floor(turn / PER_NETWORK);
-  const host = turn % PER_NETWORK;
-  const half = Math.floor(network / 2);
-  arrivals += 1;
-  return network % 2 ? `2001:db8:${half.toString(16)}:${host.toString(16)}::1` : `10.${(half >> 8) & 255}.${half & 255}.${host + 1}`;
-}
-export const from = () => ({ "CF-Connecting-IP": address() });
 
 const identity = () => json("/agent/identity", { type: "anonymous" }, from());
 const apiKey = () => json("/agent/auth", { type: "anonymous", requested_credential_type: "api_key" }, from());
