@@ -146,16 +146,22 @@ export default {
 };
 
 /** The durable objects: their commands come by RPC, which costs less than a request. */
-const object = (Class) =>
+const object = (Class, what) =>
   class extends DurableObject {
     constructor(context, env) {
       super(context, env);
       this.inner = new Class(context, env);
     }
 
-    /** An outcome, or null if the command was not taken. */
+    /** An outcome, or nothing if the command was not taken. */
     take(kind, command) {
       return this.inner.take(kind, command);
+    }
+
+    /** The same as a request: while a new version is rolled out, workers of the one before it still ask so. */
+    async fetch(request) {
+      const outcome = this.take(new URL(request.url).pathname.slice(1), await request.text());
+      return outcome === undefined ? new Response(`the ${what} did not take the command`, { status: 500 }) : new Response(outcome);
     }
 
     alarm() {
@@ -163,5 +169,5 @@ const object = (Class) =>
     }
   };
 
-export const Account = object(classes.Account);
-export const Cell = object(classes.Cell);
+export const Account = object(classes.Account, "account");
+export const Cell = object(classes.Cell, "record");
