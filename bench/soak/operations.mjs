@@ -178,7 +178,7 @@ export function operations({ send, ledger, tally, chance }) {
   async function evaluate() {
     const agent = ledger.agent("root", ({ policy }) => policy);
     if (!agent) return false;
-    const question = json("/api/v1/policies/evaluate", { agent_id: agent.id, action: "read", resource: "/reports/2027" }, keyed(agent.secret));
+    const question = json("/api/v1/policies/evaluate", { agent_id: agent.id, action: "read", resource: "/reports/2027", scope: "api.read" }, keyed(agent.secret));
     await reading(agent, "evaluate", question, 200, ({ json: body }) => body.allowed === true || wrong("lost", "evaluate", `the policy of ${agent.id} does not count`));
     return true;
   }
