@@ -46,7 +46,7 @@ extern "C" {
     fn erase(storage: &Storage) -> Result<(), JsValue>;
 
     /// Is done after so many milliseconds.
-    fn pause(millis: f64) -> Promise;
+    fn pause(millis: f64) -> Pause;
 
     /// Writes a line of the log.
     pub(super) fn log(line: &str);
@@ -75,6 +75,16 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn forget(this: &Visit);
 
+    /// A timer.
+    type Pause;
+
+    #[wasm_bindgen(method, getter)]
+    fn promise(this: &Pause) -> Promise;
+
+    /// Ends it before its time.
+    #[wasm_bindgen(method)]
+    fn stop(this: &Pause);
+
     /// The storage of a Durable Object.
     pub(super) type Storage;
 
@@ -82,6 +92,9 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
     pub(super) fn transaction_sync(this: &Storage, body: &mut dyn FnMut() -> Result<(), JsValue>) -> Result<JsValue, JsValue>;
 }
+
+/// The platform takes no alarm after 2189; one that comes too early sets itself anew.
+const LATEST: Timestamp = Timestamp::from_millis(6_900_000_000_000);
 
 impl Storage {
     /// The storage of the object with this state, and its database.
@@ -94,7 +107,7 @@ impl Storage {
     /// Sets the alarm, to ring at once if `at` is over. Answers of the object are held back until that is written, so nobody has to wait for
     /// it here.
     pub(super) fn ring(&self, at: Timestamp) -> Result<(), JsValue> {
-        ring(self, millis(at.max(now()).millis()))
+        ring(self, millis(at.max(now()).min(LATEST).millis()))
     }
 
     /// Takes away all that there is, and the alarm. Answers are held back as well.
@@ -110,7 +123,17 @@ pub(super) fn member(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
 
 /// What is done when so much time has gone by.
 pub(super) async fn wait(length: Ttl) {
-    let _ = JsFuture::from(pause(millis(length.millis()))).await;
+    let waiting = Waiting(pause(millis(length.millis())));
+    let _ = JsFuture::from(waiting.0.promise()).await;
+}
+
+/// A timer that ends with whoever waits for it.
+struct Waiting(Pause);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// Milliseconds as the platform counts them: exact for 285,000 years.

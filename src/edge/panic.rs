@@ -15,7 +15,13 @@ pub fn begin() {
         super::log::warn("panic", &format!("{place}: {what}"));
         border::critical();
     }));
-    wasm_bindgen::handler::set_on_abort(wasm_bindgen::handler::schedule_reinit);
+    wasm_bindgen::handler::set_on_abort(aborted);
+}
+
+/// Whatever ended the module, objects of it have to be made anew too.
+fn aborted() {
+    border::critical();
+    wasm_bindgen::handler::schedule_reinit();
 }
 
 /// Where worker-build's part of the entry looks whether there was a panic.

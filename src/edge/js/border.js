@@ -9,6 +9,17 @@ export function respond(status, head, body) {
   return new Response(body.length ? body.slice() : null, { status, headers });
 }
 
+/** Has an object take a command. While a new version is rolled out, objects of the one before it take them as requests alone. */
+async function take(object, kind, command) {
+  try {
+    return await object.take(kind, command);
+  } catch (error) {
+    if (!/does not support RPC|does not implement the method/.test(error.message)) throw error;
+    const response = await object.fetch(`https://object/${kind}`, { method: "POST", body: command });
+    return response.ok ? response.text() : undefined;
+  }
+}
+
 /** Has the object `name` take a command. One that does not answer in so many `millis` has panicked, or its place is lost. */
 export async function ask(objects, name, kind, command, millis) {
   let timer;
@@ -16,7 +27,7 @@ export async function ask(objects, name, kind, command, millis) {
     timer = setTimeout(() => reject(new Error("no answer in time")), millis);
   });
   try {
-    return await Promise.race([objects.getByName(name).take(kind, command), late]);
+    return await Promise.race([take(objects.getByName(name), kind, command), late]);
   } finally {
     clearTimeout(timer);
   }
@@ -62,9 +73,17 @@ export function erase(storage) {
   later("all", storage.deleteAll());
 }
 
-/** Is done after so many milliseconds. */
+/** Is done after so many milliseconds, or when it is stopped: nothing stays of it then. */
 export function pause(millis) {
-  return new Promise((done) => setTimeout(done, millis));
+  let stop;
+  const promise = new Promise((done) => {
+    const timer = setTimeout(done, millis);
+    stop = () => {
+      clearTimeout(timer);
+      done();
+    };
+  });
+  return { promise, stop };
 }
 
 /** Writes a line of the log. */

@@ -40,7 +40,8 @@ class Visit {
 
   /** Keeps the answer for `millis`; whoever has it already, as `etag` says, gets the headers of `unchanged`. */
   keep(route, etag, millis, headers, unchanged, body) {
-    if (documents.size >= MOST) documents.clear();
+    documents.delete(this.path);
+    if (documents.size >= MOST) documents.delete(documents.keys().next().value);
     documents.set(this.path, { route, etag, until: Date.now() + millis, headers: pairs(headers), unchanged: pairs(unchanged), body: body.slice() });
   }
 }
@@ -86,7 +87,7 @@ async function read(request) {
   const announced = request.headers.get("content-length");
   const length = announced === null ? NaN : Number(announced);
   if (length > LONGEST) {
-    await request.body?.cancel();
+    await request.body?.cancel().catch(() => {});
     return null;
   }
   // The platform holds a body to its length. A client that goes away ends its body early; what it sent is judged like any other.
@@ -99,7 +100,7 @@ async function read(request) {
     if (done) break;
     size += value.length;
     if (size > LONGEST) {
-      await reader.cancel();
+      await reader.cancel().catch(() => {});
       return null;
     }
     chunks.push(value);
@@ -113,9 +114,14 @@ async function read(request) {
   return body;
 }
 
-/** Crosses the border. A panic ends what the module knew, and the next request begins anew. */
+/** A panic ends what the module knew: what comes next begins anew, before anything crosses. */
+function begin(context, env) {
+  if (state.criticalError) new Module(context, env);
+}
+
+/** Crosses the border. */
 function cross(visit, method, url, head, body, isTooLong) {
-  if (state.criticalError) new Module(visit.context, visit.env);
+  begin(visit.context, visit.env);
   try {
     return serve(visit, visit.env, requestId(), method, url, head, body, isTooLong);
   } catch (error) {
@@ -128,12 +134,14 @@ export default {
   fetch(request, env, context) {
     const { method, url, headers } = request;
     // An absolute URL: its path begins after the host, and the host after the second slash.
-    const begin = url.indexOf("/", url.indexOf("//") + 2);
-    const end = url.search(/[?#]/);
-    const path = begin < 0 ? "/" : url.slice(begin, end < 0 ? undefined : end);
+    const first = url.indexOf("/", url.indexOf("//") + 2);
+    const target = first < 0 ? "/" : url.slice(first);
+    const end = target.search(/[?#]/);
+    const path = end < 0 ? target : target.slice(0, end);
     const answer = method === "GET" ? prepared(path, headers) : null;
     if (answer !== null) return answer;
     const visit = new Visit(env, context, path);
+    begin(context, env);
     const bits = wants(method, path);
     let head = "";
     for (const name of names[bits]) {
