@@ -77,6 +77,9 @@ fn view<P>(delegation: &Delegation, cx: &Cx<'_, P>) -> DelegationView {
     }
 }
 
+/// The parts of a time window.
+const WINDOW: [&str; 4] = ["start", "end", "days", "utc_offset"];
+
 /// A constraint, as people read it.
 fn words(field: &str, test: &Value) -> String {
     let Some(tests) = test.as_object() else {
@@ -94,7 +97,10 @@ fn words(field: &str, test: &Value) -> String {
         "utc_offset" => format!("at UTC {}", plain(value)),
         other => format!("{other} {}", plain(value)),
     };
-    let said: Vec<String> = tests.iter().map(said).collect();
+    // A window reads as people say it; other operators stay in their order.
+    let mut tests: Vec<_> = tests.iter().collect();
+    tests.sort_by_key(|(operator, _)| WINDOW.iter().position(|known| known == operator));
+    let said: Vec<String> = tests.into_iter().map(said).collect();
     let field = if field == "time_window" { "only" } else { field };
     format!("{field} {}", said.join(", "))
 }
