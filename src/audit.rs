@@ -61,6 +61,13 @@ pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remar
 /// can. `how` it was shown is what `metadata` says.
 pub async fn failed<P: Ports>(agent: &RegistrationId, standing: &Standing, how: Value, cx: &Cx<'_, P>) {
     let (most, within) = MOST_FAILED;
+    // What would not be written is not asked about: the account is that of all in the tree.
+    let (since, count) = cx.memory.failures.borrow().find(agent).unwrap_or((cx.now, 0));
+    let (since, count) = if cx.now < since.plus(within) { (since, count) } else { (cx.now, 0) };
+    if count >= most {
+        return;
+    }
+    cx.memory.failures.borrow_mut().insert(agent.clone(), (since, count + 1));
     let remark = Remark {
         event: "authentication.failed",
         actor: None,

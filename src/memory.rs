@@ -12,7 +12,7 @@ use crate::client::keys::ClientKeys;
 use crate::config::trust::MOST_PROVIDERS;
 use crate::config::upstream::MOST_UPSTREAMS;
 use crate::http::{Prepared, logo};
-use crate::id::{DelegationId, Holder};
+use crate::id::{DelegationId, Holder, RegistrationId};
 use crate::jose::claims::AccessToken;
 use crate::machine::delegation::Link;
 use crate::machine::keyring::{KeySet, Ring};
@@ -127,6 +127,8 @@ pub struct Memory {
     pub exchanges: RefCell<Bounded<String, Timestamp>>,
     /// API keys that were noted as used, and when.
     pub used: RefCell<Bounded<String, Timestamp>>,
+    /// How often keys of an agent were shown that do not count, and since when.
+    pub failures: RefCell<Bounded<RegistrationId, (Timestamp, u32)>>,
     /// Which clients are on their way in.
     pub watch: RefCell<Watch>,
 }
@@ -144,6 +146,7 @@ impl Default for Memory {
             leases: RefCell::new(Vec::new()),
             exchanges: RefCell::new(Bounded::new(1024)),
             used: RefCell::new(Bounded::new(1024)),
+            failures: RefCell::new(Bounded::new(1024)),
             documents: RefCell::new(Bounded::new(64)),
             logos: RefCell::new(Bounded::new(16)),
             lists: RefCell::new(Bounded::new(64)),

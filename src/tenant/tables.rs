@@ -115,6 +115,7 @@ const PACES: &[&str] = &[
 /// What agents of other accounts offer.
 const OFFERS: &[&str] = &[
     "ALTER TABLE tenant_delegation ADD COLUMN offered INTEGER NOT NULL DEFAULT 0",
+    "UPDATE tenant_delegation SET offered = 1 WHERE peer IS NOT NULL AND delegate IN (SELECT id FROM tenant_agent)",
     "CREATE INDEX tenant_delegation_offered ON tenant_delegation (created) WHERE offered = 1 AND status = 'pending'",
     "CREATE INDEX tenant_delegation_offered_by ON tenant_delegation (peer, created) WHERE offered = 1 AND status = 'pending'",
     "CREATE INDEX tenant_delegation_declined ON tenant_delegation (updated) WHERE offered = 1 AND status = 'declined'",

@@ -62,12 +62,16 @@ pub(in crate::http) async fn of_tool<P: Ports>(
 
 async fn write<P: Ports>(manager: &Manager, target: (&str, &str), outcome: AuditOutcome, metadata: &Value, cx: &Cx<'_, P>) {
     let event = if outcome == AuditOutcome::Denied { "request.denied" } else { "request.failed" };
-    let (most, counted) = MOST_TROUBLE;
-    let what = What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(counted) };
-    let deed = Deed::new(what).audited(event, target, &manager.id, metadata).ended(outcome);
+    let deed = Deed::new(counted(manager, cx)).audited(event, target, &manager.id, metadata).ended(outcome);
     if let Err(error) = manager.ask(deed, cx).await {
         cx.ports.warn("attempt_not_audited", &error.reason);
     }
+}
+
+/// A refusal that is audited at most [`MOST_TROUBLE`] of one agent.
+pub(super) fn counted<P>(manager: &Manager, cx: &Cx<'_, P>) -> What {
+    let (most, within) = MOST_TROUBLE;
+    What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(within) }
 }
 
 /// A path of ours, with nothing in it but names of ours: where another name was sent, there may be a secret.

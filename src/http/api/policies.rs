@@ -55,6 +55,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
 /// # Errors
 /// The account has too many, or did not answer.
 pub(in crate::http) async fn create<P: Ports>(manager: &Manager, written: Written, seed: &Seed, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    manager.lasting()?;
     let id = PolicyId::from_bytes(seed.name("policy", cx)?);
     let policy = Policy { id, created_by: Some(manager.id.clone()), written, created: cx.now, updated: cx.now };
     let metadata = json!({ "name": policy.written.name(), "effect": policy.written.effect().as_str() });
@@ -86,6 +87,7 @@ pub(in crate::http) async fn list<P: Ports>(
 
 async fn change<P: Ports>(manager: &Manager, id: &str, changes: &Value, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let before = shown(find(manager, id, cx).await?)?;
+    manager.lasting()?;
     let written = before.written.changed(changes).map_err(invalid)?;
     let named: Map<String, Value> = changes.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
     let after = Policy { written, updated: cx.now, ..before };
@@ -101,6 +103,7 @@ async fn change<P: Ports>(manager: &Manager, id: &str, changes: &Value, cx: &Cx<
 
 async fn delete<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<(), Refused> {
     let policy = find(manager, id, cx).await?;
+    manager.lasting()?;
     let about: RegistrationId = policy.created_by.clone().unwrap_or_else(|| manager.id.clone());
     let data = json!({ "id": policy.id.as_str(), "name": policy.name, "effect": policy.effect });
     let deed = Deed::new(What::DeletePolicy(policy.id.clone()))

@@ -63,6 +63,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
 }
 
 async fn subscribe<P: Ports>(manager: &Manager, fields: &Map<String, Value>, seed: &Seed, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    manager.lasting()?;
     let url = address(text(fields, "url").unwrap_or_default(), cx)?;
     let mut events: Vec<String> = Vec::new();
     for event in fields.get("events").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -102,6 +103,7 @@ async fn unsubscribe<P: Ports>(manager: &Manager, webhook: Webhook, cx: &Cx<'_, 
 }
 
 async fn rotate<P: Ports>(manager: &Manager, webhook: Webhook, seed: &Seed, cx: &Cx<'_, P>) -> Result<Value, Refused> {
+    manager.lasting()?;
     let about = webhook.agent.as_ref().unwrap_or(&manager.id);
     let request = hex(&seed.bytes("webhook secret", cx)?);
     let what = What::RotateSecret { id: webhook.id.clone(), previous_until: cx.now.plus(OVERLAP), request };

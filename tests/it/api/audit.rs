@@ -137,6 +137,11 @@ fn a_key_that_has_ended_is_noted_wherever_it_is_shown_and_one_that_nobody_made_i
         shown(key, "/api/v1/agents");
     }
     assert!(failed().len() <= 14, "at most ten a minute: {}", failed().len());
+    let quiet = world.platform.asked.get();
+    for _ in 0..20 {
+        shown(key, "/api/v1/agents");
+    }
+    assert_eq!(world.platform.asked.get(), quiet, "beyond them the account is not even asked");
     let good = world.platform.asked.get();
     assert_eq!(shown(&party.key, "/api/v1/auth/me"), 200);
     assert_eq!(world.platform.asked.get(), good, "what succeeds asks nobody more");
@@ -184,6 +189,7 @@ fn who_fails_to_be_an_agent_is_noted_at_most_so_often_and_makes_no_tables() {
     };
     assert_eq!(wrong(), 401);
     assert!(world.platform.accounts.borrow().get(party.account().as_str()).is_none_or(|database| database.dump().is_empty()));
+    world.later(60);
     assert_eq!(party.send("POST", "/webhooks", &json!({ "url": "https://hooks.example.com/", "events": ["*"] })).status(), 201);
     for _ in 0..15 {
         assert_eq!(wrong(), 401);

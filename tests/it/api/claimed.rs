@@ -115,6 +115,27 @@ fn a_child_s_key_of_before_the_claim_makes_nothing_that_lasts() {
 }
 
 #[test]
+fn a_root_s_key_of_before_the_claim_changes_no_policy() {
+    let world = World::new(&[]);
+    let boss = agents::root(&world, "Boss");
+    let policy = |name: &str| json!({ "name": name, "effect": "deny", "subjects": { "wildcard": true }, "resources": { "paths": ["/x"] }, "actions": ["read"] });
+    let id = boss.ask("POST", "/policies", &policy("Before")).json()["data"]["id"].as_str().unwrap().to_owned();
+    claim(&boss);
+    world.later(1);
+    let one = format!("/api/v1/policies/{id}");
+    for (method, path, body) in [
+        ("POST", "/api/v1/policies", policy("After")),
+        ("PUT", one.as_str(), json!({ "enabled": false })),
+        ("DELETE", one.as_str(), Value::Null),
+    ] {
+        is(&send(&world, method, path, &boss.key, &body), 403, "forbidden");
+    }
+    let boss = anew(boss);
+    assert_eq!(boss.get(&format!("/policies/{id}")).json()["data"]["enabled"], true);
+    assert_eq!(boss.get("/policies").json()["meta"]["total"], 1);
+}
+
+#[test]
 fn a_delegation_of_before_the_claim_does_not_count_after_it_nor_what_was_made_of_it() {
     let world = World::new(&[]);
     let boss = agents::root(&world, "Boss");

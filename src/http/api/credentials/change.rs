@@ -6,6 +6,7 @@ use std::rc::Rc;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
+use super::super::attempt;
 use super::limit::Limit;
 use super::shown::{Keys, scopes};
 use super::{LONGEST_METADATA, find, missing, named, one};
@@ -211,7 +212,7 @@ async fn denied<P: Ports>(manager: &Manager, what: What, id: &CredentialId, cx: 
     }
 }
 
-/// The refusal, once it is audited.
+/// The refusal, once it is audited; as often as other refusals, and with them.
 async fn noted<P: Ports>(
     manager: &Manager,
     event: &str,
@@ -219,8 +220,10 @@ async fn noted<P: Ports>(
     refused: Refused,
     cx: &Cx<'_, P>,
 ) -> Result<Refused, Refused> {
-    manager.ask(Deed::new(What::Note).audited(event, target, &manager.id, &Value::Null).ended(AuditOutcome::Denied), cx).await?;
-    Ok(refused)
+    manager
+        .ask(Deed::new(attempt::counted(manager, cx)).audited(event, target, &manager.id, &Value::Null).ended(AuditOutcome::Denied), cx)
+        .await?;
+    Ok(refused.noted())
 }
 
 /// Why a cell does not rotate a key.

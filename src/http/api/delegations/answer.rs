@@ -24,6 +24,7 @@ const MOST_COUNTED: usize = 256;
 /// It is not there, or not the caller's to answer, or over.
 pub(in crate::http) async fn accept<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let offered = offered(manager, id, cx).await?;
+    manager.lasting()?;
     Ok(object(&link::accept(&offered, by(manager, cx), cx).await?.row(false), cx))
 }
 

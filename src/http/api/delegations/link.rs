@@ -67,7 +67,8 @@ pub(in crate::http) async fn revoke<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P
 pub(super) async fn make<P: Ports>(id: &DelegationId, command: Command, by: By, cx: &Cx<'_, P>) -> Result<Rc<Link>, Refused> {
     let (link, refused) = change(id, command, cx).await?;
     if !refused {
-        return Ok(link);
+        // A repeated request makes nothing anew.
+        return if matches!(link.status, DelegationStatus::Revoked | DelegationStatus::Declined) { Err(ended()) } else { Ok(link) };
     }
     change(id, Command::Revoke(by), cx).await?;
     Err(if link.terms.crosses() {
