@@ -15,7 +15,7 @@ pub struct Telling {
     pub account: AccountId,
     /// What.
     pub command: tenant::Command,
-    /// Which of both it is, for [`Command::Told`].
+    /// Which of both it is, for [`Command::Told`](super::Command::Told).
     pub delegators: bool,
     /// The same.
     pub sequence: u64,
