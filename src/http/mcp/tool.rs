@@ -8,11 +8,15 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::cx::Cx;
 use crate::dpop;
-use crate::http::api::attempt;
+use crate::http::api::manager::Manager;
+use crate::http::api::seed::Seed;
+use crate::http::api::{attempt, body};
 use crate::http::guard::Caller;
 use crate::http::refuse::Refused;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::scope::Scope;
+use crate::policy::Action;
+use crate::store::Ports;
 use crate::tenant::AuditOutcome;
 use crate::verify::Active;
 
@@ -27,7 +31,7 @@ pub(super) struct Tool<P> {
     pub(super) title: &'static str,
     /// For models: what it does, when to use it, what to do next.
     pub(super) about: &'static str,
-    /// JSON Schema of the arguments, by which they are judged too. Secrets are `writeOnly`.
+    /// JSON Schema of the arguments, by which they are judged too, without [`ACCESS_TOKEN`]. Secrets are `writeOnly`.
     pub(super) input: &'static str,
     /// JSON Schema of what a success brings: `properties` and `required`.
     pub(super) output: &'static str,
@@ -92,6 +96,46 @@ impl<'a, P> Asked<'a, P> {
     /// An argument that is text, if it is there.
     pub(super) fn find(&self, name: &str) -> Option<&'a str> {
         self.arguments.get(name).and_then(Value::as_str)
+    }
+
+    /// Whether something is wanted.
+    pub(super) fn flag(&self, name: &str, usual: bool) -> bool {
+        self.arguments.get(name).and_then(Value::as_bool).unwrap_or(usual)
+    }
+
+    /// Limit and offset.
+    pub(super) fn page(&self) -> (u32, u32) {
+        let number = |name: &str, usual: u32| body::number(self.arguments, name).unwrap_or(usual);
+        (number("limit", 50), number("offset", 0))
+    }
+
+    /// The arguments without the token: what REST has as a body.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        let mut fields = self.arguments.clone();
+        fields.remove(ACCESS_TOKEN);
+        fields
+    }
+
+    /// Whoever asks, where nobody may not.
+    pub(super) fn known(&self) -> Result<Caller, Failure> {
+        self.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))
+    }
+
+    /// Who asks, as by REST at `path`: policies about the record that is meant count here too.
+    pub(super) async fn manager(&self, scope: &str, action: Action, path: &str) -> Result<Manager, Failure>
+    where
+        P: Ports,
+    {
+        Ok(Manager::admit(self.known()?, scope, action, path, self.cx).await?)
+    }
+
+    /// What a call makes; it may come with an `Idempotency-Key` too.
+    pub(super) async fn seed(&self, manager: &Manager, tool: &str) -> Result<Seed, Refused>
+    where
+        P: Ports,
+    {
+        let body = Value::Object(self.fields()).to_string();
+        Seed::of(manager, self.request.headers, tool, body.as_bytes(), self.cx).await
     }
 
     /// Who asks.
@@ -166,7 +210,17 @@ impl<P> Tool<P> {
 
     /// The schema of its arguments.
     pub(super) fn input(&self) -> Value {
-        parsed(self.input)
+        let mut input = parsed(self.input);
+        if let Some(Value::Object(properties)) = input.get_mut("properties").filter(|_| self.takes_token()) {
+            properties.insert(
+                ACCESS_TOKEN.to_owned(),
+                json!({
+                    "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true,
+                    "description": "Your token or API key, if you cannot send an Authorization header.",
+                }),
+            );
+        }
+        input
     }
 
     /// Whether nobody needs to have proven anything before it is called with `arguments`: a token among them is judged later.
@@ -175,10 +229,15 @@ impl<P> Tool<P> {
             || (self.takes_token() && arguments.and_then(|arguments| arguments.get(ACCESS_TOKEN)).is_some_and(Value::is_string))
     }
 
-    /// Whether a token may come as an argument.
+    /// Whether a token may come as an argument: for all that not everybody may call.
     pub(super) fn takes_token(&self) -> bool {
-        self.input().get("properties").is_some_and(|properties| properties.get(ACCESS_TOKEN).is_some())
+        matches!(self.access, Access::Scope(_))
     }
+}
+
+/// A scope of ours.
+pub(super) fn scope(name: &str) -> Scope {
+    name.parse().unwrap_or_default()
 }
 
 /// A result is what the tool brings or what it says of its failure: some clients check both by the one schema.

@@ -2,25 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::tool::{Access, Asked, Failure, Hints, Tool};
+use super::super::tool::{Access, Asked, Failure, Hints, Tool, scope};
 use crate::grant::claim::merge;
 use crate::http::api::agents::fields::{about_an_agent, changes, name_and_type, place_in_the_tree};
 use crate::http::api::agents::{self, Filter, shown};
-use crate::http::api::body;
-use crate::http::api::manager::Manager;
-use crate::http::api::seed::Seed;
-use crate::oauth::scope::Scope;
 use crate::policy::Action;
 use crate::store::Ports;
 
 /// Where REST does the same.
 const PATH: &str = "/api/v1/agents";
-
-macro_rules! access_token {
-    () => {
-        r#""access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }"#
-    };
-}
 
 macro_rules! agent_id {
     () => {
@@ -51,26 +41,22 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             name: "list_agents",
             title: "List your agents",
             about: "Lists you and all agents below you, parents before their children. meta.total counts them on all pages: ask again with offset for the next.",
-            input: concat!(
-                r#"{
+            input: r#"{
                 "type": "object",
                 "properties": {
                     "limit": { "type": "integer", "minimum": 1, "maximum": 100, "description": "At most so many: 50 if absent." },
                     "offset": { "type": "integer", "minimum": 0, "maximum": 4294967295, "description": "After so many: 0 if absent." },
                     "parent_agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Only the children of this one." },
-                    "status": { "type": "string", "enum": ["active", "suspended", "revoked"], "description": "Only those with this status of their own." },
-                    "#,
-                access_token!(),
-                r#" },
+                    "status": { "type": "string", "enum": ["active", "suspended", "revoked"], "description": "Only those with this status of their own." }
+                },
                 "additionalProperties": false
-            }"#
-            ),
+            }"#,
             output: r#"{
                 "properties": { "data": { "type": "array", "items": { "type": "object" } }, "meta": { "type": "object" } },
                 "required": ["data", "meta"]
             }"#,
             hints: Hints::READS,
-            access: Access::Scope(|_| needed("agents.read")),
+            access: Access::Scope(|_| scope("agents.read")),
             run: |asked| Box::pin(list(asked)),
         },
         Tool {
@@ -80,13 +66,11 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             input: concat!(
                 r#"{ "type": "object", "properties": { "#,
                 agent_id!(),
-                ", ",
-                access_token!(),
                 r#" }, "required": ["agent_id"], "additionalProperties": false }"#
             ),
             output: AGENT,
             hints: Hints::READS,
-            access: Access::Scope(|_| needed("agents.read")),
+            access: Access::Scope(|_| scope("agents.read")),
             run: |asked| Box::pin(get(asked)),
         },
         Tool {
@@ -100,13 +84,11 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                 about_an_agent!(),
                 ", ",
                 place_in_the_tree!(),
-                ", ",
-                access_token!(),
                 r#" }, "required": ["name", "agent_type"], "additionalProperties": false }"#
             ),
             output: AGENT,
             hints: Hints::ADDS,
-            access: Access::Scope(|_| needed("agents.write")),
+            access: Access::Scope(|_| scope("agents.write")),
             run: |asked| Box::pin(create(asked)),
         },
         Tool {
@@ -120,33 +102,27 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                 changes!(),
                 ", ",
                 about_an_agent!(),
-                ", ",
-                access_token!(),
                 r#" }, "required": ["agent_id"], "additionalProperties": false }"#
             ),
             output: AGENT,
             hints: Hints::ENDS,
-            access: Access::Scope(|_| needed("agents.write")),
+            access: Access::Scope(|_| scope("agents.write")),
             run: |asked| Box::pin(update(asked)),
         },
         Tool {
             name: "auth_agent",
             title: "Get a narrow token for an agent",
             about: "action signup: a token of 15 minutes for an agent that works for you, called agent_name, with scopes that you have yourself. The same name is the same agent each time; it is listed below you, and revoking it ends its tokens.",
-            input: concat!(
-                r#"{
+            input: r#"{
                 "type": "object",
                 "properties": {
                     "action": { "type": "string", "enum": ["signup"], "description": "signup." },
                     "agent_name": { "type": "string", "minLength": 1, "maxLength": 255, "description": "What the agent is called." },
-                    "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "What its token may do." },
-                    "#,
-                access_token!(),
-                r#" },
+                    "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "What its token may do." }
+                },
                 "required": ["action", "agent_name", "scopes"],
                 "additionalProperties": false
-            }"#
-            ),
+            }"#,
             output: r#"{
                 "properties": {
                     "agent_id": { "type": "string" },
@@ -160,14 +136,10 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                 "required": ["agent_id", "access_token", "token_type", "expires_in", "scope"]
             }"#,
             hints: Hints { idempotent: true, ..Hints::ADDS },
-            access: Access::Scope(|_| needed("agents.write")),
+            access: Access::Scope(|_| scope("agents.write")),
             run: |asked| Box::pin(sign_up(asked)),
         },
     ]
-}
-
-fn needed(scope: &str) -> Scope {
-    Scope::held([scope]).unwrap_or_default()
 }
 
 /// The path of the agent that is meant.
@@ -175,47 +147,36 @@ fn of<P>(asked: &Asked<'_, P>) -> String {
     format!("{PATH}/{}", asked.text("agent_id"))
 }
 
-/// Who asks, as by REST at that path: policies about the agent that is meant count here too.
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action, path: &str) -> Result<Manager, Failure> {
-    let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    Ok(Manager::admit(caller, scope, action, path, asked.cx).await?)
-}
-
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.read", Action::Read, PATH).await?;
-    let number = |name: &str, usual: u32| body::number(asked.arguments, name).unwrap_or(usual);
-    let filter =
-        Filter { parent: asked.find("parent_agent_id"), status: asked.find("status"), page: (number("limit", 50), number("offset", 0)) };
+    let manager = asked.manager("agents.read", Action::Read, PATH).await?;
+    let filter = Filter { parent: asked.find("parent_agent_id"), status: asked.find("status"), page: asked.page() };
     Ok(agents::list(&manager, &filter, asked.cx).await?)
 }
 
 async fn get<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.read", Action::Read, &of(&asked)).await?;
+    let manager = asked.manager("agents.read", Action::Read, &of(&asked)).await?;
     let agent = agents::seen(&manager, asked.text("agent_id"), asked.cx).await?;
     Ok(merged(shown::of(&manager, &agent, asked.cx.now)))
 }
 
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.write", Action::Write, PATH).await?;
-    let mut fields = asked.arguments.clone();
-    fields.remove("access_token");
-    let sent = Value::Object(fields.clone()).to_string();
-    let seed = Seed::of(&manager, asked.request.headers, "create_agent", sent.as_bytes(), asked.cx).await?;
-    let agent = agents::create(&manager, &fields, &seed, asked.cx).await?;
+    let manager = asked.manager("agents.write", Action::Write, PATH).await?;
+    let seed = asked.seed(&manager, "create_agent").await?;
+    let agent = agents::create(&manager, &asked.fields(), &seed, asked.cx).await?;
     Ok(merged(shown::of(&manager, &agent, asked.cx.now)))
 }
 
 async fn update<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "agents.write", Action::Write, &of(&asked)).await?;
-    let mut fields = asked.arguments.clone();
-    fields.retain(|name, _| name != "access_token" && name != "agent_id");
+    let manager = asked.manager("agents.write", Action::Write, &of(&asked)).await?;
+    let mut fields = asked.fields();
+    fields.remove("agent_id");
     let agent = agents::change(&manager, asked.text("agent_id"), &fields, asked.cx).await?;
     Ok(merged(shown::of(&manager, &agent, asked.cx.now)))
 }
 
 async fn sign_up<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
     super::token::unbound(&asked)?;
-    let manager = manager(&asked, "agents.write", Action::Write, PATH).await?;
+    let manager = asked.manager("agents.write", Action::Write, PATH).await?;
     let scopes: Vec<&str> =
         asked.arguments.get("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     Ok(agents::sign_up(&manager, asked.text("agent_name"), &scopes, asked.cx).await?)

@@ -1,14 +1,10 @@
 //! API keys of agents.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Hints, Tool};
+use super::super::tool::{Access, Asked, Failure, Hints, Tool, scope};
 use crate::grant::claim::merge;
 use crate::http::api::credentials;
-use crate::http::api::manager::Manager;
-use crate::http::api::seed::Seed;
-use crate::http::refuse::Refused;
-use crate::oauth::scope::Scope;
 use crate::policy::Action;
 use crate::store::Ports;
 
@@ -26,7 +22,10 @@ const KEY: &str = r#"{
     },
     "required": ["id", "agent_id", "raw_key"]
 }"#;
+/// Where REST does the same.
+const PATH: &str = "/api/v1/credentials";
 const WRITE: &str = "credentials.write";
+const READ: &str = "credentials.read";
 
 pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
     vec![
@@ -40,15 +39,14 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                     "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Whose it is to be: you, or an agent below you." },
                     "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "No more may be done with it; may end in .* (files.*). All that your own credential is good for if absent." },
                     "expires_at": { "type": "string", "minLength": 20, "maxLength": 40, "description": "ISO 8601 with a time zone. If absent, or if your own credential ends earlier: when that ends, if ever." },
-                    "token_lifetime_seconds": { "type": "integer", "minimum": 60, "maximum": 86400, "description": "How long its access tokens live." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "token_lifetime_seconds": { "type": "integer", "minimum": 60, "maximum": 86400, "description": "How long its access tokens live." }
                 },
                 "required": ["agent_id"],
                 "additionalProperties": false
             }"#,
             output: KEY,
             hints: Hints::ADDS,
-            access: Access::Scope(|_| write()),
+            access: Access::Scope(|_| scope(WRITE)),
             run: |asked| Box::pin(create(asked)),
         },
         Tool {
@@ -58,15 +56,14 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             input: r#"{
                 "type": "object",
                 "properties": {
-                    "credential_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_credentials lists them." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "credential_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_credentials lists them." }
                 },
                 "required": ["credential_id"],
                 "additionalProperties": false
             }"#,
             output: KEY,
             hints: Hints { idempotent: false, ..Hints::ENDS },
-            access: Access::Scope(|_| write()),
+            access: Access::Scope(|_| scope(WRITE)),
             run: |asked| Box::pin(rotate(asked)),
         },
         Tool {
@@ -76,18 +73,17 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             input: r#"{
                 "type": "object",
                 "properties": {
-                    "credential_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_credentials lists them." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "credential_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_credentials lists them." }
                 },
                 "required": ["credential_id"],
                 "additionalProperties": false
             }"#,
             output: r#"{ "properties": { "data": { "type": "object" }, "meta": { "type": "object" } }, "required": ["data", "meta"] }"#,
             hints: Hints::ENDS,
-            access: Access::Scope(|_| write()),
+            access: Access::Scope(|_| scope(WRITE)),
             run: |asked| {
                 Box::pin(async move {
-                    let manager = manager(&asked, WRITE, Action::Delete, Some("")).await?;
+                    let manager = asked.manager(WRITE, Action::Delete, &of(&asked, "")).await?;
                     Ok(credentials::revoke(&manager, asked.text("credential_id"), asked.cx).await?)
                 })
             },
@@ -102,58 +98,40 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                     "agent_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Only those of this agent." },
                     "include_revoked": { "type": "boolean", "description": "Those too that were revoked." },
                     "limit": { "type": "integer", "minimum": 1, "maximum": 100, "description": "At most so many; 50 if absent." },
-                    "offset": { "type": "integer", "minimum": 0, "maximum": 1000000, "description": "After so many." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "offset": { "type": "integer", "minimum": 0, "maximum": 1000000, "description": "After so many." }
                 },
                 "additionalProperties": false
             }"#,
             output: r#"{ "properties": { "data": { "type": "array", "items": { "type": "object" } }, "meta": { "type": "object" } }, "required": ["data", "meta"] }"#,
             hints: Hints::READS,
-            access: Access::Scope(|_| "credentials.read".parse().unwrap_or_default()),
+            access: Access::Scope(|_| scope(READ)),
             run: |asked| Box::pin(list(asked)),
         },
     ]
 }
 
-fn write() -> Scope {
-    WRITE.parse().unwrap_or_default()
-}
-
-/// Who asks, as by REST at the path of the record that is meant, if one is, and what follows it: policies about it count here too.
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action, then: Option<&str>) -> Result<Manager, Failure> {
-    let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    let path = then.map_or("/api/v1/credentials".to_owned(), |then| format!("/api/v1/credentials/{}{then}", asked.text("credential_id")));
-    Ok(Manager::admit(caller, scope, action, &path, asked.cx).await?)
+/// The path of the key that is meant, and what follows it.
+fn of<P>(asked: &Asked<'_, P>, then: &str) -> String {
+    format!("{PATH}/{}{then}", asked.text("credential_id"))
 }
 
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write, None).await?;
-    let mut fields = asked.arguments.clone();
-    fields.remove(ACCESS_TOKEN);
-    let seed = seed(&asked, &manager, "create_credential").await?;
-    Ok(flat(credentials::create(&manager, &fields, &seed, asked.cx).await?, "credential", Value::Null))
+    let manager = asked.manager(WRITE, Action::Write, PATH).await?;
+    let seed = asked.seed(&manager, "create_credential").await?;
+    Ok(flat(credentials::create(&manager, &asked.fields(), &seed, asked.cx).await?, "credential", Value::Null))
 }
 
 async fn rotate<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write, Some("/rotate")).await?;
-    let seed = seed(&asked, &manager, "rotate_credential").await?;
+    let manager = asked.manager(WRITE, Action::Write, &of(&asked, "/rotate")).await?;
+    let seed = asked.seed(&manager, "rotate_credential").await?;
     let answer = credentials::rotate(&manager, asked.text("credential_id"), &seed, asked.cx).await?;
     Ok(flat(answer, "new_credential", json!({ "old_credential_id": asked.text("credential_id") })))
 }
 
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, "credentials.read", Action::Read, None).await?;
-    let number = |name: &str, usual: u32| crate::http::api::body::number(asked.arguments, name).unwrap_or(usual);
-    let include_revoked = asked.arguments.get("include_revoked").and_then(Value::as_bool).unwrap_or_default();
-    Ok(credentials::list(&manager, asked.find("agent_id"), include_revoked, (number("limit", 50), number("offset", 0)), asked.cx).await?)
-}
-
-/// A tool may be called with an `Idempotency-Key` too: its arguments are its body, without the token.
-async fn seed<P: Ports>(asked: &Asked<'_, P>, manager: &Manager, tool: &str) -> Result<Seed, Refused> {
-    let mut fields: Map<String, Value> = asked.arguments.clone();
-    fields.remove(ACCESS_TOKEN);
-    let body = Value::Object(fields).to_string();
-    Seed::of(manager, asked.request.headers, tool, body.as_bytes(), asked.cx).await
+    let manager = asked.manager(READ, Action::Read, PATH).await?;
+    let include_revoked = asked.flag("include_revoked", false);
+    Ok(credentials::list(&manager, asked.find("agent_id"), include_revoked, asked.page(), asked.cx).await?)
 }
 
 /// The credential with its key beside its members.

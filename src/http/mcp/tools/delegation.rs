@@ -1,12 +1,9 @@
 //! Rights that one agent hands on to another.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Hints, Tool};
-use crate::http::api::manager::Manager;
-use crate::http::api::seed::Seed;
-use crate::http::api::{body, delegations};
-use crate::oauth::scope::Scope;
+use super::super::tool::{Access, Asked, Failure, Hints, Tool, scope};
+use crate::http::api::delegations;
 use crate::policy::Action;
 use crate::store::Ports;
 
@@ -26,6 +23,8 @@ const DELEGATION: &str = r#"{
     },
     "required": ["id", "delegator_agent_id", "delegate_agent_id", "scopes", "status"]
 }"#;
+/// Where REST does the same.
+const PATH: &str = "/api/v1/delegations";
 const WRITE: &str = "delegations.write";
 const READ: &str = "delegations.read";
 
@@ -43,8 +42,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                     "constraints": { "type": "object", "description": "What that is bound to: argument to value, or to an object of eq, min, max, in, not_in; time_window; resource_prefix." },
                     "max_chain_depth": { "type": "integer", "minimum": 0, "maximum": 10, "description": "How long the whole chain may become, counted from its first hop and not from here: 1 lets nobody hand it on further. 3 if absent." },
                     "expires_in_hours": { "type": "number", "minimum": 0, "maximum": 876000, "description": "When it ends; with its source if absent, and no later than your own credential." },
-                    "source_delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "The delegation to you that is handed on; found by scopes if absent." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "source_delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "The delegation to you that is handed on; found by scopes if absent." }
                 },
                 "required": ["delegate_agent_id", "scopes"],
                 "additionalProperties": false
@@ -63,8 +61,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                 "properties": {
                     "active_only": { "type": "boolean", "description": "Only those that count; false lists those too that wait or have ended. true if absent." },
                     "limit": { "type": "integer", "minimum": 1, "maximum": 100, "description": "At most so many; 50 if absent." },
-                    "offset": { "type": "integer", "minimum": 0, "maximum": 1000000, "description": "After so many." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "offset": { "type": "integer", "minimum": 0, "maximum": 1000000, "description": "After so many." }
                 },
                 "additionalProperties": false
             }"#,
@@ -80,8 +77,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             input: r#"{
                 "type": "object",
                 "properties": {
-                    "delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_delegations lists them." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_delegations lists them." }
                 },
                 "required": ["delegation_id"],
                 "additionalProperties": false
@@ -98,8 +94,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             input: r#"{
                 "type": "object",
                 "properties": {
-                    "delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_delegations lists them." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "delegation_id": { "type": "string", "minLength": 1, "maxLength": 64, "description": "Which one; list_delegations lists them." }
                 },
                 "required": ["delegation_id"],
                 "additionalProperties": false
@@ -112,39 +107,28 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
     ]
 }
 
-fn scope(name: &str) -> Scope {
-    name.parse().unwrap_or_default()
-}
-
-/// Who asks, as by REST at the path of the record that is meant, if one is, and what follows it: policies about it count here too.
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action, then: Option<&str>) -> Result<Manager, Failure> {
-    let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    let path = then.map_or("/api/v1/delegations".to_owned(), |then| format!("/api/v1/delegations/{}{then}", asked.text("delegation_id")));
-    Ok(Manager::admit(caller, scope, action, &path, asked.cx).await?)
+/// The path of the delegation that is meant, and what follows it.
+fn of<P>(asked: &Asked<'_, P>, then: &str) -> String {
+    format!("{PATH}/{}{then}", asked.text("delegation_id"))
 }
 
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write, None).await?;
-    let mut fields: Map<String, Value> = asked.arguments.clone();
-    fields.remove(ACCESS_TOKEN);
-    let sent = Value::Object(fields.clone()).to_string();
-    let seed = Seed::of(&manager, asked.request.headers, "create_delegation", sent.as_bytes(), asked.cx).await?;
-    Ok(delegations::create(&manager, &fields, &seed, asked.cx).await?)
+    let manager = asked.manager(WRITE, Action::Write, PATH).await?;
+    let seed = asked.seed(&manager, "create_delegation").await?;
+    Ok(delegations::create(&manager, &asked.fields(), &seed, asked.cx).await?)
 }
 
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, READ, Action::Read, None).await?;
-    let active_only = asked.arguments.get("active_only").and_then(Value::as_bool).unwrap_or(true);
-    let page = (body::number(asked.arguments, "limit").unwrap_or(50), body::number(asked.arguments, "offset").unwrap_or(0));
-    Ok(delegations::list(&manager, active_only, page, asked.cx).await?)
+    let manager = asked.manager(READ, Action::Read, PATH).await?;
+    Ok(delegations::list(&manager, asked.flag("active_only", true), asked.page(), asked.cx).await?)
 }
 
 async fn accept<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write, Some("/accept")).await?;
+    let manager = asked.manager(WRITE, Action::Write, &of(&asked, "/accept")).await?;
     Ok(delegations::accept(&manager, asked.text("delegation_id"), asked.cx).await?)
 }
 
 async fn revoke<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Delete, Some("")).await?;
+    let manager = asked.manager(WRITE, Action::Delete, &of(&asked, "")).await?;
     Ok(delegations::revoke(&manager, asked.text("delegation_id"), true, asked.cx).await?)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Hints, Tool};
+use super::super::tool::{Access, Asked, Failure, Hints, Tool, scope};
 use crate::http::api::evaluate;
 use crate::store::Ports;
 
@@ -26,8 +26,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                     },
                     "additionalProperties": false,
                     "description": "In which circumstances."
-                },
-                "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                }
             },
             "required": ["agent_id", "action", "resource"],
             "additionalProperties": false
@@ -48,14 +47,11 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             "required": ["allowed", "effect", "reason"]
         }"#,
         hints: Hints::READS,
-        access: Access::Scope(|_| evaluate::NEEDS.parse().unwrap_or_default()),
+        access: Access::Scope(|_| scope(evaluate::NEEDS)),
         run: |asked| Box::pin(check(asked)),
     }]
 }
 
 async fn check<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let caller = asked.caller.ok_or_else(|| Failure::arguments("a token is needed"))?;
-    let mut fields = asked.arguments.clone();
-    fields.remove(ACCESS_TOKEN);
-    Ok(evaluate::by(caller, fields, asked.cx).await?)
+    Ok(evaluate::by(asked.known()?, asked.fields(), asked.cx).await?)
 }

@@ -2,12 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::tool::{ACCESS_TOKEN, Access, Asked, Failure, Hints, Tool};
-use crate::http::api::manager::Manager;
-use crate::http::api::seed::Seed;
-use crate::http::api::{body, policies};
+use super::super::tool::{Access, Asked, Failure, Hints, Tool, scope};
+use crate::http::api::policies;
 use crate::oauth::error::ErrorCode;
-use crate::oauth::scope::Scope;
 use crate::policy::{Action, Written};
 use crate::store::Ports;
 
@@ -33,8 +30,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                     "actions": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "enum": ["read", "write", "delete", "execute", "delegate", "admin", "*"] }, "description": "What is done. None implies another." },
                     "conditions": { "type": "object", "description": "When it counts: time_window, ip_ranges, ip_allowlist, rate_limit, arguments. Always, if absent." },
                     "priority": { "type": "integer", "minimum": -1000000, "maximum": 1000000, "description": "Which of several is named; it changes no decision." },
-                    "enabled": { "type": "boolean", "description": "true if absent." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "enabled": { "type": "boolean", "description": "true if absent." }
                 },
                 "required": ["name", "effect", "subjects", "resources", "actions"],
                 "additionalProperties": false
@@ -66,8 +62,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
                 "properties": {
                     "enabled_only": { "type": "boolean", "description": "Only those that count. false if absent." },
                     "limit": { "type": "integer", "minimum": 1, "maximum": 100, "description": "At most so many; 50 if absent." },
-                    "offset": { "type": "integer", "minimum": 0, "maximum": 1000000, "description": "After so many." },
-                    "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." }
+                    "offset": { "type": "integer", "minimum": 0, "maximum": 1000000, "description": "After so many." }
                 },
                 "additionalProperties": false
             }"#,
@@ -79,32 +74,18 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
     ]
 }
 
-fn scope(name: &str) -> Scope {
-    name.parse().unwrap_or_default()
-}
-
-async fn manager<P: Ports>(asked: &Asked<'_, P>, scope: &str, action: Action) -> Result<Manager, Failure> {
-    let caller = asked.caller.clone().ok_or_else(|| Failure::arguments("a token is needed"))?;
-    Ok(Manager::admit(caller, scope, action, PATH, asked.cx).await?)
-}
-
 async fn create<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, WRITE, Action::Write).await?;
-    let mut fields = asked.arguments.clone();
-    fields.remove(ACCESS_TOKEN);
-    let fields = Value::Object(fields);
+    let manager = asked.manager(WRITE, Action::Write, PATH).await?;
     let code = ErrorCode::InvalidPolicy;
-    let written = Written::parse(&fields).map_err(|fault| {
+    let written = Written::parse(&Value::Object(asked.fields())).map_err(|fault| {
         Failure::new(code.as_str(), code.description(), &format!("Correct the arguments: {fault}. Look at {PATH}/syntax."))
     })?;
-    let seed = Seed::of(&manager, asked.request.headers, "create_policy", fields.to_string().as_bytes(), asked.cx).await?;
+    let seed = asked.seed(&manager, "create_policy").await?;
     let mut made = policies::create(&manager, written, &seed, asked.cx).await?;
     Ok(made.get_mut("data").map(Value::take).unwrap_or_default())
 }
 
 async fn list<P: Ports>(asked: Asked<'_, P>) -> Result<Value, Failure> {
-    let manager = manager(&asked, READ, Action::Read).await?;
-    let enabled_only = asked.arguments.get("enabled_only").and_then(Value::as_bool).unwrap_or_default();
-    let page = (body::number(asked.arguments, "limit").unwrap_or(50), body::number(asked.arguments, "offset").unwrap_or(0));
-    Ok(policies::list(&manager, enabled_only, page, asked.cx).await?)
+    let manager = asked.manager(READ, Action::Read, PATH).await?;
+    Ok(policies::list(&manager, asked.flag("enabled_only", false), asked.page(), asked.cx).await?)
 }

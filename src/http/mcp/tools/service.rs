@@ -22,11 +22,7 @@ pub(super) fn tools<P: Ports>() -> Vec<Tool<P>> {
             name: "whoami",
             title: "Who am I?",
             about: "Says who you are here: your registration and whether a person has claimed it, or the person and the client that acts for them; your scopes, and when your credential expires.",
-            input: r#"{
-                "type": "object",
-                "properties": { "access_token": { "type": "string", "minLength": 1, "maxLength": 8192, "writeOnly": true, "description": "Your token or API key, if you cannot send an Authorization header." } },
-                "additionalProperties": false
-            }"#,
+            input: r#"{ "type": "object", "properties": {}, "additionalProperties": false }"#,
             output: r#"{
                 "properties": {
                     "registration_id": { "type": "string" },
