@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::account;
 use crate::cx::Cx;
-use crate::id::{AccountId, RegistrationId};
+use crate::id::RegistrationId;
 use crate::machine::standing::Standing;
 use crate::store::Ports;
 use crate::tenant::{AuditOutcome, AuditRow, Command, Emit, What};
@@ -34,7 +34,7 @@ pub struct Remark<'r> {
 /// Tells the account of the root of `agent`, which stands as `standing` says, if it keeps anything of agents. What the request was about is done
 /// by then, or refused: if the account does not answer, that goes to our log and changes nothing.
 pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remark: Remark<'_>, cx: &Cx<'_, P>) {
-    let root = standing.ancestors.first().unwrap_or(agent);
+    let root = standing.root(agent);
     let Remark { event, actor, outcome, target, metadata, told, most: (key, most, within) } = remark;
     let mut emit = Vec::new();
     if told {
@@ -51,7 +51,7 @@ pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remar
     };
     let what = What::Remark { key, most, until: cx.now.plus(within) };
     let command = Command { audit: vec![row], emit, retain: cx.config.ttls.audit, ..Command::alone(what) };
-    let account = AccountId::from_digits(root.digits());
+    let account = root.account();
     if let Err(error) = cx.ports.account(&account, account::Command::Tenant(Box::new(command))).await {
         cx.ports.warn("remark_lost", &error.to_string());
     }

@@ -194,6 +194,14 @@ id! {
     UpstreamId, "ups_"
 }
 
+impl RegistrationId {
+    /// The account that a root is, with all below it: it has the same digits.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        AccountId::from_digits(self.digits())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use crate::config::Resource;
 use crate::cx::Cx;
 use crate::delegation::{self, Broken, Walk};
 use crate::dpop::{self, Proof};
-use crate::id::{AccountId, DelegationId, Holder, RegistrationId};
+use crate::id::{DelegationId, Holder, RegistrationId};
 use crate::jose::claims::{AccessToken, Bound, CredentialStamp, Origin};
 use crate::machine::delegation::Link;
 use crate::machine::registration;
@@ -183,7 +183,7 @@ async fn from<P: Ports>(
         return Err(Denied::Delegation("the delegation_token is one that somebody else acts with"));
     }
     let (mine, _) = verify::agent(delegate, cx).await.map_err(Denied::Assertion)?;
-    let account = AccountId::from_digits(mine.ancestors.first().unwrap_or(delegate).digits());
+    let account = mine.root(delegate).account();
     let mut walks = delegation::walks(delegate, &account, cx).await?;
     let named: Vec<&DelegationId> = claims.custom.origins.iter().filter_map(|origin| origin.delegation.as_ref()).collect();
     walks.retain(|walk| {

@@ -101,6 +101,12 @@ impl Kind {
 }
 
 impl Standing {
+    /// The agent at the root of the one that stands so, which is `own`: the same, if nobody is above it.
+    #[must_use]
+    pub fn root<'s>(&'s self, own: &'s RegistrationId) -> &'s RegistrationId {
+        self.ancestors.first().unwrap_or(own)
+    }
+
     /// Whether what was issued in `generation` counts at `now`.
     #[must_use]
     pub fn counts(&self, generation: u32, now: Timestamp) -> bool {

@@ -6,7 +6,7 @@ use super::manager::run;
 use crate::audit::{self, Remark};
 use crate::cx::Cx;
 use crate::http::refuse::Refused;
-use crate::id::{AccountId, RegistrationId};
+use crate::id::RegistrationId;
 use crate::machine::standing::Standing;
 use crate::store::Ports;
 use crate::tenant::{AuditOutcome, Command, Outcome, What};
@@ -45,7 +45,7 @@ async fn listed<P: Ports>(
     number: u32,
     cx: &Cx<'_, P>,
 ) -> Result<Option<(String, String)>, Refused> {
-    let account = AccountId::from_digits(standing.ancestors.first().unwrap_or(agent).digits());
+    let account = standing.root(agent).account();
     let what = What::Key { agent: agent.clone(), number, ended: true };
     let command = Command::alone(what);
     Ok(match run(&account, command, cx).await? {

@@ -136,8 +136,8 @@ async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>,
 async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let wish = wish(fields)?;
     let standing = standing(&wish.agent, cx).await?;
-    let root = standing.ancestors.first().unwrap_or(&wish.agent);
-    let account = AccountId::from_digits(root.digits());
+    let root = standing.root(&wish.agent);
+    let account = root.account();
     let asking = wish.asking(&account, matches!(wish.demand, Demand::Foreign));
     let what = What::Enter { rate: None, asked: vec![asking.clone()] };
     let command = tenant::Command::alone(what);

@@ -134,8 +134,8 @@ impl Manager {
                 .status(StatusCode::FORBIDDEN)
                 .hint("What was delegated does not manage agents: use your own API key or token."));
         }
-        let root = caller.active.standing.ancestors.first().unwrap_or(&id).clone();
-        let account = AccountId::from_digits(root.digits());
+        let root = caller.active.standing.root(&id).clone();
+        let account = root.account();
         let on_behalf = match &caller.active.kind {
             Kind::AccessToken(claims) => claims.custom.act.as_ref().map(Value::to_string),
             Kind::ApiKey(_) => None,

@@ -14,7 +14,7 @@ use crate::grant::{CLIENT_CREDENTIALS, Denied, TOKEN_EXCHANGE};
 use crate::http::discovery::{self, REFRESH_BUFFER};
 use crate::http::refuse::Refused;
 use crate::http::{FORM, Sent, form, introspect, media_type, reply, revoke, token};
-use crate::id::{AccountId, Holder, RegistrationId};
+use crate::id::{Holder, RegistrationId};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
@@ -179,7 +179,7 @@ async fn used<P: Ports>(key: &str, cx: &Cx<'_, P>) {
         return;
     }
     cx.memory.used.borrow_mut().insert(name, cx.now);
-    let account = AccountId::from_digits(standing.ancestors.first().unwrap_or(&agent).digits());
+    let account = standing.root(&agent).account();
     let what = What::Key { agent, number, ended: false };
     let command = Command::alone(what);
     if run(&account, command, cx).await.is_err() {

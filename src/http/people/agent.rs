@@ -99,7 +99,7 @@ pub(crate) async fn suspend<P: Ports>(asked: Asked<'_>, suspended: bool, cx: &Cx
         let row = audited(event, ("agent", id.as_str()), &id, &owner.account, cx);
         let told = Emit::of(event, &id, &json!({ "agent_id": id, "status": status.as_str() }), cx.now);
         let what = What::SetStatus { id: id.clone(), status };
-        settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)
+        settled(manager::run(&root.account(), command(what, row, Some(told), cx), cx).await?)
     };
     // What takes away comes to the registration first, what gives back to the account: the agent never can do more than is listed.
     if suspended {
@@ -143,7 +143,7 @@ pub(crate) async fn revoke_key<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Re
     let row = audited("credential.revoked", ("credential", id.as_str()), &of, &owner.account, cx);
     let told = Emit::of("credential.revoked", &of, &json!({ "credential_id": id, "agent_id": of }), cx.now);
     let what = What::RevokeCredential(id);
-    settled(manager::run(&AccountId::from_digits(root.digits()), command(what, row, Some(told), cx), cx).await?)?;
+    settled(manager::run(&root.account(), command(what, row, Some(told), cx), cx).await?)?;
     Ok(see_other(&format!("{}&done=key", path(&root))))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn audited<P>(event: &str, target: (&str, &str), about: &Registration
 
 /// Asks the account of a root, as its person.
 pub(super) async fn look<P: Ports>(root: &RegistrationId, what: What, cx: &Cx<'_, P>) -> Result<tenant::Outcome, Refused> {
-    manager::run(&AccountId::from_digits(root.digits()), tenant::Command::alone(what), cx).await
+    manager::run(&root.account(), tenant::Command::alone(what), cx).await
 }
 
 /// The cell has heard of it; the account must list it.

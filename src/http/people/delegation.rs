@@ -15,7 +15,7 @@ use crate::http::api::delegations::link;
 use crate::http::page::DelegationView;
 use crate::http::refuse::Refused;
 use crate::http::scopes;
-use crate::id::{AccountId, DelegationId, RegistrationId};
+use crate::id::{DelegationId, RegistrationId};
 use crate::machine::delegation::By;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
@@ -28,7 +28,7 @@ pub(crate) async fn answer<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     held(&root, &owner.account, cx).await?;
     let id: DelegationId = asked.find("delegation").parse().map_err(|_| nothing("not a delegation"))?;
     let link = delegation::find(&id, |_| true, cx).await?.ok_or_else(|| nothing("no such delegation"))?;
-    let here = AccountId::from_digits(root.digits());
+    let here = root.account();
     let (given, taken) = (link.terms.delegator_account == here, link.terms.delegate_account == here);
     if !given && !taken {
         return Err(nothing("a delegation of others"));

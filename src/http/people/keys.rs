@@ -144,7 +144,7 @@ pub(crate) async fn revoke<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     let what = What::SetStatus { id: id.clone(), status: Status::Revoked };
     let row = audited("agent.revoked", ("agent", id.as_str()), &id, &owner.account, cx);
     // Where it is not listed, there is nothing to be done.
-    manager::run(&AccountId::from_digits(id.digits()), command(what, row, None, cx), cx).await?;
+    manager::run(&id.account(), command(what, row, None, cx), cx).await?;
     Ok(see_other("/account?done=key"))
 }
 
@@ -229,7 +229,7 @@ async fn enter<P: Ports>(id: &RegistrationId, owner: &AccountId, wish: &Wish, cx
     if living(owner, cx).await? > MOST {
         return Ok(false);
     }
-    let account = AccountId::from_digits(id.digits());
+    let account = id.account();
     let profile = Profile {
         name: wish.name.clone(),
         agent_type: AgentType::Assistant,

@@ -14,7 +14,7 @@ use crate::http::api::agents::{fields, shown, token};
 use crate::http::api::manager::{retain, run, unexpected};
 use crate::http::limit::Allowance;
 use crate::http::refuse::Refused;
-use crate::id::{AccountId, CredentialId, RegistrationId};
+use crate::id::{CredentialId, RegistrationId};
 use crate::machine::registration::Said;
 use crate::machine::standing::{Credential, Kind, Standing};
 use crate::oauth::error::ErrorCode;
@@ -148,7 +148,7 @@ async fn listed<P: Ports>(id: &RegistrationId, prefix: &str, standing: &Standing
 /// What the new root's account says: nobody has a credential to ask with yet.
 async fn told<P: Ports>(root: &RegistrationId, what: What, audit: AuditRow, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
     let command = tenant::Command { audit: vec![audit], retain: retain(cx), ..tenant::Command::alone(what) };
-    match run(&AccountId::from_digits(root.digits()), command, cx).await? {
+    match run(&root.account(), command, cx).await? {
         Outcome::Refused(refused) => Err(refused.into()),
         outcome => Ok(outcome),
     }

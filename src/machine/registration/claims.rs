@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::Command;
 use crate::account::{self, Event};
-use crate::id::AccountId;
 use crate::machine::Effect;
 use crate::tenant::{self, AuditRow, Emit, What};
 use crate::time::Ttl;
@@ -44,6 +43,6 @@ pub(super) fn telling(sequence: u64, event: &Event) -> Option<Effect<Command>> {
         emit: vec![Emit::of(&event.name, &agent, &data, event.at)],
         ..tenant::Command::alone(What::Remark { key: format!("claim/{agent}/{sequence}"), most: 1, until: event.at.plus(ONCE) })
     }));
-    let id = AccountId::from_digits(agent.digits()).to_string();
+    let id = agent.account().to_string();
     Some(Effect::Tell { kind: account::KIND, id, command: json!(command), then: Command::RootTold(sequence) })
 }

@@ -205,7 +205,7 @@ async fn delegate<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Resu
     let Ok(id) = id.parse::<RegistrationId>() else { return Err(unknown()) };
     match verify::agent(&id, cx).await {
         Ok((standing, _)) => {
-            let account = AccountId::from_digits(standing.ancestors.first().unwrap_or(&id).digits());
+            let account = standing.root(&id).account();
             Ok((id, account))
         }
         Err(error @ (Inactive::Store(_) | Inactive::Keys(_))) => Err(error.into()),
