@@ -3,13 +3,12 @@
 //! What a request has written stays even if it fails later, so every command runs in a transaction of its own:
 //! synchronously, so that nothing else runs in between.
 
-use std::cell::Cell as Shared;
-
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::border::{Storage, rows, said};
+use super::border::{rows, said};
 use super::isolate::Isolate;
+use super::object::Object;
 use super::platform::Platform;
 use super::{log, now};
 use crate::account::sql::{Row, Sql, SqlError, Value};
@@ -22,11 +21,8 @@ use crate::webhook::{self, Queue};
 /// The account of a person, or of an agent and all below it.
 #[wasm_bindgen]
 pub struct Account {
-    storage: Storage,
-    sql: JsValue,
+    object: Object,
     env: JsValue,
-    /// When the alarm rings, once that is known.
-    alarm: Shared<Option<Timestamp>>,
 }
 
 #[wasm_bindgen]
@@ -37,8 +33,7 @@ impl Account {
     /// It has no storage.
     #[wasm_bindgen(constructor)]
     pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
-        let (storage, sql) = Storage::of(state)?;
-        Ok(Self { storage, sql, env, alarm: Shared::new(None) })
+        Ok(Self { object: Object::of(state)?, env })
     }
 
     /// The outcome of a command; nothing if it was not taken.
@@ -52,9 +47,10 @@ impl Account {
     /// # Errors
     /// The tables did not say what is due next: the platform rings again.
     pub async fn alarm(&self) -> Result<(), JsValue> {
-        self.alarm.set(None);
+        self.object.rang();
         let delivered = self.deliver().await;
-        let woken = self.transaction(|sql| wake(sql, now(), delivered)).and_then(|at| at.map_or(Ok(()), |at| self.ring(at)));
+        let woken =
+            self.transaction(|sql| wake(sql, now(), delivered)).and_then(|at| at.map_or(Ok(()), |at| self.object.ring(at).map_err(lost)));
         woken.map_err(|SqlError(error)| {
             log::warn("account_failed", &error);
             js_sys::Error::new(&error).into()
@@ -99,37 +95,23 @@ impl Account {
         let (outcome, after) = self.transaction(|sql| carry_out(command, sql, now()))?;
         match after {
             After::Nothing => {}
-            After::Wake(at) => self.ring(at)?,
-            After::Free => {
-                // The alarm goes with it.
-                self.alarm.set(None);
-                self.storage.erase().map_err(lost)?;
-            }
+            After::Wake(at) => self.object.ring(at).map_err(lost)?,
+            After::Free => self.object.erase().map_err(lost)?,
         }
         serde_json::to_string(&outcome).map_err(wrong)
     }
 
     /// Commits what `body` writes if it succeeds, and nothing of it otherwise.
     fn transaction<T>(&self, body: impl FnOnce(&Tables<'_>) -> Result<T, SqlError>) -> Result<T, SqlError> {
-        let tables = Tables(&self.sql);
+        let tables = Tables(&self.object.sql);
         let (mut body, mut value) = (Some(body), None);
         let mut once = || {
             let result = body.take().map(|body| body(&tables)).transpose();
             value = result.map_err(|SqlError(error)| js_sys::Error::new(&error))?;
             Ok(())
         };
-        self.storage.transaction_sync(&mut once).map_err(lost)?;
+        self.object.storage.transaction_sync(&mut once).map_err(lost)?;
         value.ok_or_else(|| SqlError(format!("{KIND}: the transaction did not run")))
-    }
-
-    /// Sets the alarm, unless it rings earlier anyway: an alarm that comes too early sets itself anew.
-    fn ring(&self, at: Timestamp) -> Result<(), SqlError> {
-        if self.alarm.get().is_some_and(|set| set <= at) {
-            return Ok(());
-        }
-        self.storage.ring(at).map_err(lost)?;
-        self.alarm.set(Some(at));
-        Ok(())
     }
 }
 

@@ -5,8 +5,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::now;
-use crate::time::{Timestamp, Ttl};
+use crate::time::Ttl;
 
 #[wasm_bindgen(module = "/src/edge/js/border.js")]
 extern "C" {
@@ -39,11 +38,11 @@ extern "C" {
 
     /// Sets the alarm of an object.
     #[wasm_bindgen(catch)]
-    fn ring(storage: &Storage, at: f64) -> Result<(), JsValue>;
+    pub(super) fn ring(storage: &Storage, at: f64) -> Result<(), JsValue>;
 
     /// Takes away all that an object has, its alarm too.
     #[wasm_bindgen(catch)]
-    fn erase(storage: &Storage) -> Result<(), JsValue>;
+    pub(super) fn erase(storage: &Storage) -> Result<(), JsValue>;
 
     /// Is done after so many milliseconds.
     fn pause(millis: f64) -> Pause;
@@ -91,29 +90,6 @@ extern "C" {
     /// Rolls back if `body` throws, and throws the same.
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
     pub(super) fn transaction_sync(this: &Storage, body: &mut dyn FnMut() -> Result<(), JsValue>) -> Result<JsValue, JsValue>;
-}
-
-/// The platform takes no alarm after 2189; one that comes too early sets itself anew.
-const LATEST: Timestamp = Timestamp::from_millis(6_900_000_000_000);
-
-impl Storage {
-    /// The storage of the object with this state, and its database.
-    pub(super) fn of(state: &JsValue) -> Result<(Self, JsValue), JsValue> {
-        let storage = member(state, "storage")?;
-        let sql = member(&storage, "sql")?;
-        Ok((storage.unchecked_into(), sql))
-    }
-
-    /// Sets the alarm, to ring at once if `at` is over. Answers of the object are held back until that is written, so nobody has to wait for
-    /// it here.
-    pub(super) fn ring(&self, at: Timestamp) -> Result<(), JsValue> {
-        ring(self, millis(at.max(now()).min(LATEST).millis()))
-    }
-
-    /// Takes away all that there is, and the alarm. Answers are held back as well.
-    pub(super) fn erase(&self) -> Result<(), JsValue> {
-        erase(self)
-    }
 }
 
 /// A member of an object.

@@ -9,13 +9,14 @@ use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::border::{Storage, put, said, text};
+use super::border::{put, said, text};
 use super::isolate::Isolate;
+use super::object::Object;
 use super::platform::Platform;
 use super::{log, now};
 use crate::effect;
 use crate::machine::registry::{self, Entry, Wake, Written};
-use crate::time::{Timestamp, Ttl};
+use crate::time::Ttl;
 
 /// After an effect has failed it is tried again so much later.
 const RETRY: Ttl = Ttl::from_seconds(5);
@@ -25,13 +26,10 @@ const ROUNDS: usize = 16;
 /// One record of any kind.
 #[wasm_bindgen]
 pub struct Cell {
-    storage: Storage,
-    sql: JsValue,
+    object: Object,
     env: JsValue,
     /// Whether the table is there, once that is known.
     table: Shared<Option<bool>>,
-    /// When the alarm rings, once that is known.
-    alarm: Shared<Option<Timestamp>>,
 }
 
 #[derive(Deserialize)]
@@ -62,8 +60,7 @@ impl Cell {
     /// It has no storage.
     #[wasm_bindgen(constructor)]
     pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
-        let (storage, sql) = Storage::of(state)?;
-        Ok(Self { storage, sql, env, table: Shared::new(None), alarm: Shared::new(None) })
+        Ok(Self { object: Object::of(state)?, env, table: Shared::new(None) })
     }
 
     /// The outcome of a command; nothing if it was not taken.
@@ -78,10 +75,10 @@ impl Cell {
     /// # Errors
     /// The alarm could not be set: the platform rings again.
     pub async fn alarm(&self) -> Result<(), JsValue> {
-        self.alarm.set(None);
+        self.object.rang();
         let Err(Failed(error)) = self.wake().await else { return Ok(()) };
         log::warn("wake_failed", &error);
-        self.ring(now().plus(RETRY)).map_err(|Failed(error)| js_sys::Error::new(&error).into())
+        self.object.ring(now().plus(RETRY))
     }
 }
 
@@ -94,7 +91,7 @@ impl Cell {
             Written::Record(record, alarm) => {
                 self.write(&record)?;
                 if let Some(at) = alarm {
-                    self.ring(at)?;
+                    self.object.ring(at)?;
                 }
             }
             Written::Erase => self.erase()?,
@@ -109,7 +106,7 @@ impl Cell {
             let Kind { kind } = serde_json::from_str(&record)?;
             let effects = match (machine(&kind)?.wake)(&record, now())? {
                 Wake::Free => return self.erase(),
-                Wake::Sleep(Some(at)) => return self.ring(at),
+                Wake::Sleep(Some(at)) => return Ok(self.object.ring(at)?),
                 Wake::Sleep(None) => return Ok(()),
                 Wake::Effects(effects) => effects,
             };
@@ -127,44 +124,34 @@ impl Cell {
             }
             failed?;
         }
-        self.ring(now())
+        Ok(self.object.ring(now())?)
     }
 
     fn read(&self) -> Result<Option<String>, Failed> {
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let found = text(&self.sql, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
+                let found = text(&self.object.sql, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
                 self.table.set(Some(found));
                 found
             }
         };
-        if table { Ok(text(&self.sql, "SELECT body FROM record")?) } else { Ok(None) }
+        if table { Ok(text(&self.object.sql, "SELECT body FROM record")?) } else { Ok(None) }
     }
 
     fn write(&self, body: &str) -> Result<(), Failed> {
         if self.table.get() != Some(true) {
-            text(&self.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
+            text(&self.object.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
             self.table.set(Some(true));
         }
-        put(&self.sql, "INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body)?;
+        put(&self.object.sql, "INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body)?;
         Ok(())
-    }
-
-    /// Sets the alarm, unless it rings earlier anyway: an alarm that comes too early sets itself anew.
-    fn ring(&self, at: Timestamp) -> Result<(), Failed> {
-        if self.alarm.get().is_some_and(|set| set <= at) {
-            return Ok(());
-        }
-        self.alarm.set(Some(at));
-        Ok(self.storage.ring(at)?)
     }
 
     /// Takes alarm and record away; answers wait until that is done.
     fn erase(&self) -> Result<(), Failed> {
         self.table.set(Some(false));
-        self.alarm.set(None);
-        Ok(self.storage.erase()?)
+        Ok(self.object.erase()?)
     }
 }
 

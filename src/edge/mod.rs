@@ -8,6 +8,7 @@ mod crypto;
 mod isolate;
 mod log;
 mod mail;
+mod object;
 mod outbound;
 mod panic;
 mod platform;
@@ -63,13 +64,13 @@ pub fn serve(
     let isolate = Isolate::of(&env);
     let body = if is_too_long { Err(TooLong) } else { Ok(body.map(Bytes::from).unwrap_or_default()) };
     let (request, address) = read(method, url, head, body);
-    let (method, is_local) = (method.to_owned(), is_loopback(url));
+    let development = isolate.config.as_ref().is_ok_and(|config| config.development && is_loopback(url));
+    let method = method.to_owned();
     let answer = async move {
         let mut response = match &isolate.config {
             Ok(config) => {
                 let ports = Platform::new(env.clone());
                 let origin = address.and_then(|address| Origin::parse(&address));
-                let development = config.development && is_local;
                 let memory = &isolate.memory;
                 let cx = Cx { config, memory, ports: &ports, now: started, entropy: &Chance, origin, development, request_id: &id };
                 handle(request, &cx).await

@@ -1,0 +1,51 @@
+//! What every Durable Object has: its storage, its database, its alarm.
+
+use std::cell::Cell;
+
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::border::{self, Storage, member, millis};
+use super::now;
+use crate::time::Timestamp;
+
+/// The platform takes no alarm after 2189.
+const LATEST: Timestamp = Timestamp::from_millis(6_900_000_000_000);
+
+/// What is kept of an object while it is in memory.
+pub(super) struct Object {
+    pub(super) storage: Storage,
+    pub(super) sql: JsValue,
+    /// When the alarm rings, once that is known.
+    alarm: Cell<Option<Timestamp>>,
+}
+
+impl Object {
+    /// The object with this state.
+    pub(super) fn of(state: &JsValue) -> Result<Self, JsValue> {
+        let storage = member(state, "storage")?;
+        let sql = member(&storage, "sql")?;
+        Ok(Self { storage: storage.unchecked_into(), sql, alarm: Cell::new(None) })
+    }
+
+    /// The alarm rings now.
+    pub(super) fn rang(&self) {
+        self.alarm.set(None);
+    }
+
+    /// Sets the alarm, to ring at once if `at` is over, unless it rings earlier anyway: an alarm that comes too early sets itself anew. Answers
+    /// of the object are held back until that is written, so nobody has to wait for it here.
+    pub(super) fn ring(&self, at: Timestamp) -> Result<(), JsValue> {
+        if self.alarm.get().is_some_and(|set| set <= at) {
+            return Ok(());
+        }
+        border::ring(&self.storage, millis(at.max(now()).min(LATEST).millis()))?;
+        self.alarm.set(Some(at));
+        Ok(())
+    }
+
+    /// Takes away all that there is, and the alarm. Answers are held back as well.
+    pub(super) fn erase(&self) -> Result<(), JsValue> {
+        self.alarm.set(None);
+        border::erase(&self.storage)
+    }
+}
