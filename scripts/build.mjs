@@ -48,10 +48,11 @@ function leb128(bytes, at) {
 async function enter(folder, { ESBUILD_BIN }) {
   const at = (name) => join(root, folder, name);
   renameSync(at("index.js"), at("module.js"));
-  copyFileSync(join(root, "src", "edge", "js", "entry.js"), at("entry.js"));
+  const ours = ["entry.js", "utf8.js"];
+  for (const name of ours) copyFileSync(join(root, "src", "edge", "js", name), at(name));
   const args = ["entry.js", "--bundle", "--minify", "--format=esm", "--outfile=index.js", "--external:./index_bg.wasm", "--external:cloudflare:*"];
   await run(ESBUILD_BIN, args, { quiet: true, cwd: at("") });
-  for (const name of ["module.js", "entry.js", "worker"]) rmSync(at(name), { recursive: true, force: true });
+  for (const name of ["module.js", "worker", ...ours]) rmSync(at(name), { recursive: true, force: true });
 }
 
 /** The worker into build/; with `conformance`, the one with the fixtures of the MCP conformance suite, built quickly, into build-conformance/. */

@@ -38,8 +38,9 @@ impl Account {
 
     /// The outcome of a command; nothing if it was not taken.
     #[must_use]
-    pub fn take(&self, _kind: &str, command: &str) -> Option<String> {
-        self.answer(command).map_err(|SqlError(error)| log::warn("account_failed", &error)).ok()
+    pub fn take(&self, _kind: &str, command: &[u8]) -> Option<String> {
+        let command = std::str::from_utf8(command).map_err(|error| SqlError(error.to_string()));
+        command.and_then(|command| self.answer(command)).map_err(|SqlError(error)| log::warn("account_failed", &error)).ok()
     }
 
     /// Does what is due.

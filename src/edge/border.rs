@@ -9,8 +9,8 @@ use crate::time::Ttl;
 
 #[wasm_bindgen(module = "/src/edge/js/border.js")]
 extern "C" {
-    /// An answer: `head` has names and values of headers in turn, one a line.
-    pub(super) fn respond(status: u16, head: &str, body: &[u8]) -> JsValue;
+    /// An answer: `head` has the headers that others have too, `own` those of this one; names and values in turn, one a line.
+    pub(super) fn respond(status: u16, head: &str, own: &str, body: &[u8]) -> JsValue;
 
     /// Has an object take a command; the answer is its outcome, or null.
     #[wasm_bindgen(catch)]
@@ -20,9 +20,9 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) fn rows(sql: &JsValue, statement: &str, values: &str) -> Result<String, JsValue>;
 
-    /// The one text that a statement gives.
+    /// The one BLOB that a statement gives.
     #[wasm_bindgen(catch)]
-    pub(super) fn text(sql: &JsValue, statement: &str) -> Result<Option<String>, JsValue>;
+    pub(super) fn bytes(sql: &JsValue, statement: &str) -> Result<Option<Vec<u8>>, JsValue>;
 
     /// A statement with one text as its value.
     #[wasm_bindgen(catch)]
@@ -55,6 +55,12 @@ extern "C" {
 
     /// Whether it must.
     pub(super) fn state() -> JsValue;
+}
+
+#[wasm_bindgen(module = "/src/edge/js/utf8.js")]
+extern "C" {
+    /// The bytes of a text.
+    fn utf8(text: &JsValue) -> Vec<u8>;
 }
 
 #[wasm_bindgen]
@@ -90,6 +96,11 @@ extern "C" {
     /// Rolls back if `body` throws, and throws the same.
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
     pub(super) fn transaction_sync(this: &Storage, body: &mut dyn FnMut() -> Result<(), JsValue>) -> Result<JsValue, JsValue>;
+}
+
+/// What a text of the platform says; nothing if it is none.
+pub(super) fn text(value: &JsValue) -> Option<String> {
+    if value.is_string() { String::from_utf8(utf8(value)).ok() } else { None }
 }
 
 /// A member of an object.

@@ -4,12 +4,13 @@
 //! alarm go out together. An object creates nothing, no table either, before its first write.
 
 use std::cell::Cell as Shared;
+use std::str::Utf8Error;
 
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::border::{put, said, text};
+use super::border::{bytes, put, said};
 use super::isolate::Isolate;
 use super::object::Object;
 use super::platform::Platform;
@@ -46,6 +47,12 @@ impl From<JsValue> for Failed {
     }
 }
 
+impl From<Utf8Error> for Failed {
+    fn from(error: Utf8Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl From<serde_json::Error> for Failed {
     fn from(error: serde_json::Error) -> Self {
         Self(error.to_string())
@@ -65,8 +72,8 @@ impl Cell {
 
     /// The outcome of a command; nothing if it was not taken.
     #[must_use]
-    pub fn take(&self, kind: &str, command: &str) -> Option<String> {
-        let outcome = self.step(kind, command);
+    pub fn take(&self, kind: &str, command: &[u8]) -> Option<String> {
+        let outcome = std::str::from_utf8(command).map_err(Failed::from).and_then(|command| self.step(kind, command));
         outcome.map_err(|Failed(error)| log::warn("cell_failed", &format!("{kind}: {error}"))).ok()
     }
 
@@ -131,17 +138,19 @@ impl Cell {
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let found = text(&self.object.sql, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
+                let found = bytes(&self.object.sql, "SELECT x'' FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
                 self.table.set(Some(found));
                 found
             }
         };
-        if table { Ok(text(&self.object.sql, "SELECT body FROM record")?) } else { Ok(None) }
+        // As a BLOB, which the platform makes no text of: the module reads bytes.
+        let body = if table { bytes(&self.object.sql, "SELECT CAST(body AS BLOB) FROM record")? } else { None };
+        Ok(body.map(String::from_utf8).transpose().map_err(|error| error.utf8_error())?)
     }
 
     fn write(&self, body: &str) -> Result<(), Failed> {
         if self.table.get() != Some(true) {
-            text(&self.object.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
+            bytes(&self.object.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
             self.table.set(Some(true));
         }
         put(&self.object.sql, "INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body)?;

@@ -17,7 +17,7 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap};
+use http::header::{CONTENT_DISPOSITION, ETAG, HOST, HeaderMap, LAST_MODIFIED, LINK, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -46,26 +46,19 @@ pub fn wants(method: &str, path: &str) -> u32 {
     bits.iter().enumerate().fold(0, |sum, (place, wanted)| sum | (u32::from(*wanted) << place))
 }
 
-/// Every request to the deployment; the answer is a response, or the promise of one. `head` has names and values of headers in turn, one a
-/// line. Whatever has not to wait for anything is answered at once.
+/// Every request to the deployment; the answer is a response, or the promise of one. `head` has a line each for the name by which the log calls
+/// the request, its method, its absolute URL, and names and values of headers in turn. Whatever has not to wait for anything is answered at once.
 #[wasm_bindgen]
-#[expect(clippy::too_many_arguments, reason = "each would cost a call across the border")]
-pub fn serve(
-    visit: Visit,
-    env: JsValue,
-    id: String,
-    method: &str,
-    url: &str,
-    head: &str,
-    body: Option<Vec<u8>>,
-    is_too_long: bool,
-) -> JsValue {
+pub fn serve(visit: Visit, env: JsValue, head: &[u8], body: Option<Vec<u8>>, is_too_long: bool) -> JsValue {
     let started = now();
     let isolate = Isolate::of(&env);
     let body = if is_too_long { Err(TooLong) } else { Ok(body.map(Bytes::from).unwrap_or_default()) };
-    let (request, address) = read(method, url, head, body);
+    // The entry has made these bytes of a text.
+    let mut lines = std::str::from_utf8(head).unwrap_or_default().lines();
+    let [id, method, url] = [(); 3].map(|()| lines.next().unwrap_or_default());
+    let (request, address) = read(method, url, lines, body);
     let development = isolate.config.as_ref().is_ok_and(|config| config.development && is_loopback(url));
-    let method = method.to_owned();
+    let (id, method) = (id.to_owned(), method.to_owned());
     let answer = async move {
         let mut response = match &isolate.config {
             Ok(config) => {
@@ -126,7 +119,12 @@ fn now() -> Timestamp {
 }
 
 /// The request as the core takes it, and the address it comes from.
-fn read(method: &str, url: &str, head: &str, body: Result<Bytes, TooLong>) -> (Request<Result<Bytes, TooLong>>, Option<String>) {
+fn read<'h>(
+    method: &str,
+    url: &str,
+    mut lines: impl Iterator<Item = &'h str>,
+    body: Result<Bytes, TooLong>,
+) -> (Request<Result<Bytes, TooLong>>, Option<String>) {
     let target = target(url);
     let path = target.split('?').next().unwrap_or("/");
     let wants = crate::http::wants(method, path, false);
@@ -136,7 +134,6 @@ fn read(method: &str, url: &str, head: &str, body: Result<Bytes, TooLong>) -> (R
     *read.uri_mut() = (if wants.query { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
     let headers = read.headers_mut();
     let mut address = None;
-    let mut lines = head.lines();
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         match HeaderName::from_bytes(name.as_bytes()) {
             _ if name == ADDRESS => address = Some(value.to_owned()),
@@ -174,23 +171,35 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     headers.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("?")));
 }
 
+/// Headers that one answer hardly shares with another.
+const OWN: [HeaderName; 8] = [ETAG, LINK, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, CONTENT_DISPOSITION, LAST_MODIFIED];
+
 /// The answer as the platform takes it.
 fn write(response: &Response<Bytes>, id: &str, visit: &Visit) -> JsValue {
-    let mut head = lines(response.headers());
+    let headers = response.headers();
     if let Some(kept) = response.extensions().get::<Kept>() {
         let route = response.extensions().get::<RouteName>().map_or("none", |route| route.0);
-        visit.keep(route, &kept.etag, millis(kept.ttl.millis()), &head, &lines(&kept.unchanged), response.body());
+        visit.keep(
+            route,
+            &kept.etag,
+            millis(kept.ttl.millis()),
+            &lines(headers, |_| true),
+            &lines(&kept.unchanged, |_| true),
+            response.body(),
+        );
     }
-    head.push_str("x-request-id\n");
-    head.push_str(id);
-    head.push('\n');
-    respond(response.status().as_u16(), &head, response.body())
+    let is_own = |name: &HeaderName| OWN.contains(name) || name.as_str().contains("ratelimit");
+    let mut own = lines(headers, is_own);
+    for part in ["x-request-id\n", id, "\n"] {
+        own.push_str(part);
+    }
+    respond(response.status().as_u16(), &lines(headers, |name| !is_own(name)), &own, response.body())
 }
 
-/// Names and values in turn, one a line: no header has a line break in it.
-fn lines(headers: &HeaderMap) -> String {
+/// Names and values of some headers in turn, one a line: no header has a line break in it.
+fn lines(headers: &HeaderMap, are_wanted: impl Fn(&HeaderName) -> bool) -> String {
     let mut lines = String::with_capacity(512);
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| are_wanted(name)) {
         let Ok(value) = value.to_str() else { continue };
         for part in [name.as_str(), "\n", value, "\n"] {
             lines.push_str(part);

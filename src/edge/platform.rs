@@ -10,7 +10,7 @@ use url::Url;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-use super::border::{self, ask, find, member, millis, said};
+use super::border::{self, ask, find, member, millis, said, text};
 use super::{crypto, log, outbound};
 use crate::account;
 use crate::config::Mail;
@@ -54,7 +54,7 @@ impl Platform {
         let objects = member(&self.env, binding).map_err(lost)?;
         let asked = ask(&objects, &name, kind, command, millis(PATIENCE.millis())).map_err(lost)?;
         let answer = JsFuture::from(asked).await.map_err(lost)?;
-        answer.as_string().ok_or_else(|| StoreError(format!("{kind}: the record did not take the command")))
+        text(&answer).ok_or_else(|| StoreError(format!("{kind}: the record did not take the command")))
     }
 }
 
@@ -72,7 +72,7 @@ impl Directory for Platform {
     async fn read(&self, name: &str, stale_after: Ttl) -> Result<Option<String>, StoreError> {
         let lost = |error: JsValue| StoreError(format!("KV: {}", said(&error)));
         let found = find(&member(&self.env, KV).map_err(lost)?, name, millis(stale_after.seconds())).map_err(lost)?;
-        Ok(JsFuture::from(found).await.map_err(lost)?.as_string())
+        Ok(text(&JsFuture::from(found).await.map_err(lost)?))
     }
 
     async fn publish(&self, name: &str, value: &str, ttl: Option<Ttl>) -> Result<(), StoreError> {

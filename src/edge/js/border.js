@@ -1,12 +1,33 @@
 // What the module asks of the platform, each in one call across the border.
 
-/** An answer: `head` has names and values of headers in turn, one a line. */
-export function respond(status, head, body) {
-  const parts = head.split("\n");
-  const headers = [];
-  for (let at = 0; at + 1 < parts.length; at += 2) headers.push([parts[at], parts[at + 1]]);
+/** So many heads are kept. */
+const MOST = 64;
+/** Headers by their text: to copy them costs a third of what making them does. */
+const heads = new Map();
+
+/** The headers that this text says. */
+function common(head) {
+  let headers = heads.get(head);
+  if (headers === undefined) {
+    headers = new Headers();
+    add(headers, head);
+    if (heads.size >= MOST) heads.delete(heads.keys().next().value);
+    heads.set(head, headers);
+  }
+  return headers;
+}
+
+function add(headers, lines) {
+  const parts = lines.split("\n");
+  for (let at = 0; at + 1 < parts.length; at += 2) headers.append(parts[at], parts[at + 1]);
+}
+
+/** An answer: `head` has the headers that others have too, `own` those of this one; names and values in turn, one a line. */
+export function respond(status, head, own, body) {
   // The bytes are the module's own, and stay where they are no longer than this call.
-  return new Response(body.length ? body.slice() : null, { status, headers });
+  const response = new Response(body.length ? body.slice() : null, { status, headers: common(head) });
+  add(response.headers, own);
+  return response;
 }
 
 /** Has an object take a command. While a new version is rolled out, objects of the one before it take them as requests alone. */
@@ -21,16 +42,15 @@ async function take(object, kind, command) {
 }
 
 /** Has the object `name` take a command. One that does not answer in so many `millis` has panicked, or its place is lost. */
-export async function ask(objects, name, kind, command, millis) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), millis);
+export function ask(objects, name, kind, command, millis) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("no answer in time")), millis);
+    const done = (end) => (value) => {
+      clearTimeout(timer);
+      end(value);
+    };
+    take(objects.getByName(name), kind, command).then(done(resolve), done(reject));
   });
-  try {
-    return await Promise.race([take(objects.getByName(name), kind, command), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The rows of a statement; values and rows are JSON. */
@@ -38,9 +58,9 @@ export function rows(sql, statement, values) {
   return JSON.stringify(sql.exec(statement, ...JSON.parse(values)).raw().toArray());
 }
 
-/** The one text that a statement gives, or nothing. */
-export function text(sql, statement) {
-  for (const [value] of sql.exec(statement).raw()) return value;
+/** The one BLOB that a statement gives, or nothing. */
+export function bytes(sql, statement) {
+  for (const [value] of sql.exec(statement).raw()) return new Uint8Array(value);
   return undefined;
 }
 

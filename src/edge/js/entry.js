@@ -2,6 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 // What worker-build has made of the crate. Its classes begin anew after a panic, when something is constructed.
 import Module, * as classes from "./module.js";
+import { utf8 } from "./utf8.js";
 
 const { serve, wants } = Module.prototype;
 const state = globalThis.__worker_init_state;
@@ -14,7 +15,7 @@ const names = Array.from({ length: 64 }, (_, bits) => [...new Set([...ALWAYS, ..
 
 /** The longest body that is read: `LONGEST_BODY` of the module. */
 const LONGEST = 64 * 1024;
-/** So many documents are kept. */
+/** So many documents are kept, and so many answers of `wants`. */
 const MOST = 64;
 
 /** Documents by their path: see `Visit.keep`. */
@@ -82,6 +83,21 @@ function pairs(lines) {
   return headers;
 }
 
+/** What `wants` has said, by method and path. */
+const asked = new Map();
+
+/** What is looked at of such a request. */
+function wanted(method, path) {
+  const name = `${method} ${path}`;
+  let bits = asked.get(name);
+  if (bits === undefined) {
+    bits = wants(method, path);
+    if (asked.size >= MOST) asked.delete(asked.keys().next().value);
+    asked.set(name, bits);
+  }
+  return bits;
+}
+
 /** At most `LONGEST` bytes; null for a longer body, which is refused by its length, or cancelled when that shows. */
 async function read(request) {
   const announced = request.headers.get("content-length");
@@ -120,10 +136,10 @@ function begin(context, env) {
 }
 
 /** Crosses the border. */
-function cross(visit, method, url, head, body, isTooLong) {
+function cross(visit, head, body, isTooLong) {
   begin(visit.context, visit.env);
   try {
-    return serve(visit, visit.env, requestId(), method, url, head, body, isTooLong);
+    return serve(visit, visit.env, utf8(head), body, isTooLong);
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
     throw error;
@@ -142,14 +158,14 @@ export default {
     if (answer !== null) return answer;
     const visit = new Visit(env, context, path);
     begin(context, env);
-    const bits = wants(method, path);
-    let head = "";
+    const bits = wanted(method, path);
+    let head = `${requestId()}\n${method}\n${url}\n`;
     for (const name of names[bits]) {
       const value = headers.get(name);
       if (value !== null) head += `${name}\n${value}\n`;
     }
-    if (!(bits & BODY)) return cross(visit, method, url, head, undefined, false);
-    return read(request).then((body) => cross(visit, method, url, head, body ?? undefined, body === null));
+    if (!(bits & BODY)) return cross(visit, head, undefined, false);
+    return read(request).then((body) => cross(visit, head, body ?? undefined, body === null));
   },
 };
 
@@ -163,7 +179,7 @@ const object = (Class, what) =>
 
     /** An outcome, or nothing if the command was not taken. */
     take(kind, command) {
-      return this.inner.take(kind, command);
+      return this.inner.take(kind, utf8(command));
     }
 
     /** The same as a request: while a new version is rolled out, workers of the one before it still ask so. */
