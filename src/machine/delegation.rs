@@ -53,6 +53,9 @@ pub struct Link {
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
+    /// What has ended it, if nobody took it back: a link above it, or itself, if a person has claimed the root of whoever made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<DelegationId>,
 }
 
 /// What one agent hands on to another: never changes.
@@ -130,6 +133,8 @@ pub enum Command {
     Revoke(By),
     /// Nobody has answered in time.
     Lapse,
+    /// It never can count again, for what [`Link::broken_by`] names.
+    Cut(DelegationId),
     /// The delegator's account, or else the delegate's, has heard of this sequence.
     Told {
         /// Whose.
@@ -248,8 +253,15 @@ impl Machine for Delegation {
             Command::Revoke(by) if matches!(status, DelegationStatus::Pending | DelegationStatus::Active) => {
                 known.change(DelegationStatus::Revoked, "delegation.revoked", Some(by), now)
             }
+            Command::Cut(by) if matches!(status, DelegationStatus::Pending | DelegationStatus::Active) => {
+                let mut known = known;
+                known.link.broken_by = Some(by);
+                known.change(DelegationStatus::Revoked, "delegation.revoked", None, now)
+            }
             Command::Told { delegators, sequence } => known.heard(delegators, sequence),
-            Command::Look | Command::Accept(_) | Command::Decline(_) | Command::Revoke(_) | Command::Lapse => known.unchanged(),
+            Command::Look | Command::Accept(_) | Command::Decline(_) | Command::Revoke(_) | Command::Lapse | Command::Cut(_) => {
+                known.unchanged()
+            }
         }
     }
 
@@ -280,7 +292,7 @@ impl Delegation {
         let status = if terms.crosses() { DelegationStatus::Pending } else { DelegationStatus::Active };
         // A name may come again once the record is forgotten: its epoch must not, nor what the accounts were told.
         let epoch = u32::try_from(now.seconds()).unwrap_or(u32::MAX);
-        let link = Link { terms, status, epoch, sequence: u64::from(epoch), ended: None, created: now, updated: now };
+        let link = Link { terms, status, epoch, sequence: u64::from(epoch), ended: None, created: now, updated: now, broken_by: None };
         let made = Self { link, events: Vec::new(), told: (0, 0) };
         made.change(status, "delegation.created", Some(by), now)
     }

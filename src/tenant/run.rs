@@ -4,8 +4,8 @@ use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, offers, policy, repeat, stats,
-    turn, webhook,
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, chain, credential, delegation, delivery, enter, offers, policy, repeat,
+    stats, turn, webhook,
 };
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
@@ -160,7 +160,10 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
         What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
-        What::Remark { key, most, until } => Ok(Outcome::Done(repeat::within(call, &key, most, until)?)),
+        What::Remark { key, most, until, taken } => {
+            taken.map_or(Ok(()), |taken| chain::learn(call, taken))?;
+            Ok(Outcome::Done(repeat::within(call, &key, most, until)?))
+        }
         What::Stats => stats::stats(call),
         What::Audit(filter) => audit::list(call, *filter),
         What::Subscribe(webhook) => webhook::subscribe(call, *webhook),

@@ -44,6 +44,8 @@ impl Link {
             revoked: self.ended,
             created: self.created,
             updated: self.updated,
+            root_generation: terms.root_generation,
+            broken_by: self.broken_by.clone(),
         }
     }
 }

@@ -55,6 +55,8 @@ pub fn everything(world: &World) {
     say(2, Command::Decline(by(2)));
     say(3, create(terms(3, [1, 1])));
     say(3, Command::Revoke(by(1)));
+    say(4, create(terms(4, [1, 1])));
+    say(4, Command::Cut(DelegationId::from_bytes([3; 16])));
 }
 
 struct One(Option<Record<Delegation>>, Timestamp);
