@@ -100,6 +100,8 @@ pub enum What {
         /// After so many.
         offset: u32,
     },
+    /// The API keys of one agent that have neither been revoked nor expired, the oldest first: its cell keeps fewer than a page of them.
+    Keys(RegistrationId),
     /// Another takes its place, with all that it is good for. The same `next` again is answered the same.
     RotateCredential {
         /// Which.

@@ -74,6 +74,7 @@ const fn changes(what: &What) -> bool {
         | What::Ancestry(_)
         | What::Credential(_)
         | What::Credentials { .. }
+        | What::Keys(_)
         | What::Delegation(_)
         | What::Delegations { .. }
         | What::Incoming { .. }
@@ -142,6 +143,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Credentials { agent, include_revoked, limit, offset } => {
             credential::list(call, agent.as_ref(), include_revoked, limit, offset)
         }
+        What::Keys(agent) => credential::keys(call, &agent),
         What::RotateCredential { id, next, number, prefix, expires } => credential::rotate(call, &id, next, (number, prefix), expires),
         What::RevokeCredential(id) => credential::revoke(call, &id),
         What::CredentialUsed(id) => credential::used(call, &id),

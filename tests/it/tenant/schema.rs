@@ -50,6 +50,7 @@ pub(super) fn everything() -> Vec<What> {
         credentials(None, false),
         credentials(Some(4), true),
         credentials(Some(4), false),
+        What::Keys(reg(4)),
         What::RotateCredential { id: crd(1), next: crd(9), number: 9, prefix: "key9".to_owned(), expires: None },
         What::CredentialUsed(crd(2)),
         What::RevokeCredential(crd(2)),
@@ -321,5 +322,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (39, 22), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (40, 22), "one of each");
 }
