@@ -33,8 +33,8 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     {
         return Ok(Outcome::Delegation(Box::new(known.clone()), false));
     }
-    // What was offered from elsewhere, and is over before it was heard of, is nobody's business.
-    let is_over = matches!(told.status, DelegationStatus::Declined | DelegationStatus::Revoked);
+    // What was offered from elsewhere, and is taken back before it was heard of, is nobody's business.
+    let is_over = told.status == DelegationStatus::Revoked;
     if known.is_none() && is_over && told.peer.is_some() && call.node(&told.delegator)?.is_none() {
         return Ok(Outcome::Done(false));
     }

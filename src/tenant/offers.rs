@@ -5,16 +5,24 @@
 
 use super::call::{Call, Stop, page};
 use super::chain::{Now, above, shown, whole};
-use super::delegation::{delegations, forget, read};
-use super::{Delegation, DelegationStatus, Outcome};
+use super::delegation::{delegations, find, forget, read};
+use super::{AuditRow, Delegation, DelegationStatus, Outcome, repeat};
 use crate::account::sql::{Sql, SqlError, Value, all, first};
 use crate::delegation::{MOST_CHAINS, MOST_CHAINS_OF_ONE};
+use crate::id::{AccountId, RegistrationId};
 use crate::machine::delegation::PATIENCE;
+use crate::time::Ttl;
 
 /// So many wait for the account to answer them.
 const MOST_PENDING: u64 = 256;
 /// So many of them from one account.
 const MOST_PENDING_OF_ONE: u64 = 8;
+/// So many rows of what strangers do with their offers are audited within [`SAID_WITHIN`].
+const MOST_SAID: u32 = 100;
+/// So many of them of one account.
+const MOST_SAID_OF_ONE: u32 = 10;
+/// For so long they are counted, from the first on.
+const SAID_WITHIN: Ttl = Ttl::from_seconds(3600);
 /// So many that were declined long ago go with each new one.
 const PRUNED: u32 = 16;
 
@@ -26,6 +34,45 @@ macro_rules! waiting {
             above!()
         )
     };
+}
+
+/// What another account does with an offer that this one has not taken: it may say so only so often.
+pub(super) struct Strange {
+    peer: AccountId,
+    delegator: RegistrationId,
+}
+
+/// Whether what is told is that: what this account has taken, it has let in itself.
+pub(super) fn of_strangers(call: &Call<'_, impl Sql>, told: &Delegation) -> Result<Option<Strange>, SqlError> {
+    let Some(peer) = told.peer.as_ref().filter(|_| told.offered && told.status != DelegationStatus::Active) else { return Ok(None) };
+    let known = find(call, &told.id)?.map(|(known, _)| known.status);
+    let is_strange = known.is_none_or(|known| known == DelegationStatus::Pending);
+    Ok(is_strange.then(|| Strange { peer: peer.clone(), delegator: told.delegator.clone() }))
+}
+
+impl Strange {
+    /// What is audited of it: all that somebody of this account has done, and of the others' so much.
+    pub fn heard(&self, call: &Call<'_, impl Sql>, rows: Vec<AuditRow>) -> Result<Vec<AuditRow>, SqlError> {
+        let mut heard = Vec::new();
+        for row in rows {
+            if self.is_own(&row) || self.may_say(call)? {
+                heard.push(row);
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Counts one row more, unless there were too many of that account, or of all.
+    pub fn may_say(&self, call: &Call<'_, impl Sql>) -> Result<bool, SqlError> {
+        let until = call.now.plus(SAID_WITHIN);
+        Ok(repeat::within(call, &format!("said/{}", self.peer), MOST_SAID_OF_ONE, until)?
+            && repeat::within(call, "said", MOST_SAID, until)?)
+    }
+
+    /// Of the other side it is told that it was the delegator, or nothing.
+    fn is_own(&self, row: &AuditRow) -> bool {
+        row.actor_id.as_ref().is_some_and(|actor| actor != self.delegator.as_str())
+    }
 }
 
 /// Whether there is room for what is told.

@@ -23,6 +23,10 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
         tables::create(sql, STEPS)?;
     }
     let call = Call { sql, now, caller };
+    let strange = match &what {
+        What::PutDelegation(told) => offers::of_strangers(&call, told)?,
+        _ => None,
+    };
     let delivers = matches!(what, What::Due { .. } | What::Settled { .. });
     let changes = changes(&what);
     let outcome = match dispatch(what, &call) {
@@ -33,7 +37,12 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     if outcome.is_refused() {
         let denied: Vec<_> = audit.into_iter().map(|row| super::AuditRow { outcome: AuditOutcome::Denied, ..row }).collect();
         let (most, counted) = MOST_TROUBLE;
-        if !denied.is_empty() && repeat::within(&call, &trouble(call.caller_name()), most, now.plus(counted))? {
+        let is_noted = !denied.is_empty()
+            && match &strange {
+                Some(strange) => strange.may_say(&call)?,
+                None => repeat::within(&call, &trouble(call.caller_name()), most, now.plus(counted))?,
+            };
+        if is_noted {
             audit::append(&call, denied, retain)?;
         }
         return Ok((outcome, None));
@@ -41,6 +50,7 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     let mut told = false;
     // The same again has been audited, and told, the first time.
     if !changes || has_changed(&outcome) {
+        let audit = if let Some(strange) = &strange { strange.heard(&call, audit)? } else { audit };
         audit::append(&call, audit, retain)?;
         webhook::emit(&call, &emit)?;
         told = !emit.is_empty();

@@ -21,7 +21,7 @@ fn listed(world: &World, agent: &Agent, query: &str) -> Vec<(String, String)> {
 /// What the account of a root was told: events, and the agents whose business they are.
 fn audited(world: &World, root: &Agent) -> Vec<(String, Option<String>)> {
     let id = AccountId::from_digits(root.registration().digits());
-    let what = What::Audit(Box::new(AuditFilter { limit: 100, ..AuditFilter::default() }));
+    let what = What::Audit(Box::new(AuditFilter { limit: 500, ..AuditFilter::default() }));
     let command = tenant::Command { caller: None, what, audit: vec![], emit: vec![], retain: Ttl::from_millis(0) };
     let answer =
         world.platform.accounts.borrow()[id.as_str()].command(&account::Command::Tenant(Box::new(command)), world.platform.now.get());
@@ -96,6 +96,41 @@ fn both_accounts_hear_of_everything_with_who_did_it_also_if_they_were_away() {
     assert_eq!(audited(&world, &bob).len(), 5);
     world.ring();
     assert_eq!(audited(&world, &bob).len(), 5, "and once");
+}
+
+#[test]
+fn strangers_fill_no_audit_with_offers_that_they_withdraw_or_that_are_refused_and_hide_nothing_of_the_account_itself() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    let of = |who: &Agent| audited(&world, &bob).into_iter().filter(|(_, actor)| actor.as_ref() == Some(&who.id)).count();
+    for _ in 0..30 {
+        let id = ada.delegated(&world, &bob, &["api.read"], json!({}));
+        ada.revoke(&world, &id);
+    }
+    assert_eq!(of(&ada), 10);
+    let taken: Vec<String> = (0..8).map(|_| ada.accepted(&world, &bob, &["api.read"], json!({}))).collect();
+    let open: Vec<String> = (0..8).map(|_| ada.delegated(&world, &bob, &["api.read"], json!({}))).collect();
+    for _ in 0..8 {
+        is(&ada.delegate(&world, &bob, &["api.read"], json!({})), 409, "limit_reached");
+    }
+    assert_eq!((of(&ada), of(&bob)), (10, 8));
+    for id in &open {
+        assert_eq!(bob.ask(&world, "POST", &format!("/api/v1/delegations/{id}/decline"), &json!({})).status(), 200);
+    }
+    for id in &taken {
+        ada.revoke(&world, id);
+    }
+    assert_eq!((of(&ada), of(&bob)), (18, 16), "what the account has let in is not strange to it");
+    for _ in 0..30 {
+        let other = Agent::root(&world);
+        for _ in 0..4 {
+            other.delegated(&world, &bob, &["api.read"], json!({}));
+        }
+    }
+    assert_eq!(audited(&world, &bob).len(), 18 + 16 + 90, "a hundred of all strangers");
+    world.later(3600);
+    ada.delegated(&world, &bob, &["api.read"], json!({}));
+    assert_eq!(of(&ada), 19);
 }
 
 #[test]
