@@ -6,11 +6,9 @@
 mod telling;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::standing::Standing;
 use super::{Effect, Machine, Next};
-use crate::account;
 use crate::constraint::Constraints;
 use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::oauth::scope::Scope;
@@ -114,7 +112,7 @@ pub struct By {
 }
 
 /// What can happen to a delegation. Who may has been judged before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
     /// A new one. The same again is answered the same.
     Create {
@@ -137,6 +135,13 @@ pub enum Command {
     Cut(DelegationId),
     /// The delegator's account, or else the delegate's, has heard of this sequence.
     Told {
+        /// Whose.
+        delegators: bool,
+        /// Which.
+        sequence: u64,
+    },
+    /// It has refused to: what it does not list does not count.
+    Refused {
         /// Whose.
         delegators: bool,
         /// Which.
@@ -259,6 +264,7 @@ impl Machine for Delegation {
                 known.change(DelegationStatus::Revoked, "delegation.revoked", None, now)
             }
             Command::Told { delegators, sequence } => known.heard(delegators, sequence),
+            Command::Refused { delegators, sequence } => known.refused(delegators, sequence, now),
             Command::Look | Command::Accept(_) | Command::Decline(_) | Command::Revoke(_) | Command::Lapse | Command::Cut(_) => {
                 known.unchanged()
             }
@@ -273,11 +279,11 @@ impl Machine for Delegation {
     }
 
     fn due(&self, now: Timestamp) -> Vec<Effect<Command>> {
-        let tell = |telling: Telling| Effect::Tell {
-            kind: account::KIND,
-            id: telling.account.to_string(),
-            command: json!(account::Command::Tenant(Box::new(telling.command))),
-            then: Command::Told { delegators: telling.delegators, sequence: telling.sequence },
+        let tell = |Telling { account, command, delegators, sequence }: Telling| Effect::TellAccount {
+            account,
+            command: Box::new(command),
+            heard: Command::Told { delegators, sequence },
+            refused: Command::Refused { delegators, sequence },
         };
         let lapsed = self.link.status == DelegationStatus::Pending && self.lapses() <= now;
         self.tellings().into_iter().map(tell).chain(lapsed.then_some(Effect::Step(Command::Lapse))).collect()
@@ -316,6 +322,19 @@ impl Delegation {
         self.events.retain(|(sequence, _)| *sequence > both);
         let outcome = Outcome::Link(Box::new(self.link.clone()));
         (self.put(), outcome)
+    }
+
+    /// An account has no room for it. If it has changed since, what it is now is told first.
+    fn refused(mut self, delegators: bool, sequence: u64, now: Timestamp) -> (Next<Self>, Outcome) {
+        if sequence != self.link.sequence {
+            return self.unchanged();
+        }
+        if !matches!(self.link.status, DelegationStatus::Pending | DelegationStatus::Active) {
+            return self.heard(delegators, sequence);
+        }
+        let told = if delegators { &mut self.told.0 } else { &mut self.told.1 };
+        *told = sequence;
+        self.change(DelegationStatus::Revoked, "delegation.revoked", None, now)
     }
 
     fn unchanged(self) -> (Next<Self>, Outcome) {

@@ -1,8 +1,10 @@
 //! Across accounts: offers, answers, what is told and what is seen.
 
 use postern::account;
-use postern::id::AccountId;
-use postern::machine::delegation::{By, Command, Delegation};
+use postern::constraint::Constraints;
+use postern::id::{AccountId, DelegationId};
+use postern::machine::delegation::{By, Command, Delegation, Terms};
+use postern::machine::{Machine, Record};
 use postern::store::Cells;
 use postern::tenant::{self, AuditFilter, Outcome, What};
 use postern::time::Ttl;
@@ -131,6 +133,40 @@ fn strangers_fill_no_audit_with_offers_that_they_withdraw_or_that_are_refused_an
     world.later(3600);
     ada.delegated(&world, &bob, &["api.read"], json!({}));
     assert_eq!(of(&ada), 19);
+}
+
+#[test]
+fn an_offer_that_the_other_account_refuses_when_it_hears_of_it_later_is_over() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    let open: Vec<String> = (0..8).map(|_| ada.delegated(&world, &bob, &["api.read"], json!({}))).collect();
+    // Whoever has made it is cut off before the accounts are told.
+    let account = |agent: &Agent| agent.registration().account();
+    let terms = Terms {
+        id: DelegationId::from_bytes([1; 16]),
+        delegators: vec![ada.registration()],
+        delegate: bob.registration(),
+        delegator_account: account(&ada),
+        delegate_account: account(&bob),
+        upstream: Vec::new(),
+        scopes: "api.read".parse().unwrap(),
+        constraints: Constraints::default(),
+        max_chain_depth: 1,
+        expires: None,
+        root_generation: None,
+    };
+    let id = terms.id.clone();
+    let by = By { agent: ada.registration(), person: None, on_behalf: None, network: None, request_id: None };
+    block(world.platform.run::<Delegation>(&id, Command::Create { terms: Box::new(terms), by })).unwrap();
+    world.ring();
+    assert!(listed(&world, &ada, "?active_only=false").contains(&(id.to_string(), "revoked".to_owned())));
+    is(&bob.ask(&world, "POST", &format!("/api/v1/delegations/{id}/accept"), &json!({})), 400, "already_revoked");
+    assert_eq!(listed(&world, &bob, "?active_only=false").len(), 8);
+    ada.revoke(&world, &open[0]);
+    ada.delegated(&world, &bob, &["api.read"], json!({}));
+    let record = world.platform.cells.borrow()[&format!("delegation/{id}")].clone();
+    let record: Record<Delegation> = serde_json::from_str(&record).unwrap();
+    assert_eq!(record.state.wakes_at(), None, "nothing rings any more");
 }
 
 #[test]
