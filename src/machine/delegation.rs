@@ -100,6 +100,9 @@ pub struct Event {
 pub struct By {
     /// The agent; the side that a person acts for, if it is one.
     pub agent: RegistrationId,
+    /// The account that it is of. The other one hears no more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// The person: told to nobody on the other side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<AccountId>,
@@ -211,6 +214,11 @@ impl Terms {
     #[must_use]
     pub fn crosses(&self) -> bool {
         self.delegator_account != self.delegate_account
+    }
+
+    /// Whether that agent is one of its two sides.
+    fn names(&self, agent: &RegistrationId) -> bool {
+        agent == self.delegator() || *agent == self.delegate
     }
 
     /// What can be seen without asking anybody else.

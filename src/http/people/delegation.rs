@@ -35,6 +35,7 @@ pub(crate) async fn answer<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     }
     let by = By {
         agent: if given { link.delegator() } else { &link.terms.delegate }.clone(),
+        account: Some(here),
         person: Some(owner.account),
         on_behalf: None,
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),

@@ -189,13 +189,13 @@ fn an_offer_of_before_the_claim_does_not_count_though_it_is_accepted_after_it() 
             expires: None,
             root_generation: Some(root_generation),
         };
-        let by = By { agent: boss.id.parse().unwrap(), person: None, on_behalf: None, network: None, request_id: None };
+        let by = By { agent: boss.id.parse().unwrap(), account: None, person: None, on_behalf: None, network: None, request_id: None };
         let create = delegation::Command::Create { terms: Box::new(terms.clone()), by };
         block(world.platform.run::<Delegation>(&terms.id, create)).unwrap();
         world.ring();
         let accepted = bob.ask(&world, "POST", &format!("/api/v1/delegations/{}/accept", terms.id), &json!({}));
         // Where the claim is not known yet it is accepted all the same.
-        let by = By { agent: bob.registration(), person: None, on_behalf: None, network: None, request_id: None };
+        let by = By { agent: bob.registration(), account: None, person: None, on_behalf: None, network: None, request_id: None };
         block(world.platform.run::<Delegation>(&terms.id, delegation::Command::Accept(by))).unwrap();
         world.later(1);
         (accepted, bob.grant(&world, &[("delegation_id", terms.id.as_str())]))

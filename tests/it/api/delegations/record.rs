@@ -33,7 +33,14 @@ fn terms(name: u8, accounts: [u8; 2]) -> Terms {
 }
 
 fn by(name: u8) -> By {
-    By { agent: agent(name), person: None, on_behalf: None, network: Some("192.0.2.1".into()), request_id: Some("0123456789abcdef".into()) }
+    By {
+        agent: agent(name),
+        account: None,
+        person: None,
+        on_behalf: None,
+        network: Some("192.0.2.1".into()),
+        request_id: Some("0123456789abcdef".into()),
+    }
 }
 
 fn create(terms: Terms) -> Command {
