@@ -9,6 +9,7 @@ use crate::machine::standing::Standing;
 use crate::store::Ports;
 use crate::tenant::{AuditOutcome, AuditRow, Command, Emit, What};
 use crate::time::Ttl;
+use crate::verify;
 
 /// So many attempts with a key that does not count are audited of one agent, and within how long.
 const MOST_FAILED: (u32, Ttl) = (10, Ttl::from_seconds(60));
@@ -49,7 +50,7 @@ pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remar
         metadata: (!metadata.is_null()).then(|| metadata.to_string()),
         ..AuditRow::of(event, (kind, actor.map(ToString::to_string)), target, Some(agent.clone()))
     };
-    let what = What::Remark { key, most, until: cx.now.plus(within) };
+    let what = What::Remark { key, most, until: cx.now.plus(within), taken: None };
     let command = Command { audit: vec![row], emit, retain: cx.config.ttls.audit, ..Command::alone(what) };
     let account = root.account();
     if let Err(error) = cx.ports.account(&account, account::Command::Tenant(Box::new(command))).await {
@@ -78,4 +79,12 @@ pub async fn failed<P: Ports>(agent: &RegistrationId, standing: &Standing, how: 
         most: (format!("failed/{agent}"), most, within),
     };
     self::remark(agent, standing, remark, cx).await;
+}
+
+/// The same of a key that an agent has had: why it does not count any more is there, too. Whether it is one: of what nobody has made nothing is
+/// written, and nothing is asked for it.
+pub async fn dead_key<P: Ports>(presented: &str, method: &str, cx: &Cx<'_, P>) -> bool {
+    let Some((agent, standing, why)) = verify::dead_key(presented, cx).await else { return false };
+    failed(&agent, &standing, json!({ "method": method, "key": why }), cx).await;
+    true
 }

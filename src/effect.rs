@@ -1,11 +1,13 @@
 //! Carries out what a record says is to be done outside it.
 
+use crate::account;
 use crate::cx::Cx;
 use crate::keys::{self, KeysError};
 use crate::machine::{Effect, Settle};
 use crate::oidc::logout_token;
 use crate::status;
 use crate::store::Ports;
+use crate::tenant;
 use crate::time::Ttl;
 
 /// Does `effect`; the command that it returns settles it.
@@ -30,6 +32,11 @@ pub async fn perform<P: Ports>(effect: Effect<String>, cx: &Cx<'_, P>) -> Result
         Effect::Tell { kind, id, command, then } => {
             cx.ports.tell(kind, &id, command).await?;
             Ok(then)
+        }
+        Effect::TellAccount { account, command, heard, refused } => {
+            let outcome = cx.ports.account(&account, account::Command::Tenant(command)).await?;
+            let is_refused = matches!(outcome, account::Outcome::Tenant(outcome) if matches!(*outcome, tenant::Outcome::Refused(_)));
+            Ok(if is_refused { refused } else { heard })
         }
     }
 }

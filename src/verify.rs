@@ -18,7 +18,7 @@ use crate::jose::claims::{ACCESS_TOKEN, AccessToken, CredentialStamp, IDENTITY_A
 use crate::jose::jws::{InvalidJws, Untrusted, Verified};
 use crate::keys;
 use crate::machine::delegation::Link;
-use crate::machine::standing::{Credential, Standing};
+use crate::machine::standing::{Credential, OLD_KEY, Standing};
 use crate::memory::Seen;
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::rights;
@@ -304,16 +304,24 @@ async fn api_key<P: Ports>(key: &Presented<ApiKey>, cx: &Cx<'_, P>) -> Result<Ac
     }
 }
 
-/// The agent whose key `presented` is or was, how it stands, and why the key does not count: `ended`, `expired`, or the `agent` does not. None
-/// for one that nobody has made, as far as is known here: nothing is asked for it.
+/// The agent whose key `presented` is or was, how it stands, and why the key does not count: `ended`, `claim` if a person's claim has ended it,
+/// `expired`, or the `agent` does not. None for one that nobody has made, as far as is known here: nothing is asked for it.
 pub async fn dead_key<P: Ports>(presented: &str, cx: &Cx<'_, P>) -> Option<(RegistrationId, Rc<Standing>, &'static str)> {
     let key = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, presented, &cx.config.masters)?;
     let agent = RegistrationId::from_digits(key.digits());
     let standing = known(&agent, cx).await.ok()?;
-    let known = standing.credentials.iter().find(|known| known.of.is_none() && key.matches(&known.digest))?;
-    let why = match known {
-        Credential { ended: true, .. } => "ended",
-        known if known.expires <= cx.now => "expired",
+    let found = standing.credentials.iter().find(|known| known.of.is_none() && key.matches(&known.digest))?;
+    let root = match standing.ancestors.first() {
+        Some(root) => known(root, cx).await.ok(),
+        None => None,
+    };
+    let is_old = rights::is_old(&standing, root.as_deref(), Some(found.stamp()));
+    let taken = root.as_ref().unwrap_or(&standing).taken.filter(|_| is_old);
+    let by_claim = taken.map(|taken| taken.at.plus(OLD_KEY)).filter(|ends| *ends <= cx.now.min(found.expires));
+    let why = match (found, by_claim) {
+        (Credential { ended: true, .. }, _) => "ended",
+        (_, Some(_)) => "claim",
+        (found, None) if found.expires <= cx.now => "expired",
         _ => "agent",
     };
     Some((agent, standing.clone(), why))

@@ -4,6 +4,7 @@
 //! per `LIVENESS_TTL`, and so is every agent that has handed on: whatever ends or suspends one of them ends what is below it, without
 //! telling anybody there.
 
+mod cut;
 mod walk;
 
 use std::rc::Rc;
@@ -15,8 +16,8 @@ use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::machine::delegation::{Command, Delegation, Link, Outcome};
 use crate::store::{Ports, StoreError};
 use crate::tenant::{self, What};
-use crate::verify::{self, Inactive};
 
+pub use cut::{Cut, cut, row};
 pub use walk::{Broken, Walk, walk};
 
 /// Chains that end with one agent: there are never more.
@@ -47,9 +48,17 @@ async fn live<P: Ports>(last: &[DelegationId], cx: &Cx<'_, P>) -> Result<Vec<Wal
     let mut walks = Vec::new();
     for id in last {
         let Some(link) = find(id, |link| !link.is_live(cx.now), cx).await? else { continue };
-        match walk(link, cx).await {
+        match walk(link.clone(), cx).await {
             Ok(walk) => walks.push(walk),
             Err(Broken::Store(error)) => return Err(error),
+            // What has ended elsewhere the accounts do not know: with this they do, and nobody asks again.
+            Err(Broken::Link(_)) => {
+                if let Some(Cut { by, .. }) = cut(&link, cx).await?
+                    && let Outcome::Link(link) | Outcome::Changed(link, _) = cx.ports.run::<Delegation>(id, Command::Cut(by)).await?
+                {
+                    note(id, Some(Rc::new(*link)), cx);
+                }
+            }
             Err(_) => {}
         }
     }
@@ -87,19 +96,6 @@ pub async fn find<P: Ports>(id: &DelegationId, behind: impl Fn(&Link) -> bool, c
     };
     note(id, link.clone(), cx);
     Ok(link)
-}
-
-/// Whether a person has claimed the root of whoever made it since: it does not count any more, accepted or not.
-///
-/// # Errors
-/// The delegator, or its root, did not answer.
-pub async fn is_cut_off<P: Ports>(link: &Link, cx: &Cx<'_, P>) -> Result<bool, StoreError> {
-    match verify::agent(link.delegator(), cx).await {
-        Ok((standing, root)) => Ok(link.is_older_than_claim(root.as_deref().unwrap_or(&standing))),
-        Err(Inactive::Store(error)) => Err(error),
-        // Whether it counts is another question: one that is suspended may come back.
-        Err(_) => Ok(false),
-    }
 }
 
 /// Notes what a delegation just said of itself.

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::Denied;
+use crate::audit;
 use crate::client::{self, Client, assertion};
 use crate::config::Config;
 use crate::cx::Cx;
@@ -179,10 +180,14 @@ async fn with_secret<P: Ports>(name: &str, secret: &str, plain: Option<&str>, cx
 }
 
 async fn registration<P: Ports>(name: Option<&str>, secret: &str, cx: &Cx<'_, P>) -> Result<RegistrationId, Denied> {
-    let active = verify::bearer(secret, cx).await.map_err(|error| match error.code() {
-        ErrorCode::InvalidToken => Denied::Client("the credential does not count"),
-        _ => Denied::Assertion(error),
-    })?;
+    let active = match verify::bearer(secret, cx).await {
+        Ok(active) => active,
+        Err(error) if error.code() == ErrorCode::InvalidToken => {
+            audit::dead_key(secret, "client_authentication", cx).await;
+            return Err(Denied::Client("the credential does not count"));
+        }
+        Err(error) => return Err(Denied::Assertion(error)),
+    };
     let registration = holder(&active)?;
     if name.is_some_and(|name| name != registration.as_str()) {
         return Err(Denied::Client("the credential belongs to another client_id"));

@@ -1,5 +1,7 @@
 //! `client_credentials` (RFC 6749, section 4.4): with an API key as the secret of an agent, or by a confidential client for itself.
 
+use std::rc::Rc;
+
 use serde_json::json;
 
 use super::{Authorized, CLIENT_CREDENTIALS, Denied, admit, places};
@@ -14,6 +16,7 @@ use crate::machine::registration::{self, Proof, Registration};
 use crate::oauth::scope::{GrantedScope, Scope};
 use crate::secret::{ApiKey, Presented};
 use crate::store::Ports;
+use crate::verify;
 
 pub(super) async fn authorize<P: Ports>(
     client_id: Option<&str>,
@@ -33,7 +36,7 @@ pub(super) async fn authorize<P: Ports>(
     let resource = resource.ok_or(Denied::Resource)?;
     let shown = || Proof::ApiKey { digests: key.digests().to_vec() };
     let Some(admitted) = admit(&registration, shown, cx).await? else {
-        failed(&registration, cx).await;
+        failed(&registration, secret, cx).await;
         return Err(Denied::Client("the key was revoked or has expired"));
     };
     let authorized = Authorized::within(&registration, admitted, resource, scope, cx)?.bound(proof);
@@ -41,13 +44,17 @@ pub(super) async fn authorize<P: Ports>(
     Ok(authorized)
 }
 
-/// The account of the agent hears of a key that does not count.
-async fn failed<P: Ports>(registration: &RegistrationId, cx: &Cx<'_, P>) {
+/// The account of the agent hears of a key that does not count, and of one that nobody has made.
+pub(super) async fn failed<P: Ports>(registration: &RegistrationId, secret: &str, cx: &Cx<'_, P>) {
     let Ok(registration::Outcome::Standing(standing)) = cx.ports.run::<Registration>(registration, registration::Command::Look).await
     else {
         return;
     };
-    audit::failed(registration, &standing, json!({ "method": CLIENT_CREDENTIALS }), cx).await;
+    let standing = Rc::new(standing);
+    verify::remember(registration, Some(standing.clone()), cx);
+    if !audit::dead_key(secret, CLIENT_CREDENTIALS, cx).await {
+        audit::failed(registration, &standing, json!({ "method": CLIENT_CREDENTIALS, "key": "unknown" }), cx).await;
+    }
 }
 
 /// A token of the client's own. Its record is a grant without a person, which ends and is listed like others.

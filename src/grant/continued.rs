@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::client::{self, Authenticated, Shown};
 use super::issue::everything;
-use super::{Admitted, Authorized, Denied, places};
+use super::{Admitted, Authorized, Denied, client_credentials, places};
 use crate::config::{Config, Resource};
 use crate::cx::Cx;
 use crate::dpop;
@@ -59,10 +59,14 @@ pub(super) async fn begin<P: Ports>(
         return Err(Denied::Client("the key belongs to another client_id"));
     }
     let resource = resource.ok_or(Denied::Resource)?;
-    let active = verify::credential(secret, cx).await.map_err(|error| match error.code() {
-        ErrorCode::InvalidToken => DEAD,
-        _ => Denied::Assertion(error),
-    })?;
+    let active = match verify::credential(secret, cx).await {
+        Ok(active) => active,
+        Err(error) if error.code() == ErrorCode::InvalidToken => {
+            client_credentials::failed(&id, secret, cx).await;
+            return Err(DEAD);
+        }
+        Err(error) => return Err(Denied::Assertion(error)),
+    };
     let ceiling = everything(&active.standing, active.root.as_deref(), active.stamp(), resource, cx);
     if ceiling.as_scope().is_empty() {
         return Err(Denied::NoScope);

@@ -3,8 +3,6 @@
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use serde_json::json;
-
 use super::discovery::OWN;
 use super::refuse::Refused;
 use crate::audit;
@@ -105,7 +103,7 @@ pub(super) async fn presented<P: Ports>(
         Ok(active) => Ok((active, door)),
         Err(error) => {
             if path.is_some() && matches!(error, Unproven::Token(Inactive::Revoked(_))) {
-                dead(&token, cx).await;
+                audit::dead_key(&token, "bearer", cx).await;
             }
             let (code, hint) = (error.code(), error.hint());
             let door = if matches!(error, Unproven::Token(Inactive::Bound)) { dpop } else { door };
@@ -115,13 +113,6 @@ pub(super) async fn presented<P: Ports>(
                 code => door.challenge(Refused::from(error).status(StatusCode::UNAUTHORIZED), Some(code), None, cx),
             })
         }
-    }
-}
-
-/// Whoever has used a key of an agent that does not count any more is in the audit; what nobody has made writes nothing.
-async fn dead<P: Ports>(presented: &str, cx: &Cx<'_, P>) {
-    if let Some((agent, standing, why)) = verify::dead_key(presented, cx).await {
-        audit::failed(&agent, &standing, json!({ "method": "bearer", "key": why }), cx).await;
     }
 }
 

@@ -6,11 +6,9 @@
 mod telling;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::standing::Standing;
 use super::{Effect, Machine, Next};
-use crate::account;
 use crate::constraint::Constraints;
 use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::oauth::scope::Scope;
@@ -53,6 +51,9 @@ pub struct Link {
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
+    /// What has ended it, if nobody took it back: a link above it, or itself, if a person has claimed the root of whoever made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<DelegationId>,
 }
 
 /// What one agent hands on to another: never changes.
@@ -99,6 +100,9 @@ pub struct Event {
 pub struct By {
     /// The agent; the side that a person acts for, if it is one.
     pub agent: RegistrationId,
+    /// The account that it is of. The other one hears no more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// The person: told to nobody on the other side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<AccountId>,
@@ -111,7 +115,7 @@ pub struct By {
 }
 
 /// What can happen to a delegation. Who may has been judged before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
     /// A new one. The same again is answered the same.
     Create {
@@ -130,8 +134,17 @@ pub enum Command {
     Revoke(By),
     /// Nobody has answered in time.
     Lapse,
+    /// It never can count again, for what [`Link::broken_by`] names.
+    Cut(DelegationId),
     /// The delegator's account, or else the delegate's, has heard of this sequence.
     Told {
+        /// Whose.
+        delegators: bool,
+        /// Which.
+        sequence: u64,
+    },
+    /// It has refused to: what it does not list does not count.
+    Refused {
         /// Whose.
         delegators: bool,
         /// Which.
@@ -203,6 +216,11 @@ impl Terms {
         self.delegator_account != self.delegate_account
     }
 
+    /// Whether that agent is one of its two sides.
+    fn names(&self, agent: &RegistrationId) -> bool {
+        agent == self.delegator() || *agent == self.delegate
+    }
+
     /// What can be seen without asking anybody else.
     fn are_sound(&self, now: Timestamp) -> bool {
         let depth = self.depth();
@@ -248,8 +266,16 @@ impl Machine for Delegation {
             Command::Revoke(by) if matches!(status, DelegationStatus::Pending | DelegationStatus::Active) => {
                 known.change(DelegationStatus::Revoked, "delegation.revoked", Some(by), now)
             }
+            Command::Cut(by) if matches!(status, DelegationStatus::Pending | DelegationStatus::Active) => {
+                let mut known = known;
+                known.link.broken_by = Some(by);
+                known.change(DelegationStatus::Revoked, "delegation.revoked", None, now)
+            }
             Command::Told { delegators, sequence } => known.heard(delegators, sequence),
-            Command::Look | Command::Accept(_) | Command::Decline(_) | Command::Revoke(_) | Command::Lapse => known.unchanged(),
+            Command::Refused { delegators, sequence } => known.refused(delegators, sequence, now),
+            Command::Look | Command::Accept(_) | Command::Decline(_) | Command::Revoke(_) | Command::Lapse | Command::Cut(_) => {
+                known.unchanged()
+            }
         }
     }
 
@@ -261,11 +287,11 @@ impl Machine for Delegation {
     }
 
     fn due(&self, now: Timestamp) -> Vec<Effect<Command>> {
-        let tell = |telling: Telling| Effect::Tell {
-            kind: account::KIND,
-            id: telling.account.to_string(),
-            command: json!(account::Command::Tenant(Box::new(telling.command))),
-            then: Command::Told { delegators: telling.delegators, sequence: telling.sequence },
+        let tell = |Telling { account, command, delegators, sequence }: Telling| Effect::TellAccount {
+            account,
+            command: Box::new(command),
+            heard: Command::Told { delegators, sequence },
+            refused: Command::Refused { delegators, sequence },
         };
         let lapsed = self.link.status == DelegationStatus::Pending && self.lapses() <= now;
         self.tellings().into_iter().map(tell).chain(lapsed.then_some(Effect::Step(Command::Lapse))).collect()
@@ -280,7 +306,7 @@ impl Delegation {
         let status = if terms.crosses() { DelegationStatus::Pending } else { DelegationStatus::Active };
         // A name may come again once the record is forgotten: its epoch must not, nor what the accounts were told.
         let epoch = u32::try_from(now.seconds()).unwrap_or(u32::MAX);
-        let link = Link { terms, status, epoch, sequence: u64::from(epoch), ended: None, created: now, updated: now };
+        let link = Link { terms, status, epoch, sequence: u64::from(epoch), ended: None, created: now, updated: now, broken_by: None };
         let made = Self { link, events: Vec::new(), told: (0, 0) };
         made.change(status, "delegation.created", Some(by), now)
     }
@@ -304,6 +330,19 @@ impl Delegation {
         self.events.retain(|(sequence, _)| *sequence > both);
         let outcome = Outcome::Link(Box::new(self.link.clone()));
         (self.put(), outcome)
+    }
+
+    /// An account has no room for it. If it has changed since, what it is now is told first.
+    fn refused(mut self, delegators: bool, sequence: u64, now: Timestamp) -> (Next<Self>, Outcome) {
+        if sequence != self.link.sequence {
+            return self.unchanged();
+        }
+        if !matches!(self.link.status, DelegationStatus::Pending | DelegationStatus::Active) {
+            return self.heard(delegators, sequence);
+        }
+        let told = if delegators { &mut self.told.0 } else { &mut self.told.1 };
+        *told = sequence;
+        self.change(DelegationStatus::Revoked, "delegation.revoked", None, now)
     }
 
     fn unchanged(self) -> (Next<Self>, Outcome) {

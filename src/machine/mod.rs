@@ -35,6 +35,8 @@ use std::fmt::Display;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::id::AccountId;
+use crate::tenant;
 use crate::time::Timestamp;
 
 /// One kind of record and all that can happen to it.
@@ -132,6 +134,17 @@ pub enum Effect<C> {
         /// Settles it.
         then: C,
     },
+    /// Tell an account something of its agents, which it may refuse.
+    TellAccount {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        command: Box<tenant::Command>,
+        /// Settles it if it was heard.
+        heard: C,
+        /// Settles it if it was refused.
+        refused: C,
+    },
 }
 
 impl<C: 'static> Effect<C> {
@@ -150,6 +163,9 @@ impl<C: 'static> Effect<C> {
             Self::PublishStatusList { list, bits, expires, then } => Effect::PublishStatusList { list, bits, expires, then: form(then)? },
             Self::LogOut { relying, heard, lost } => Effect::LogOut { relying, heard: form(heard)?, lost: form(lost)? },
             Self::Tell { kind, id, command, then } => Effect::Tell { kind, id, command, then: form(then)? },
+            Self::TellAccount { account, command, heard, refused } => {
+                Effect::TellAccount { account, command, heard: form(heard)?, refused: form(refused)? }
+            }
         })
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asking, AuditFilter, AuditRow, Credential, Delegation, Emit, Patch, Policy, PolicyPatch, Profile, Rate, Status, Webhook};
 use crate::id::{CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};
+use crate::machine::standing::Taken;
 use crate::time::{Timestamp, Ttl};
 
 /// What can be asked of an account's agents. Data that crosses between versions: changes by addition only.
@@ -99,6 +100,8 @@ pub enum What {
         /// After so many.
         offset: u32,
     },
+    /// The API keys of one agent that have neither been revoked nor expired, the oldest first: its cell keeps fewer than a page of them.
+    Keys(RegistrationId),
     /// Another takes its place, with all that it is good for. The same `next` again is answered the same.
     RotateCredential {
         /// Which.
@@ -132,14 +135,14 @@ pub enum What {
     Delegation(DelegationId),
     /// Delegations with a side that the caller reaches: the oldest first, or of those that count the one that expires first.
     Delegations {
-        /// Only those that count for themselves.
+        /// Only those that count, as far as the account knows.
         active_only: bool,
         /// At most so many, 1 to 100.
         limit: u32,
         /// After so many.
         offset: u32,
     },
-    /// Delegations to one agent that count for themselves, those first that count longest.
+    /// Delegations to one agent that count as far as the account knows, those first that count longest.
     Incoming {
         /// To whom.
         delegate: RegistrationId,
@@ -207,6 +210,9 @@ pub enum What {
         most: u32,
         /// It is counted until then, from the first on.
         until: Timestamp,
+        /// How a person has claimed the root last: what was delegated before is not theirs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken: Option<Taken>,
     },
     /// How much there is of everything that the caller reaches.
     Stats,

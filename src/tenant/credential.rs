@@ -89,6 +89,19 @@ pub(super) fn list(
     Ok(Outcome::Credentials(all(rows, read)?, total))
 }
 
+/// Those of one agent that may still work.
+pub(super) fn keys(call: &Call<'_, impl Sql>, agent: &RegistrationId) -> Result<Outcome, Stop> {
+    let path = call.path_of(agent)?;
+    if !call.reach()?.covers(&path) {
+        return Err(Refused::Missing.into());
+    }
+    let [limit, _] = page(u32::MAX, 0);
+    let statement = credentials!("WHERE revoked IS NULL AND path = ? AND coalesce(expires > ?, 1) ORDER BY number LIMIT ?");
+    let found = all(call.sql.run(statement, &[path.into(), call.now.into(), limit])?, read)?;
+    let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    Ok(Outcome::Credentials(found, total))
+}
+
 /// One step: the old one has ended, and the new one is good for all that the old one was, until `expires` at the latest.
 pub(super) fn rotate(
     call: &Call<'_, impl Sql>,

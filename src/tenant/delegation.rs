@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::call::{Call, Stop, page};
+use super::chain::{self, Now, whole};
 use super::tally;
 use super::words::DelegationStatus;
 use super::{Delegation, MOST_PEERS, Outcome, Peer, Refused, offers};
@@ -14,7 +15,7 @@ macro_rules! delegations {
     ($rest:literal) => {
         concat!(
             "SELECT id, sequence, delegator, delegate, peer, offered, scopes, constraints, chain_depth, max_chain_depth, upstream, status,
-             expires, revoked, created, updated, number FROM tenant_delegation ",
+             expires, revoked, created, updated, root_generation, broken_by, number FROM tenant_delegation d ",
             $rest
         )
     };
@@ -32,14 +33,17 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     {
         return Ok(Outcome::Delegation(Box::new(known.clone()), false));
     }
-    // What was offered from elsewhere, and is over before it was heard of, is nobody's business.
-    let is_over = matches!(told.status, DelegationStatus::Declined | DelegationStatus::Revoked);
+    // What was offered from elsewhere, and is taken back before it was heard of, is nobody's business.
+    let is_over = told.status == DelegationStatus::Revoked;
     if known.is_none() && is_over && told.peer.is_some() && call.node(&told.delegator)?.is_none() {
         return Ok(Outcome::Done(false));
     }
     let was = known.as_ref().map(|(known, _)| known.status);
-    if was != Some(told.status) && !offers::fits(call, &told)? {
-        return Err(Refused::TooMany.into());
+    if was != Some(told.status) {
+        if !offers::fits(call, &told)? {
+            return Err(Refused::TooMany.into());
+        }
+        drop_dead(call, &told.delegate)?;
     }
     if let Some((_, number)) = known.as_ref().filter(|(known, _)| offers::is_withdrawn(known, &told)) {
         forget(call, *number)?;
@@ -78,21 +82,32 @@ pub(super) fn forget(call: &Call<'_, impl Sql>, number: u64) -> Result<(), SqlEr
 }
 
 pub(super) fn get(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Outcome, Stop> {
-    Ok(Outcome::Delegation(Box::new(reached(call, id)?), false))
+    let found = reached(call, id)?;
+    Ok(Outcome::Delegation(Box::new(chain::standing(call, &Now::of(call)?, found)?), false))
 }
 
 pub(super) fn list(call: &Call<'_, impl Sql>, active_only: bool, limit: u32, offset: u32) -> Result<Outcome, Stop> {
     call.reach()?;
-    let caller = call.caller_name();
+    let (caller, now) = (call.caller_name(), Now::of(call)?);
     let [limit, offset] = page(limit, offset);
     let (numbers, total) = if active_only {
+        let counting = |more: &[Value]| [&[caller.into(), call.now.into()], &now.whole()[..], more].concat();
         let rows = call.sql.run(
-            "SELECT number FROM tenant_party WHERE agent = ? AND until > ? ORDER BY until, number LIMIT ? OFFSET ?",
-            &[caller.into(), call.now.into(), limit, offset],
+            concat!(
+                "SELECT p.number FROM tenant_party p CROSS JOIN tenant_delegation d ON d.number = p.number
+                 WHERE p.agent = ? AND p.until > ? AND ",
+                whole!(),
+                " ORDER BY p.until, p.number LIMIT ? OFFSET ?"
+            ),
+            &counting(&[limit, offset]),
         )?;
         // Which of them count depends on the time: of those alone there is no count that is kept.
-        let values = [caller.into(), call.now.into()];
-        let total = first(call.sql.run("SELECT count(*) FROM tenant_party WHERE agent = ? AND until > ?", &values)?);
+        let total = concat!(
+            "SELECT count(*) FROM tenant_party p CROSS JOIN tenant_delegation d ON d.number = p.number
+             WHERE p.agent = ? AND p.until > ? AND ",
+            whole!()
+        );
+        let total = first(call.sql.run(total, &counting(&[]))?);
         (rows, total.map_or(Ok(0), |mut row| row.number())?)
     } else {
         let rows = call
@@ -105,14 +120,16 @@ pub(super) fn list(call: &Call<'_, impl Sql>, active_only: bool, limit: u32, off
         let rows = call.sql.run(delegations!("WHERE number = ?"), &[Value::number(row.number()?)?])?;
         found.extend(all(rows, read)?);
     }
-    Ok(Outcome::Delegations(found, total))
+    Ok(chain::shown(call, found, total)?)
 }
 
-/// What counts for itself, and is to that agent; what counts longest comes first. There are never more than are looked at.
+/// What counts, as far as the account knows, and is to that agent; what counts longest comes first. There are never more than are looked at.
 pub(super) fn to(call: &Call<'_, impl Sql>, delegate: &RegistrationId, limit: u32) -> Result<Vec<Delegation>, SqlError> {
     let [limit, _] = page(limit, 0);
-    let values = [delegate.as_str().into(), call.now.into(), limit];
-    all(call.sql.run(delegations!("WHERE delegate = ? AND until > ? ORDER BY until DESC, number DESC LIMIT ?"), &values)?, read)
+    let values = [&[delegate.as_str().into(), call.now.into()], &Now::of(call)?.whole()[..], &[limit]].concat();
+    let statement =
+        concat!(delegations!("WHERE d.delegate = ? AND d.until > ? AND "), whole!(), " ORDER BY d.until DESC, d.number DESC LIMIT ?");
+    all(call.sql.run(statement, &values)?, read)
 }
 
 /// The same for whoever reaches that agent.
@@ -129,12 +146,21 @@ pub(super) fn incoming(call: &Call<'_, impl Sql>, delegate: &RegistrationId, lim
 pub(super) fn peers(call: &Call<'_, impl Sql>, agent: &RegistrationId) -> Result<Outcome, Stop> {
     call.reached(&call.reach()?, agent)?;
     let mut seen = BTreeSet::from([agent.clone()]);
-    let (mut found, mut next) = (Vec::new(), VecDeque::from([agent.clone()]));
+    let (mut found, mut next, now) = (Vec::new(), VecDeque::from([agent.clone()]), Now::of(call)?);
+    let most = u32::try_from(MOST_PEERS).unwrap_or(u32::MAX);
     while let Some(agent) = next.pop_front() {
-        let values = [agent.as_str().into(), call.now.into(), u32::try_from(MOST_PEERS).unwrap_or(u32::MAX).into()];
+        let values = [&[agent.as_str().into(), call.now.into()], &now.whole()[..], &[most.into()]].concat();
         for statement in [
-            "SELECT delegate, peer FROM tenant_delegation WHERE delegator = ? AND until > ? ORDER BY until LIMIT ?",
-            "SELECT delegator, peer FROM tenant_delegation WHERE delegate = ? AND until > ? ORDER BY until LIMIT ?",
+            concat!(
+                "SELECT delegate, peer FROM tenant_delegation d WHERE d.delegator = ? AND d.until > ? AND ",
+                whole!(),
+                " ORDER BY d.until LIMIT ?"
+            ),
+            concat!(
+                "SELECT delegator, peer FROM tenant_delegation d WHERE d.delegate = ? AND d.until > ? AND ",
+                whole!(),
+                " ORDER BY d.until LIMIT ?"
+            ),
         ] {
             for mut row in call.sql.run(statement, &values)? {
                 let peer = Peer { agent: row.parsed()?, account: row.maybe_parsed()? };
@@ -158,7 +184,19 @@ pub(super) fn downstream(call: &Call<'_, impl Sql>, id: &DelegationId, limit: u3
     let [limit, offset] = page(limit, offset);
     let rows = call.sql.run(delegations!("WHERE source = ? ORDER BY number LIMIT ? OFFSET ?"), &[id.as_str().into(), limit, offset])?;
     let total = first(call.sql.run("SELECT count(*) FROM tenant_delegation WHERE source = ?", &[id.as_str().into()])?);
-    Ok(Outcome::Delegations(all(rows, read)?, total.map_or(Ok(0), |mut row| row.number())?))
+    Ok(chain::shown(call, all(rows, read)?, total.map_or(Ok(0), |mut row| row.number())?)?)
+}
+
+/// Whatever has ended above it is not looked at again with every question about that agent: there are never more rows than may count.
+fn drop_dead(call: &Call<'_, impl Sql>, delegate: &RegistrationId) -> Result<(), SqlError> {
+    let values = [&[delegate.as_str().into(), call.now.into()], &Now::of(call)?.whole()[..]].concat();
+    let statement = concat!("SELECT number FROM tenant_delegation d WHERE d.delegate = ? AND d.until > ? AND NOT (", whole!(), ")");
+    for mut row in call.sql.run(statement, &values)? {
+        let number = Value::number(row.number()?)?;
+        call.sql.run("UPDATE tenant_delegation SET until = 0 WHERE number = ?", &[number.clone()])?;
+        call.sql.run("UPDATE tenant_party SET until = 0 WHERE number = ?", &[number])?;
+    }
+    Ok(())
 }
 
 /// Until when it counts, as far as it knows.
@@ -175,10 +213,11 @@ fn write(call: &Call<'_, impl Sql>, told: &Delegation, until: &Value) -> Result<
     let upstream: Vec<&str> = told.upstream.iter().map(DelegationId::as_str).collect();
     let rows = call.sql.run(
         "INSERT INTO tenant_delegation (id, sequence, delegator, delegate, peer, offered, scopes, constraints, chain_depth, max_chain_depth,
-             source, upstream, status, expires, revoked, created, updated, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             source, upstream, status, expires, revoked, created, updated, root_generation, broken_by, until)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, peer = excluded.peer, offered = excluded.offered, scopes = excluded.scopes,
              constraints = excluded.constraints, status = excluded.status, expires = excluded.expires, revoked = excluded.revoked,
-             updated = excluded.updated, until = excluded.until
+             updated = excluded.updated, broken_by = excluded.broken_by, until = excluded.until
          RETURNING number",
         &[
             told.id.as_str().into(),
@@ -198,6 +237,8 @@ fn write(call: &Call<'_, impl Sql>, told: &Delegation, until: &Value) -> Result<
             told.revoked.into(),
             told.created.into(),
             told.updated.into(),
+            told.root_generation.into(),
+            told.broken_by.as_ref().map(|id| id.as_str()).into(),
             until.clone(),
         ],
     )?;
@@ -214,7 +255,7 @@ fn reached(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Delegation, S
     Ok(delegation)
 }
 
-fn find(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Option<(Delegation, u64)>, SqlError> {
+pub(super) fn find(call: &Call<'_, impl Sql>, id: &DelegationId) -> Result<Option<(Delegation, u64)>, SqlError> {
     let rows = call.sql.run(delegations!("WHERE id = ?"), &[id.as_str().into()])?;
     first(rows).map(|mut row| Ok((read(&mut row)?, row.number()?))).transpose()
 }
@@ -238,5 +279,7 @@ pub(super) fn read(row: &mut Row) -> Result<Delegation, SqlError> {
         revoked: row.maybe_time()?,
         created: row.time()?,
         updated: row.time()?,
+        root_generation: row.maybe_small()?,
+        broken_by: row.maybe_parsed()?,
     })
 }

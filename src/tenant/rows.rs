@@ -129,7 +129,7 @@ pub struct Delegation {
     pub max_chain_depth: u32,
     /// The links above it, the first hop first.
     pub upstream: Vec<DelegationId>,
-    /// How it stands, for itself: links above it may have ended.
+    /// How it stands, as far as the account knows what is above it.
     pub status: DelegationStatus,
     /// It ends then.
     pub expires: Option<Timestamp>,
@@ -139,6 +139,13 @@ pub struct Delegation {
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
+    /// The generation of the root of the delegator, as they knew it when they made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_generation: Option<u32>,
+    /// It has ended without being taken back itself: with this link above it, or, if that is itself, since a person has claimed the root of its
+    /// delegator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<DelegationId>,
 }
 
 /// An agent that a delegation connects with another.

@@ -4,8 +4,8 @@ use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, offers, policy, repeat, stats,
-    turn, webhook,
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, chain, credential, delegation, delivery, enter, offers, policy, repeat,
+    stats, turn, webhook,
 };
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
@@ -23,6 +23,10 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
         tables::create(sql, STEPS)?;
     }
     let call = Call { sql, now, caller };
+    let strange = match &what {
+        What::PutDelegation(told) => offers::of_strangers(&call, told)?,
+        _ => None,
+    };
     let delivers = matches!(what, What::Due { .. } | What::Settled { .. });
     let changes = changes(&what);
     let outcome = match dispatch(what, &call) {
@@ -33,7 +37,12 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     if outcome.is_refused() {
         let denied: Vec<_> = audit.into_iter().map(|row| super::AuditRow { outcome: AuditOutcome::Denied, ..row }).collect();
         let (most, counted) = MOST_TROUBLE;
-        if !denied.is_empty() && repeat::within(&call, &trouble(call.caller_name()), most, now.plus(counted))? {
+        let is_noted = !denied.is_empty()
+            && match &strange {
+                Some(strange) => strange.may_say(&call)?,
+                None => repeat::within(&call, &trouble(call.caller_name()), most, now.plus(counted))?,
+            };
+        if is_noted {
             audit::append(&call, denied, retain)?;
         }
         return Ok((outcome, None));
@@ -41,6 +50,7 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     let mut told = false;
     // The same again has been audited, and told, the first time.
     if !changes || has_changed(&outcome) {
+        let audit = if let Some(strange) = &strange { strange.heard(&call, audit)? } else { audit };
         audit::append(&call, audit, retain)?;
         webhook::emit(&call, &emit)?;
         told = !emit.is_empty();
@@ -74,6 +84,7 @@ const fn changes(what: &What) -> bool {
         | What::Ancestry(_)
         | What::Credential(_)
         | What::Credentials { .. }
+        | What::Keys(_)
         | What::Delegation(_)
         | What::Delegations { .. }
         | What::Incoming { .. }
@@ -142,6 +153,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Credentials { agent, include_revoked, limit, offset } => {
             credential::list(call, agent.as_ref(), include_revoked, limit, offset)
         }
+        What::Keys(agent) => credential::keys(call, &agent),
         What::RotateCredential { id, next, number, prefix, expires } => credential::rotate(call, &id, next, (number, prefix), expires),
         What::RevokeCredential(id) => credential::revoke(call, &id),
         What::CredentialUsed(id) => credential::used(call, &id),
@@ -160,7 +172,10 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
         What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
-        What::Remark { key, most, until } => Ok(Outcome::Done(repeat::within(call, &key, most, until)?)),
+        What::Remark { key, most, until, taken } => {
+            taken.map_or(Ok(()), |taken| chain::learn(call, taken))?;
+            Ok(Outcome::Done(repeat::within(call, &key, most, until)?))
+        }
         What::Stats => stats::stats(call),
         What::Audit(filter) => audit::list(call, *filter),
         What::Subscribe(webhook) => webhook::subscribe(call, *webhook),

@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS, CLAIMS];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -121,8 +121,15 @@ const OFFERS: &[&str] = &[
     "CREATE INDEX tenant_delegation_declined ON tenant_delegation (updated) WHERE offered = 1 AND status = 'declined'",
 ];
 
+/// When a person has claimed the root last: what was delegated here before does not count any more.
+const CLAIMS: &[&str] = &[
+    "CREATE TABLE tenant_claim (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, generation INTEGER NOT NULL) STRICT",
+    "ALTER TABLE tenant_delegation ADD COLUMN root_generation INTEGER",
+    "ALTER TABLE tenant_delegation ADD COLUMN broken_by TEXT",
+];
+
 /// Takes away every table that the steps make.
-const REMOVAL: [&str; 12] = [
+const REMOVAL: [&str; 13] = [
     "DROP TABLE IF EXISTS tenant_agent",
     "DROP TABLE IF EXISTS tenant_tally",
     "DROP TABLE IF EXISTS tenant_credential",
@@ -134,6 +141,7 @@ const REMOVAL: [&str; 12] = [
     "DROP TABLE IF EXISTS tenant_delivery",
     "DROP TABLE IF EXISTS tenant_repeat",
     "DROP TABLE IF EXISTS tenant_rate",
+    "DROP TABLE IF EXISTS tenant_claim",
     "DROP TABLE IF EXISTS tenant_migration",
 ];
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use postern::http::page::{
     AccountPage, AgentPage, AgentView, BelowView, ChoiceView, ClientView, CredentialView, DelegationView, EventView, IdentityView, KeyMade,
-    KeyView, Known, NewKeyPage, PasskeyView, ScopeView, SessionView, UpstreamView,
+    KeyView, Known, NewKeyPage, PasskeyView, RestView, ScopeView, SessionView, UpstreamView,
 };
 
 use crate::pages::Words;
@@ -108,19 +108,31 @@ pub fn below(words: &Words, show: &mut dyn FnMut(&str, String)) {
         ended: None,
         keys: vec![key, plain],
         below: vec![child, suspended, deep, revoked],
-        total: 24,
-        more: Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D&after=20#below".into()),
+        agents: rest(24, None, Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D&after=20#below")),
         offers: vec![delegation.clone()],
+        offered: rest(21, Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D#offers"), None),
+        counting: rest(
+            62,
+            Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D#delegations"),
+            Some("/account/agent?id=reg_7Nq2vXw9KcLm4RtY8ZpB1D&delegations=40#delegations"),
+        ),
         delegations: vec![delegation.clone(), DelegationView { expires: None, ..delegation }],
         notice: Some("The agent is suspended, with all below it."),
     };
     show("agent", full.render().unwrap());
-    let ended = AgentPage { ended: Some("2026-11-24 09:12 UTC".into()), name: None, notice: None, more: None, ..full.clone() };
+    let ended =
+        AgentPage { ended: Some("2026-11-24 09:12 UTC".into()), name: None, notice: None, agents: rest(4, None, None), ..full.clone() };
     let html = ended.render().unwrap();
     assert!(!html.contains("/account/agent/suspend") && !html.contains("/account/agent/resume"));
     show("agent-ended", html);
     let (below, keys, offers, delegations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    show("agent-alone", AgentPage { own: true, below, keys, offers, delegations, total: 0, more: None, ..full }.render().unwrap());
+    let [agents, offered, counting] = [0; 3].map(|total| rest(total, None, None));
+    let alone = AgentPage { own: true, below, keys, offers, delegations, agents, offered, counting, ..full };
+    show("agent-alone", alone.render().unwrap());
+}
+
+fn rest(total: u64, first: Option<&str>, more: Option<&str>) -> RestView {
+    RestView { total, first: first.map(str::to_owned), more: more.map(str::to_owned) }
 }
 
 fn sessions(words: &Words) -> Vec<SessionView<'_>> {

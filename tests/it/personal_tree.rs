@@ -1,11 +1,11 @@
 //! What a person sees of the agents below theirs, and what they may do about them.
 
 use postern::account;
-use postern::id::{AccountId, CredentialId, RegistrationId};
+use postern::id::{AccountId, CredentialId, DelegationId, RegistrationId};
 use postern::machine::registration::{Command, NewKey, Outcome, Registration, Said};
 use postern::secret::{ApiKey, Secret};
 use postern::store::{Accounts, Cells};
-use postern::tenant::{self, AgentType, AuditFilter, AuditRow, Credential, Profile, What};
+use postern::tenant::{self, AgentType, AuditFilter, AuditRow, Credential, DelegationStatus, Profile, What};
 use postern::time::{Timestamp, Ttl};
 
 use crate::person::Person;
@@ -292,6 +292,82 @@ fn pages_of_a_large_tree_lose_nobody() {
     }
     let all: std::collections::BTreeSet<&String> = seen.iter().collect();
     assert_eq!((seen.len(), all.len()), (47, 47));
+}
+
+#[test]
+fn pages_of_many_offers_and_delegations_lose_none_and_say_how_many_there_are() {
+    let world = world();
+    let mut ada = Person::sign_in(&world, ADA);
+    let tree = Tree::of(&world, &mut ada);
+    let elsewhere = |name: u8| RegistrationId::from_bytes([name; 16]);
+    let row = |name: u8| tenant::Delegation {
+        id: DelegationId::from_bytes([name; 16]),
+        sequence: 1,
+        delegator: tree.child.clone(),
+        delegate: elsewhere(99),
+        peer: Some(AccountId::from_bytes([name / 8; 16])),
+        offered: false,
+        scopes: "api.read".parse().unwrap(),
+        constraints: "{}".to_owned(),
+        chain_depth: 1,
+        max_chain_depth: 3,
+        upstream: Vec::new(),
+        status: DelegationStatus::Active,
+        expires: None,
+        revoked: None,
+        created: START,
+        updated: START,
+        root_generation: None,
+        broken_by: None,
+    };
+    let put = |row| assert!(matches!(tree.ask(What::PutDelegation(Box::new(row))), tenant::Outcome::Delegation(_, true)));
+    for name in 0..45 {
+        put(row(name));
+    }
+    for name in 100..125 {
+        let (delegator, delegate) = (elsewhere(98), tree.child.clone());
+        put(tenant::Delegation { delegator, delegate, offered: true, status: DelegationStatus::Pending, ..row(name) });
+    }
+    let mut shown = |words: &str| {
+        let (mut next, mut seen) = (Some(tree.page()), std::collections::BTreeSet::new());
+        for _ in 0..9 {
+            let Some(path) = next.take() else { break };
+            assert_eq!(ada.get(&path).status(), 200);
+            for said in ["Offered to them: 25", "Rights that they have handed on, or were handed: 45"] {
+                assert!(ada.page.contains(said), "{said}: {}", ada.page);
+            }
+            let ids =
+                ada.page.match_indices("name=\"delegation\" value=\"").map(|(at, found)| ada.page[at + found.len()..][..26].to_owned());
+            seen.extend(ids);
+            let page = ada.page.replace("&#38;", "&").replace("&amp;", "&");
+            let more = page.split_once(words).map(|(before, _)| before.rsplit_once("href=\"").unwrap().1);
+            next = more.map(|href| href.split('#').next().unwrap().to_owned());
+        }
+        seen.len()
+    };
+    // With each page of the one comes the first of the other.
+    assert_eq!([shown("More offers"), shown("More delegations")], [25 + 20, 45 + 20]);
+    assert_eq!(ada.get(&format!("{}&offers=40&delegations=20", tree.page())).status(), 200);
+    for said in ["There are no more.", "First offers", "First delegations", "&#38;delegations=40#delegations"] {
+        assert!(ada.page.contains(said), "{said}: {}", ada.page);
+    }
+}
+
+#[test]
+fn a_key_that_works_is_shown_however_many_have_expired_before() {
+    let world = world();
+    let mut ada = Person::sign_in(&world, ADA);
+    let tree = Tree::of(&world, &mut ada);
+    let tenant::Outcome::Credential(one, _) = tree.ask(What::Credential(credential(1))) else { panic!() };
+    for name in 50..200 {
+        let id = credential(name);
+        let (number, expires) = (name.into(), (name < 199).then(|| START.plus(Ttl::from_seconds(60))));
+        let more = Credential { id, number, expires, prefix: format!("more_{name}_"), ..(*one).clone() };
+        assert!(matches!(tree.ask(What::AddCredential(Box::new(more))), tenant::Outcome::Credential(..)));
+    }
+    world.later(60);
+    assert_eq!(ada.get(&tree.page()).status(), 200);
+    assert!(ada.page.contains("prefix_1") && ada.page.contains("more_199_") && !ada.page.contains("more_198_"), "{}", ada.page);
 }
 
 #[test]

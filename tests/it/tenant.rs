@@ -165,6 +165,8 @@ fn delegation(number: u32, from: u32, to: u32) -> Delegation {
         revoked: None,
         created: at(0),
         updated: at(0),
+        root_generation: None,
+        broken_by: None,
     }
 }
 

@@ -61,9 +61,11 @@ pub(super) fn operations() -> Vec<Operation> {
         page(Operation::get("ownAgentPage", "/account/agent", "What is below an agent of yours"))
             .security(&["session"])
             .query("id", text(""), "The agent.")
-            .query("after", text(""), "How many were listed before.")
+            .query("after", text(""), "How many agents were listed before.")
+            .query("offers", text(""), "How many offers were.")
+            .query("delegations", text(""), "How many delegations were.")
             .query("done", text(""), "What was just done.")
-            .page(200, "The agents that it made, and their keys.")
+            .page(200, "A page of the agents that it made, with their keys, and of what is delegated from and to them.")
             .redirect(303, "Sign in first."),
         below("suspendOwnAgent", "/account/agent/suspend", "Suspend an agent below one of yours", "agent"),
         below("resumeOwnAgent", "/account/agent/resume", "Let it go on", "agent"),

@@ -22,16 +22,29 @@ pub struct AgentPage<'a> {
     pub keys: Vec<CredentialView>,
     /// One page of the agents below it, parents before their children.
     pub below: Vec<BelowView>,
-    /// How many there are on all pages.
-    pub total: u64,
-    /// Where the next page is.
-    pub more: Option<String>,
-    /// Delegations that are offered to them and wait.
+    /// The others.
+    pub agents: RestView,
+    /// One page of the delegations that are offered to them and wait.
     pub offers: Vec<DelegationView>,
-    /// Delegations from and to them that count.
+    /// The others.
+    pub offered: RestView,
+    /// One page of the delegations from and to them that count.
     pub delegations: Vec<DelegationView>,
+    /// The others.
+    pub counting: RestView,
     /// What was just done, as a sentence.
     pub notice: Option<&'a str>,
+}
+
+/// What of a list is not on the page.
+#[derive(Clone, Debug, Default)]
+pub struct RestView {
+    /// How many there are on all pages.
+    pub total: u64,
+    /// Where the first page is, if this is another.
+    pub first: Option<String>,
+    /// Where the next one is.
+    pub more: Option<String>,
 }
 
 /// An agent that another agent made.

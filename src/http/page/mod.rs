@@ -23,7 +23,7 @@ use super::refuse::Refused;
 use super::reply;
 
 pub use account::{AccountPage, AgentView, ClientView, EventView, KeyView, PasskeyView, SessionView};
-pub use agent::{AgentPage, BelowView, CredentialView, DelegationView};
+pub use agent::{AgentPage, BelowView, CredentialView, DelegationView, RestView};
 pub use claim::{ClaimCode, ClaimRequest, ProviderView, ScopeView};
 pub use consent::{ConsentPage, Known, Rejected};
 pub use device::{DevicePage, DeviceRequest};

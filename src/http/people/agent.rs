@@ -10,14 +10,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::account::owner;
-use super::delegation::views;
+use super::delegation::{counting, offers};
 use super::{Asked, moment, peopled, see_other};
 use crate::account;
 use crate::cx::Cx;
 use crate::email::cleaned;
 use crate::http::api::manager::{self, retain, unexpected};
 use crate::http::browser::Visitor;
-use crate::http::page::{self, AgentPage, BelowView, CredentialView};
+use crate::http::page::{self, AgentPage, BelowView, CredentialView, RestView};
 use crate::http::refuse::Refused;
 use crate::http::scopes;
 use crate::id::{AccountId, CredentialId, RegistrationId};
@@ -27,8 +27,29 @@ use crate::store::Ports;
 use crate::tenant::{self, Agent, AgentType, AuditRow, Credential, Emit, LONGEST_PAGE, Status, What};
 use crate::verify;
 
-/// Agents of one page.
+/// So many of each list are on one page.
 const PAGE: u32 = 20;
+
+/// Where the lists of the page begin: each has pages of its own.
+#[derive(Clone, Copy)]
+struct Place {
+    after: u32,
+    offers: u32,
+    delegations: u32,
+}
+
+impl Place {
+    fn of(asked: &Asked<'_>) -> Self {
+        let [after, offers, delegations] = ["after", "offers", "delegations"].map(|list| asked.find(list).parse().unwrap_or(0));
+        Self { after, offers, delegations }
+    }
+
+    fn path(self, id: &RegistrationId) -> String {
+        let lists = [("after", self.after), ("offers", self.offers), ("delegations", self.delegations)];
+        let query = lists.iter().filter(|(_, offset)| *offset > 0).map(|(list, offset)| format!("&{list}={offset}"));
+        format!("{}{}", path(id), query.collect::<String>())
+    }
+}
 
 /// `GET /account/agent?id=`
 pub(crate) async fn agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
@@ -40,24 +61,21 @@ pub(crate) async fn agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<
         return Ok(visitor.remember(see_other(&format!("/login?return_to={back}")), cx));
     };
     let root = held(&id, &signed_in.account, cx).await?;
-    let after: u32 = asked.params.find("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    let place = Place::of(&asked);
     // The root comes first in the order of the tree, and is shown elsewhere.
-    let offset = after.saturating_add(1);
+    let offset = place.after.saturating_add(1);
     let (agents, all) = match look(&id, What::Agents { parent: None, status: None, limit: PAGE, offset }, cx).await? {
         tenant::Outcome::Agents(agents, all) => (agents, all),
         _ => (Vec::new(), 0),
     };
     let mut keys: BTreeMap<RegistrationId, Vec<CredentialView>> = BTreeMap::new();
     for of in std::iter::once(&id).chain(agents.iter().map(|agent| &agent.id)) {
-        let what = What::Credentials { agent: Some(of.clone()), include_revoked: false, limit: LONGEST_PAGE, offset: 0 };
-        if let tenant::Outcome::Credentials(listed, _) = look(&id, what, cx).await? {
-            let works = |key: &&Credential| key.expires.is_none_or(|expires| cx.now < expires);
-            keys.insert(of.clone(), listed.iter().filter(works).map(|key| credential_view(key, cx)).collect());
+        if let tenant::Outcome::Credentials(listed, _) = look(&id, What::Keys(of.clone()), cx).await? {
+            keys.insert(of.clone(), listed.iter().map(|key| credential_view(key, cx)).collect());
         }
     }
-    let [offers, delegations] = views(&id, cx).await?;
-    let total = all.saturating_sub(1);
-    let next = after.saturating_add(PAGE);
+    let (offers, offered) = offers(&id, (PAGE, place.offers), cx).await?;
+    let (delegations, counting) = counting(&id, (PAGE, place.delegations), cx).await?;
     let frame = visitor.frame(cx)?;
     let nonce = frame.nonce.clone();
     let page = AgentPage {
@@ -68,9 +86,10 @@ pub(crate) async fn agent<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<
         ended: root.ended.map(moment),
         keys: keys.remove(&id).unwrap_or_default(),
         below: agents.iter().map(|agent| below_view(agent, &id, keys.remove(&agent.id).unwrap_or_default())).collect(),
-        total,
-        more: (u64::from(next) < total).then(|| format!("{}&after={next}#below", path(&id))),
+        agents: rest(all.saturating_sub(1), place.after, "below", |after| Place { after, ..place }.path(&id)),
+        offered: rest(offered, place.offers, "offers", |offers| Place { offers, ..place }.path(&id)),
         offers,
+        counting: rest(counting, place.delegations, "delegations", |delegations| Place { delegations, ..place }.path(&id)),
         delegations,
         notice: match asked.find("done") {
             "suspended" => Some("The agent is suspended, with all below it."),
@@ -214,6 +233,16 @@ pub(super) fn nothing(reason: &'static str) -> Refused {
 
 pub(super) fn path(id: &RegistrationId) -> String {
     format!("/account/agent?id={id}")
+}
+
+/// Of a list that is shown from `offset` on: how many there are, and where the others are.
+fn rest(total: u64, offset: u32, anchor: &str, at: impl Fn(u32) -> String) -> RestView {
+    let next = offset.saturating_add(PAGE);
+    RestView {
+        total,
+        first: (offset > 0).then(|| format!("{}#{anchor}", at(0))),
+        more: (u64::from(next) < total).then(|| format!("{}#{anchor}", at(next))),
+    }
 }
 
 fn below_view(agent: &Agent, root: &RegistrationId, keys: Vec<CredentialView>) -> BelowView {

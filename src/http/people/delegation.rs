@@ -19,7 +19,7 @@ use crate::id::{DelegationId, RegistrationId};
 use crate::machine::delegation::By;
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
-use crate::tenant::{self, Delegation, LONGEST_PAGE, What};
+use crate::tenant::{self, Delegation, What};
 
 /// `POST /account/agent/delegation`: `answer` is `accept`, `decline` or `end`.
 pub(crate) async fn answer<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
@@ -35,6 +35,7 @@ pub(crate) async fn answer<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     }
     let by = By {
         agent: if given { link.delegator() } else { &link.terms.delegate }.clone(),
+        account: Some(here),
         person: Some(owner.account),
         on_behalf: None,
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),
@@ -49,17 +50,29 @@ pub(crate) async fn answer<P: Ports>(asked: Asked<'_>, cx: &Cx<'_, P>) -> Result
     Ok(see_other(&format!("{}&done={done}", path(&root))))
 }
 
-/// What is offered, and what counts, as far as one page has room.
-pub(super) async fn views<P: Ports>(root: &RegistrationId, cx: &Cx<'_, P>) -> Result<[Vec<DelegationView>; 2], Refused> {
-    let mut views = [Vec::new(), Vec::new()];
-    let offered = What::Offers { limit: LONGEST_PAGE, offset: 0 };
-    let counting = What::Delegations { active_only: true, limit: LONGEST_PAGE, offset: 0 };
-    for (view, what) in views.iter_mut().zip([offered, counting]) {
-        if let tenant::Outcome::Delegations(found, _) = look(root, what, cx).await? {
-            view.extend(found.iter().map(|delegation| self::view(delegation, cx)));
-        }
-    }
-    Ok(views)
+/// A page of what is offered, and how much there is.
+pub(super) async fn offers<P: Ports>(
+    root: &RegistrationId,
+    (limit, offset): (u32, u32),
+    cx: &Cx<'_, P>,
+) -> Result<(Vec<DelegationView>, u64), Refused> {
+    views(root, What::Offers { limit, offset }, cx).await
+}
+
+/// The same of what counts.
+pub(super) async fn counting<P: Ports>(
+    root: &RegistrationId,
+    (limit, offset): (u32, u32),
+    cx: &Cx<'_, P>,
+) -> Result<(Vec<DelegationView>, u64), Refused> {
+    views(root, What::Delegations { active_only: true, limit, offset }, cx).await
+}
+
+async fn views<P: Ports>(root: &RegistrationId, what: What, cx: &Cx<'_, P>) -> Result<(Vec<DelegationView>, u64), Refused> {
+    Ok(match look(root, what, cx).await? {
+        tenant::Outcome::Delegations(found, total) => (found.iter().map(|delegation| view(delegation, cx)).collect(), total),
+        _ => (Vec::new(), 0),
+    })
 }
 
 fn view<P>(delegation: &Delegation, cx: &Cx<'_, P>) -> DelegationView {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Delegation, Event, Link};
+use super::{By, Delegation, Event, Link};
 use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::tenant::{self, AuditRow, Emit, What};
 use crate::time::Timestamp;
@@ -44,6 +44,8 @@ impl Link {
             revoked: self.ended,
             created: self.created,
             updated: self.updated,
+            root_generation: terms.root_generation,
+            broken_by: self.broken_by.clone(),
         }
     }
 }
@@ -73,25 +75,35 @@ impl Delegation {
         Telling { account: account.clone(), command, delegators, sequence: self.link.sequence }
     }
 
+    /// Of whoever did it, the other account hears what the delegation itself names, and not from where.
     fn audited(&self, event: &Event, delegators: bool, about: RegistrationId) -> AuditRow {
         let by = event.by.as_ref();
-        let person = by.and_then(|by| by.person.as_ref());
-        // A person is known to their own account alone, and where they were is, too.
-        let is_theirs = by.is_some_and(|by| delegators == (by.agent == *self.link.terms.delegator()));
-        let hides = person.is_some() && self.link.terms.crosses() && !is_theirs;
-        let actor = match (person, by) {
-            (Some(_), _) if hides => ("account", None),
-            (Some(person), _) => ("account", Some(person.to_string())),
-            (None, Some(by)) => ("agent", Some(by.agent.to_string())),
+        let known = by.filter(|by| !self.link.terms.crosses() || self.is_of(by, event, delegators));
+        let actor = match (known, by) {
+            (Some(By { person: Some(person), .. }), _) => ("account", Some(person.to_string())),
+            (Some(by), _) => ("agent", Some(by.agent.to_string())),
+            (None, Some(by)) if by.person.is_none() && self.link.terms.names(&by.agent) => ("agent", Some(by.agent.to_string())),
+            (None, Some(_)) => ("account", None),
             (None, None) => ("system", None),
         };
-        let by = by.filter(|_| !hides);
         AuditRow {
-            on_behalf: by.and_then(|by| by.on_behalf.clone()),
-            network: by.and_then(|by| by.network.clone()),
-            request_id: by.and_then(|by| by.request_id.clone()),
+            on_behalf: known.and_then(|by| by.on_behalf.clone()),
+            network: known.and_then(|by| by.network.clone()),
+            request_id: known.and_then(|by| by.request_id.clone()),
             metadata: Some(self.summary().to_string()),
             ..AuditRow::of(&event.name, actor, ("delegation", self.link.terms.id.as_str()), Some(about))
+        }
+    }
+
+    /// Whether somebody is of the delegator's account, or else of the delegate's. Who has not said of which is of the side that they are, or that
+    /// alone can have done it.
+    fn is_of(&self, by: &By, event: &Event, delegators: bool) -> bool {
+        let terms = &self.link.terms;
+        let own = if delegators { &terms.delegator_account } else { &terms.delegate_account };
+        match &by.account {
+            Some(account) => account == own,
+            None if delegators => by.agent == *terms.delegator(),
+            None => by.agent == terms.delegate || matches!(event.name.as_str(), "delegation.accepted" | "delegation.declined"),
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Command;
 use crate::account::{self, Event};
 use crate::machine::Effect;
+use crate::machine::standing::Taken;
 use crate::tenant::{self, AuditRow, Emit, What};
 use crate::time::Ttl;
 
@@ -20,8 +21,8 @@ pub(super) fn event(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Tells it; nothing if nobody knows what the registration is called.
-pub(super) fn telling(sequence: u64, event: &Event) -> Option<Effect<Command>> {
+/// Tells it, and how the root was `taken` last; nothing if nobody knows what the registration is called.
+pub(super) fn telling(sequence: u64, event: &Event, taken: Option<Taken>) -> Option<Effect<Command>> {
     let agent = event.registration.clone()?;
     // Who did it, as other parties may be told: the owner is told "you".
     let by = match event.detail.as_str() {
@@ -41,7 +42,7 @@ pub(super) fn telling(sequence: u64, event: &Event) -> Option<Effect<Command>> {
     let command = account::Command::Tenant(Box::new(tenant::Command {
         audit: vec![audit],
         emit: vec![Emit::of(&event.name, &agent, &data, event.at)],
-        ..tenant::Command::alone(What::Remark { key: format!("claim/{agent}/{sequence}"), most: 1, until: event.at.plus(ONCE) })
+        ..tenant::Command::alone(What::Remark { key: format!("claim/{agent}/{sequence}"), most: 1, until: event.at.plus(ONCE), taken })
     }));
     let id = agent.account().to_string();
     Some(Effect::Tell { kind: account::KIND, id, command: json!(command), then: Command::RootTold(sequence) })

@@ -189,13 +189,13 @@ fn an_offer_of_before_the_claim_does_not_count_though_it_is_accepted_after_it() 
             expires: None,
             root_generation: Some(root_generation),
         };
-        let by = By { agent: boss.id.parse().unwrap(), person: None, on_behalf: None, network: None, request_id: None };
+        let by = By { agent: boss.id.parse().unwrap(), account: None, person: None, on_behalf: None, network: None, request_id: None };
         let create = delegation::Command::Create { terms: Box::new(terms.clone()), by };
         block(world.platform.run::<Delegation>(&terms.id, create)).unwrap();
         world.ring();
         let accepted = bob.ask(&world, "POST", &format!("/api/v1/delegations/{}/accept", terms.id), &json!({}));
         // Where the claim is not known yet it is accepted all the same.
-        let by = By { agent: bob.registration(), person: None, on_behalf: None, network: None, request_id: None };
+        let by = By { agent: bob.registration(), account: None, person: None, on_behalf: None, network: None, request_id: None };
         block(world.platform.run::<Delegation>(&terms.id, delegation::Command::Accept(by))).unwrap();
         world.later(1);
         (accepted, bob.grant(&world, &[("delegation_id", terms.id.as_str())]))
@@ -206,4 +206,35 @@ fn an_offer_of_before_the_claim_does_not_count_though_it_is_accepted_after_it() 
     is(&granted, 400, "invalid_grant");
     let (accepted, granted) = offer(2, 1);
     assert_eq!((accepted.status(), granted.status()), (200, 200));
+}
+
+#[test]
+fn a_key_that_a_claim_has_ended_is_noted_as_such_at_the_api_and_at_both_token_endpoints() {
+    let world = World::new(&[]);
+    let boss = agents::root(&world, "Boss");
+    let child = boss.child("Scout");
+    let old = [made(&boss, &child.id).0, boss.key.clone()];
+    claim(&boss);
+    world.later(1);
+    let boss = anew(boss);
+    let (other, credential) = made(&boss, &child.id);
+    boss.ask("DELETE", &format!("/credentials/{credential}"), &Value::Null);
+    world.later(600);
+    let form = |key: &str| world.form("/oauth2/token", &[("grant_type", "client_credentials"), ("client_secret", key)]).status();
+    let grant = |key: &str| {
+        let given = [("grant_type", "agent_delegation"), ("client_secret", key), ("delegation_id", "dlg_0000000000000000000000")];
+        world.form("/oauth2/token", &given).status()
+    };
+    for key in old.iter().chain([&other]) {
+        assert_eq!((world.call(key), form(key), by_key(&world, key, json!({})).status(), grant(key)), (401, 401, 401, 401));
+    }
+    let rows = boss.get("/audit/events?event_type=authentication.failed").json();
+    let told = |row: &Value| ["method", "key"].map(|name| row["metadata"][name].as_str().unwrap_or_default().to_owned());
+    let mut told: Vec<_> = rows["data"].as_array().unwrap().iter().map(told).collect();
+    told.sort();
+    let methods = ["bearer", "client_authentication", "client_credentials", "client_credentials"];
+    let expected = methods.iter().flat_map(|method| ["claim", "claim", "ended"].map(|why| [*method, why].map(str::to_owned)));
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort();
+    assert_eq!(told, expected);
 }

@@ -3,6 +3,7 @@ use std::cell::{Cell, RefCell};
 use postern::account;
 use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::id::AccountId;
+use postern::machine::standing::Taken;
 use postern::tenant::tables::{self, STEPS};
 use postern::tenant::{
     Asking, AuditFilter, AuditOutcome, Command, Delegation, DelegationStatus, Emit, Outcome, Patch, PolicyPatch, Rate, Status, What,
@@ -23,6 +24,7 @@ pub(super) fn everything() -> Vec<What> {
         |agent: Option<u32>, include_revoked| What::Credentials { agent: agent.map(reg), include_revoked, limit: 9, offset: 0 };
     let policies = |agent: Option<u32>| What::Policies { agent: agent.map(reg), enabled_only: true, limit: 9, offset: 0 };
     let told = Delegation { upstream: vec![dlg(9)], ..delegation(1, 2, 3) };
+    let dead = Delegation { upstream: vec![dlg(9), dlg(1)], ..delegation(9, 2, 3) };
     let again = Delegation { sequence: 2, status: DelegationStatus::Pending, ..told.clone() };
     let offer =
         Delegation { status: DelegationStatus::Pending, peer: Some(AccountId::from_bytes([7; 16])), offered: true, ..delegation(8, 60, 2) };
@@ -48,6 +50,7 @@ pub(super) fn everything() -> Vec<What> {
         credentials(None, false),
         credentials(Some(4), true),
         credentials(Some(4), false),
+        What::Keys(reg(4)),
         What::RotateCredential { id: crd(1), next: crd(9), number: 9, prefix: "key9".to_owned(), expires: None },
         What::CredentialUsed(crd(2)),
         What::RevokeCredential(crd(2)),
@@ -70,7 +73,7 @@ pub(super) fn everything() -> Vec<What> {
         enter(4, Some(1)),
         What::DeletePolicy(pol(2)),
         What::Note,
-        What::Remark { key: "k".to_owned(), most: 2, until: at(60) },
+        What::Remark { key: "k".to_owned(), most: 2, until: at(60), taken: Some(Taken { at: at(0), generation: 1 }) },
         What::Stats,
         What::Subscribe(Box::new(webhook(3, Some(2), &["*"]))),
         What::Webhooks,
@@ -83,6 +86,8 @@ pub(super) fn everything() -> Vec<What> {
         settled(3, Some(410)),
         What::Unsubscribe(whk(2)),
         What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
+        What::PutDelegation(Box::new(dead)),
+        What::PutDelegation(Box::new(delegation(10, 2, 3))),
     ];
     let some = |text: &str| Some(text.to_owned());
     for newest_first in [false, true] {
@@ -317,5 +322,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (39, 22), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (40, 22), "one of each");
 }

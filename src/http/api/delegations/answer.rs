@@ -70,6 +70,7 @@ async fn offered<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Resul
 pub(super) fn by<P>(manager: &Manager, cx: &Cx<'_, P>) -> By {
     By {
         agent: manager.id.clone(),
+        account: Some(manager.account.clone()),
         person: None,
         on_behalf: manager.on_behalf().map(str::to_owned),
         network: cx.origin.as_ref().map(|origin| origin.narrow.clone()),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::super::manager::{retain, run, unexpected};
 use super::shown::unknown;
 use crate::cx::Cx;
-use crate::delegation::{self, MOST_CHAINS, MOST_CHAINS_OF_ONE};
+use crate::delegation::{self, Cut, MOST_CHAINS, MOST_CHAINS_OF_ONE};
 use crate::http::refuse::Refused;
 use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::machine::delegation::{By, Command, Delegation, Link, Outcome, Telling};
@@ -23,7 +23,8 @@ pub(in crate::http) async fn accept<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P
     if verify::agent(&link.terms.delegate, cx).await.is_err() {
         return Err(Refused::new(ErrorCode::AgentInactive, "the delegate does not count"));
     }
-    if delegation::is_cut_off(link, cx).await? {
+    if let Some(Cut { by, .. }) = delegation::cut(link, cx).await? {
+        change(&link.terms.id, Command::Cut(by), cx).await?;
         return Err(ended());
     }
     let terms = &link.terms;
@@ -79,7 +80,7 @@ pub(super) async fn make<P: Ports>(id: &DelegationId, command: Command, by: By, 
     })
 }
 
-/// Whether a delegate may have one more of that delegator.
+/// Whether a delegate may have one more of that delegator. Where there is no room, what is dead by what its account cannot know makes some.
 pub(super) async fn room<P: Ports>(
     delegator: &RegistrationId,
     delegate: &RegistrationId,
@@ -87,10 +88,23 @@ pub(super) async fn room<P: Ports>(
     cx: &Cx<'_, P>,
 ) -> Result<bool, Refused> {
     let what = What::Incoming { delegate: delegate.clone(), limit: LONGEST_PAGE };
-    let tenant::Outcome::Delegations(rows, _) = run(account, tenant::Command::alone(what), cx).await? else { return Ok(true) };
+    let tenant::Outcome::Delegations(mut rows, _) = run(account, tenant::Command::alone(what), cx).await? else { return Ok(true) };
     let reaches = |count: usize, most: u32| u32::try_from(count).map_or(true, |count| count >= most);
-    let of_one = rows.iter().filter(|row| row.delegator == *delegator).count();
-    Ok(!reaches(rows.len(), MOST_CHAINS) && !reaches(of_one, MOST_CHAINS_OF_ONE))
+    let fits = |rows: &[tenant::Delegation]| {
+        let of_one = rows.iter().filter(|row| row.delegator == *delegator).count();
+        !reaches(rows.len(), MOST_CHAINS) && !reaches(of_one, MOST_CHAINS_OF_ONE)
+    };
+    if fits(&rows) {
+        return Ok(true);
+    }
+    for id in rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>() {
+        let Some(link) = delegation::find(&id, |_| false, cx).await? else { continue };
+        if let Some(Cut { by, .. }) = delegation::cut(&link, cx).await? {
+            change(&id, Command::Cut(by), cx).await?;
+            rows.retain(|row| row.id != id);
+        }
+    }
+    Ok(fits(&rows))
 }
 
 pub(super) fn full() -> Refused {

@@ -17,6 +17,7 @@ use super::manager::{Deed, Manager, unexpected};
 use super::route::Api;
 use super::seed::Seed;
 use crate::cx::Cx;
+use crate::delegation;
 use crate::http::refuse::Refused;
 use crate::http::{Sent, json as document, reply};
 use crate::oauth::params::Params;
@@ -26,6 +27,7 @@ use crate::tenant::{Outcome, What};
 use answer::decline;
 pub(in crate::http) use answer::{accept, revoke};
 pub(in crate::http) use create::{SCHEMA, create};
+pub(in crate::http) use shown::EXPIRED;
 use shown::{chain, object, read};
 
 pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
@@ -48,7 +50,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
         (Api::Accept(id), _) => accept(manager, id, cx).await?,
         (Api::Decline(id), _) => decline(manager, id, cx).await?,
         (Api::Chain(id), _) => chain(&read(manager, id, cx).await?, cx).await?,
-        (Api::Delegation(id), _) => object(&read(manager, id, cx).await?.row(true), cx),
+        (Api::Delegation(id), _) => object(&delegation::row(&*read(manager, id, cx).await?, cx).await?, cx),
         _ => return Err(unexpected()),
     };
     Ok(reply::json(StatusCode::OK, &found))

@@ -16,11 +16,18 @@ use crate::tenant::{self, DelegationStatus};
 use crate::time::Timestamp;
 use crate::verify;
 
-/// The object of AgentAuth, with `status` and `source_delegation_id` of ours. `is_active` is about the link alone: whether its chain counts is
-/// what [`chain`] says.
+/// The status of what was never ended, and has outlived its time.
+pub(in crate::http) const EXPIRED: &str = "expired";
+
+/// The object of AgentAuth, with `status`, `source_delegation_id` and `broken_by` of ours, as far as the row knows. `is_active` is about the
+/// delegations of its chain: whether the agents of it count, too, is what [`chain`] says.
 pub(super) fn object<P>(row: &tenant::Delegation, cx: &Cx<'_, P>) -> Value {
     let constraints: Value = serde_json::from_str(&row.constraints).unwrap_or_else(|_| json!({}));
-    let live = row.status == DelegationStatus::Active && row.expires.is_none_or(|expires| cx.now < expires);
+    let has_expired = row.expires.is_some_and(|expires| expires <= cx.now);
+    let (status, live) = match row.status {
+        DelegationStatus::Active | DelegationStatus::Pending if has_expired => (EXPIRED, false),
+        status => (status.as_str(), status == DelegationStatus::Active),
+    };
     json!({
         "id": row.id.as_str(),
         "delegator_agent_id": row.delegator.as_str(),
@@ -32,7 +39,8 @@ pub(super) fn object<P>(row: &tenant::Delegation, cx: &Cx<'_, P>) -> Value {
         "max_absolute_chain_depth": row.max_chain_depth,
         "chain_depth_remaining": row.max_chain_depth.saturating_sub(row.chain_depth),
         "source_delegation_id": row.upstream.last().map(DelegationId::as_str),
-        "status": row.status.as_str(),
+        "status": status,
+        "broken_by": row.broken_by.as_ref().map(DelegationId::as_str),
         "expires_at": row.expires.and_then(Timestamp::iso),
         "revoked_at": row.revoked.and_then(Timestamp::iso),
         "created_at": row.created.iso(),
@@ -50,13 +58,13 @@ pub(super) async fn chain<P: Ports>(link: &Rc<Link>, cx: &Cx<'_, P>) -> Result<V
         match delegation::find(id, |_| false, cx).await? {
             Some(above) => {
                 constraints.extend(bound(&above));
-                hops.push(object(&above.row(true), cx));
+                hops.push(object(&delegation::row(&above, cx).await?, cx));
             }
             None => hops.push(json!({ "id": id.as_str(), "status": "forgotten", "is_active": false })),
         }
     }
     constraints.extend(bound(link));
-    hops.push(object(&link.row(true), cx));
+    hops.push(object(&delegation::row(link, cx).await?, cx));
     let walked = match delegation::walk(link.clone(), cx).await {
         Ok(walk) => match verify::agent(&link.terms.delegate, cx).await {
             Ok(_) => Ok(walk.effective(cx.config)),

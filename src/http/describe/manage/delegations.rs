@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::api::delegations::SCHEMA;
+use crate::http::api::delegations::{EXPIRED, SCHEMA};
 use crate::http::describe::operation::Operation;
 use crate::http::describe::schema::{about_it, flag, list, moment, named, number, object, open, or_null, text, texts, word};
 use crate::http::reply::JSON;
@@ -39,7 +39,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             ),
         Operation::get("listDelegations", "/api/v1/delegations", "Delegations from and to oneself and agents below")
             .managed()
-            .query("active_only", yes_or_no(true), "Only those that count for themselves.")
+            .query("active_only", yes_or_no(true), "Only those that count, as far as the account knows what is above them.")
             .query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }), "So many at most.")
             .query("offset", json!({ "type": "integer", "minimum": 0, "default": 0 }), "After so many.")
             .refuses_as(422, &[ErrorCode::InvalidRequest])
@@ -73,7 +73,7 @@ fn one(operation: Operation) -> Operation {
 }
 
 pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
-    let statuses: Vec<&str> = DelegationStatus::ALL.iter().map(|status| status.as_str()).chain(["forgotten"]).collect();
+    let statuses: Vec<&str> = DelegationStatus::ALL.iter().map(|status| status.as_str()).chain([EXPIRED]).collect();
     let constraints = || open(about_it(json!({ "type": "object" }), "Argument to test; time_window; resource_prefix."));
     let bound = object([("delegation", text("Which.")), ("constraints", constraints())]);
     vec![
@@ -91,11 +91,21 @@ pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
                 ("chain_depth_remaining", number("How many links may follow.")),
                 ("source_delegation_id", or_null(text("What it is made of, if not of the delegator's own rights."))),
                 ("status", word(&statuses)),
+                (
+                    "broken_by",
+                    or_null(text(
+                        "Why it is revoked though nobody took it back, as far as that is known: the link above it that has ended, or itself, if a \
+                         person has claimed the root of its delegator since.",
+                    )),
+                ),
                 ("expires_at", or_null(moment())),
                 ("revoked_at", or_null(moment())),
                 ("created_at", moment()),
                 ("updated_at", moment()),
-                ("is_active", flag("Whether it counts for itself: whether its chain does is told with that.")),
+                (
+                    "is_active",
+                    flag("Whether it counts, as far as the delegations of its chain go: whether the agents do is told with that."),
+                ),
             ]),
         ),
         (

@@ -196,6 +196,8 @@ fn a_delegation_makes_its_sides_visible_and_gives_no_authority() {
         revoked: None,
         created: world.platform.now.get(),
         updated: world.platform.now.get(),
+        root_generation: None,
+        broken_by: None,
     };
     boss.account(What::PutDelegation(Box::new(delegation)));
     for (asker, asked) in [(&taker, &giver), (&giver, &taker)] {

@@ -1,6 +1,7 @@
 //! Delegations: made, accepted, used, taken back.
 
 mod chain;
+mod dead;
 mod elsewhere;
 mod history;
 mod listed;

@@ -3,7 +3,7 @@
 use postern::constraint::Constraints;
 use postern::id::{AccountId, DelegationId, RegistrationId};
 use postern::machine::delegation::{By, Command, Delegation, Outcome, PATIENCE, Terms};
-use postern::machine::{Change, Machine, Record, advance};
+use postern::machine::{Change, Effect, Machine, Record, advance};
 use postern::store::Cells;
 use postern::tenant::DelegationStatus;
 use postern::time::{Timestamp, Ttl};
@@ -33,7 +33,14 @@ fn terms(name: u8, accounts: [u8; 2]) -> Terms {
 }
 
 fn by(name: u8) -> By {
-    By { agent: agent(name), person: None, on_behalf: None, network: Some("192.0.2.1".into()), request_id: Some("0123456789abcdef".into()) }
+    By {
+        agent: agent(name),
+        account: None,
+        person: None,
+        on_behalf: None,
+        network: Some("192.0.2.1".into()),
+        request_id: Some("0123456789abcdef".into()),
+    }
 }
 
 fn create(terms: Terms) -> Command {
@@ -55,6 +62,9 @@ pub fn everything(world: &World) {
     say(2, Command::Decline(by(2)));
     say(3, create(terms(3, [1, 1])));
     say(3, Command::Revoke(by(1)));
+    say(4, create(terms(4, [1, 1])));
+    say(4, Command::Refused { delegators: true, sequence: 1 });
+    say(4, Command::Cut(DelegationId::from_bytes([3; 16])));
 }
 
 struct One(Option<Record<Delegation>>, Timestamp);
@@ -80,7 +90,7 @@ impl One {
         let effects = self.0.as_ref().unwrap().state.due(self.1);
         let count = effects.len();
         for effect in effects {
-            let (postern::machine::Effect::Tell { then, .. } | postern::machine::Effect::Step(then)) = effect else { panic!("{effect:?}") };
+            let (Effect::TellAccount { heard: then, .. } | Effect::Step(then)) = effect else { panic!("{effect:?}") };
             self.say(then);
         }
         count
@@ -139,6 +149,31 @@ fn an_offer_lapses_by_itself() {
     let mut short = one(Terms { expires: Some(START.plus(Ttl::from_seconds(60))), ..terms(1, [1, 2]) });
     short.told();
     assert_eq!(short.0.as_ref().unwrap().state.wakes_at(), Some(START.plus(Ttl::from_seconds(60))));
+}
+
+#[test]
+fn what_an_account_refuses_to_hear_of_ends_and_rings_no_more() {
+    for (accounts, accepted) in [([1, 2], false), ([1, 2], true), ([1, 1], false)] {
+        let mut one = one(terms(1, accounts));
+        if accepted {
+            one.told();
+            one.say(Command::Accept(by(2)));
+        }
+        let last = one.0.as_ref().unwrap().state.due(one.1).pop();
+        let Some(Effect::TellAccount { refused, .. }) = last else { panic!("{last:?}") };
+        one.say(refused.clone());
+        assert_eq!(one.status(), DelegationStatus::Revoked);
+        one.say(refused);
+        while one.told() > 0 {}
+        assert_eq!(one.0.as_ref().unwrap().state.wakes_at(), None);
+    }
+    let mut later = one(terms(1, [1, 2]));
+    let last = later.0.as_ref().unwrap().state.due(later.1).pop();
+    let Some(Effect::TellAccount { refused, .. }) = last else { panic!("{last:?}") };
+    later.say(Command::Accept(by(2)));
+    later.say(refused);
+    assert_eq!(later.status(), DelegationStatus::Active, "it has changed since, and that is told now");
+    assert_eq!(later.told(), 2);
 }
 
 #[test]
