@@ -208,6 +208,18 @@ pub enum What {
         /// It is counted until then, from the first on.
         until: Timestamp,
     },
+    /// A person has claimed the root: webhooks of before are told nothing any more, nor are those of whoever has not heard of it yet. Told as
+    /// a [`Self::Remark`] is, once for that `key`.
+    Claimed {
+        /// Names the claim.
+        key: String,
+        /// It is remembered until then.
+        until: Timestamp,
+        /// When it was.
+        at: Timestamp,
+        /// The generation of the root that began with it.
+        generation: u32,
+    },
     /// How much there is of everything that the caller reaches.
     Stats,
     /// Audit rows that the caller may read.

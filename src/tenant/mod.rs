@@ -11,6 +11,7 @@ pub mod agent;
 mod agents;
 mod audit;
 mod call;
+mod claim;
 mod command;
 mod credential;
 mod delegation;

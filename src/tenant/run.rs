@@ -4,8 +4,8 @@ use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, credential, delegation, delivery, enter, offers, policy, repeat, stats,
-    turn, webhook,
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, claim, credential, delegation, delivery, enter, offers, policy, repeat,
+    stats, turn, webhook,
 };
 use crate::account::sql::{Sql, SqlError};
 use crate::time::Timestamp;
@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
     let Command { caller, what, audit, emit, retain } = command;
     if !tables::upgrade(sql, STEPS)? {
-        if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. })) {
+        if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. } | What::Claimed { .. })) {
             return Ok((Outcome::Nothing, None));
         }
         tables::create(sql, STEPS)?;
@@ -104,6 +104,7 @@ const fn changes(what: &What) -> bool {
         | What::PutPolicy { .. }
         | What::DeletePolicy(_)
         | What::Remark { .. }
+        | What::Claimed { .. }
         | What::Subscribe(_)
         | What::Unsubscribe(_)
         | What::RotateSecret { .. }
@@ -161,6 +162,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
         What::Remark { key, most, until } => Ok(Outcome::Done(repeat::within(call, &key, most, until)?)),
+        What::Claimed { key, until, at, generation } => claim::claimed(call, &key, until, (at, generation)),
         What::Stats => stats::stats(call),
         What::Audit(filter) => audit::list(call, *filter),
         What::Subscribe(webhook) => webhook::subscribe(call, *webhook),

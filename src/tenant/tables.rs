@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS, CLAIMS];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -121,8 +121,21 @@ const OFFERS: &[&str] = &[
     "CREATE INDEX tenant_delegation_declined ON tenant_delegation (updated) WHERE offered = 1 AND status = 'declined'",
 ];
 
+/// What was made before a person claimed the root. Claims that were told before this step are known from the audit.
+const CLAIMS: &[&str] = &[
+    // One row: the generation of the root that the last claim has begun.
+    "CREATE TABLE tenant_claim (id INTEGER PRIMARY KEY CHECK (id = 0), generation INTEGER NOT NULL) STRICT",
+    "ALTER TABLE tenant_webhook ADD COLUMN reason TEXT",
+    "ALTER TABLE tenant_webhook ADD COLUMN root_generation INTEGER",
+    "UPDATE tenant_webhook SET enabled = 0, reason = 'claimed',
+         disabled = (SELECT max(at) FROM tenant_audit WHERE event_type = 'claim.completed')
+     WHERE enabled = 1 AND created < (SELECT max(at) FROM tenant_audit WHERE event_type = 'claim.completed')",
+    "UPDATE tenant_delivery SET state = 'dead', due = NULL, error = 'the webhook is not enabled'
+     WHERE due IS NOT NULL AND webhook IN (SELECT id FROM tenant_webhook WHERE reason = 'claimed')",
+];
+
 /// Takes away every table that the steps make.
-const REMOVAL: [&str; 12] = [
+const REMOVAL: [&str; 13] = [
     "DROP TABLE IF EXISTS tenant_agent",
     "DROP TABLE IF EXISTS tenant_tally",
     "DROP TABLE IF EXISTS tenant_credential",
@@ -134,6 +147,7 @@ const REMOVAL: [&str; 12] = [
     "DROP TABLE IF EXISTS tenant_delivery",
     "DROP TABLE IF EXISTS tenant_repeat",
     "DROP TABLE IF EXISTS tenant_rate",
+    "DROP TABLE IF EXISTS tenant_claim",
     "DROP TABLE IF EXISTS tenant_migration",
 ];
 

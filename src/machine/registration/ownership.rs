@@ -236,7 +236,8 @@ impl Registration {
                 then,
             });
         }
-        effects.extend(self.ownership.for_root.iter().filter_map(|(sequence, event)| claims::telling(*sequence, event)));
+        effects
+            .extend(self.ownership.for_root.iter().filter_map(|(sequence, event)| claims::telling(*sequence, event, self.standing.taken)));
         if let (Some(owner), Some(feed)) = (&self.ownership.owner, self.feed()) {
             let then = Command::Told(feed.sequence);
             let command = json!(account::Command::Feed(feed));

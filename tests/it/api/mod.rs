@@ -3,6 +3,7 @@
 pub mod agents;
 mod audit;
 mod claimed;
+mod claimed_webhooks;
 mod credentials;
 pub mod delegations;
 mod outlive;

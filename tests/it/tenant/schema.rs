@@ -84,6 +84,9 @@ pub(super) fn everything() -> Vec<What> {
         What::Unsubscribe(whk(2)),
         What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
     ];
+    // Whoever subscribes after it is told again.
+    all.push(What::Claimed { key: "claim".to_owned(), until: at(60), at: at(0), generation: 1 });
+    all.push(What::Subscribe(Box::new(webhook(5, Some(2), &["*"]))));
     let some = |text: &str| Some(text.to_owned());
     for newest_first in [false, true] {
         let filter = AuditFilter { newest_first, from: Some(at(0)), to: Some(at(9)), limit: 9, ..AuditFilter::default() };
@@ -296,6 +299,44 @@ fn tables_have_versions_of_their_own_and_are_brought_up_once() {
     assert!(!database.dump().contains("\nmigration"), "a person's tables are another matter");
 }
 
+#[test]
+fn webhooks_of_before_a_claim_that_was_told_to_the_version_before_are_disabled_too() {
+    let database = Database::default();
+    database.transaction(|| tables::create(&database, &STEPS[..5])).unwrap();
+    let millis = |seconds| at(seconds).millis();
+    for (number, created) in [(1, millis(0)), (2, millis(9))] {
+        let id = whk(number);
+        database.query(
+            &format!(
+                "INSERT INTO tenant_webhook (id, path, agent, url, events, enabled, secret_version, created, updated)
+                 VALUES ('{id}', '00000001', '{}', 'https://a', '*', 1, 1, {created}, {created})",
+                reg(ROOT)
+            ),
+            0,
+        );
+        database.query(
+            &format!(
+                "INSERT INTO tenant_delivery (webhook, event_type, payload, attempt, due, state, created, updated)
+                 VALUES ('{id}', 'a.b', '{{}}', 0, 0, 'pending', 0, 0)"
+            ),
+            0,
+        );
+    }
+    database.query(
+        &format!(
+            "INSERT INTO tenant_audit (at, path, event_type, actor_type, action, outcome)
+             VALUES ({}, '', 'claim.completed', 'system', 'completed', 'success')",
+            millis(5)
+        ),
+        0,
+    );
+    let Outcome::Webhooks(webhooks) = own(&database, What::Webhooks) else { panic!() };
+    assert_eq!((webhooks[0].reason.as_deref(), webhooks[0].disabled), (Some("claimed"), Some(at(5))));
+    assert_eq!([webhooks[0].enabled, webhooks[1].enabled], [false, true]);
+    let Outcome::Due(due) = own(&database, What::Due { limit: 9, except: Vec::new() }) else { panic!() };
+    assert_eq!(due.iter().map(|(_, webhook)| webhook.id.clone()).collect::<Vec<_>>(), [whk(2)]);
+}
+
 /// What this version says to an account of its agents, and is answered: the first of each form. A change may only add.
 #[test]
 fn commands_and_outcomes_are_pinned() {
@@ -317,5 +358,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (39, 22), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (40, 22), "one of each");
 }

@@ -308,6 +308,32 @@ fn ten_dead_letters_in_a_row_disable_a_webhook_which_is_audited() {
 }
 
 #[test]
+fn a_claim_disables_what_was_made_before_it_and_what_comes_late_from_before_is_refused() {
+    let database = hooked();
+    let made_in = |number: u32, generation: u32| {
+        What::Subscribe(Box::new(Webhook { root_generation: Some(generation), ..webhook(number, Some(1), &["*"]) }))
+    };
+    for (number, generation) in [(2, 4), (3, 5)] {
+        assert!(matches!(by(&database, ROOT, made_in(number, generation)), Outcome::Webhook(_, true)));
+    }
+    run(&database, 9, command(Some(ROOT), subscribe(4, Some(1), &["*"])));
+    tell(&database, 9, "agent.created", None);
+    assert_eq!(due(&database, 9).len(), 4, "one is being told to each");
+    let claim = |key: &str, generation| What::Claimed { key: key.to_owned(), until: at(100), at: at(8), generation };
+    let told = Command { emit: vec![emit("claim.completed", None)], ..command(None, claim("first", 5)) };
+    assert_eq!([(); 2].map(|()| run(&database, 10, told.clone())), [Outcome::Done(true), Outcome::Done(false)]);
+    let Outcome::Webhooks(all) = own(&database, What::Webhooks) else { panic!() };
+    let reasons: Vec<_> = all.iter().map(|webhook| (webhook.enabled, webhook.reason.as_deref())).collect();
+    assert_eq!(reasons, [(false, Some("claimed")), (false, Some("claimed")), (true, None), (true, None)], "by generation, else by time");
+    let waits = |number: u32| log(&database, None, number).0.iter().filter(|delivery| delivery.due.is_some()).count();
+    assert_eq!([1, 2, 3, 4].map(waits), [0, 0, 2, 2], "nothing waits for those of before, not even the claim");
+    assert_eq!(refused(&by(&database, ROOT, made_in(5, 4))), Refused::Forbidden, "whoever made it has not heard of the claim");
+    assert!(matches!(by(&database, ROOT, made_in(6, 5)), Outcome::Webhook(_, true)));
+    own(&database, claim("earlier, told late", 3));
+    assert_eq!(refused(&by(&database, ROOT, made_in(7, 4))), Refused::Forbidden);
+}
+
+#[test]
 fn no_sibling_takes_all_the_webhooks_and_none_of_them_those_of_the_root() {
     let database = family();
     for number in 6..9 {
