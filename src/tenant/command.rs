@@ -256,6 +256,9 @@ pub enum What {
         /// Nothing of these: whoever does not answer holds up nobody else.
         #[serde(default)]
         except: Vec<WebhookId>,
+        /// Only those who answer quickly.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quick: bool,
     },
     /// How an attempt ended.
     Settled {
@@ -269,6 +272,9 @@ pub enum What {
         error: Option<String>,
         /// Random: spreads the next attempts.
         jitter: u32,
+        /// How long the receiver has taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<Ttl>,
     },
     /// A request came with an `Idempotency-Key`: was it there before?
     Repeat {

@@ -170,8 +170,10 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Unsubscribe(id) => webhook::unsubscribe(call, &id),
         What::RotateSecret { id, previous_until, request } => webhook::rotate(call, &id, previous_until, &request),
         What::Deliveries { webhook, limit, offset } => delivery::list(call, &webhook, limit, offset),
-        What::Due { limit, except } => delivery::due(call, limit, &except),
-        What::Settled { number, attempt, status, error, jitter } => delivery::settle(call, number, attempt, status, error, jitter),
+        What::Due { limit, except, quick } => delivery::due(call, limit, &except, quick),
+        What::Settled { number, attempt, status, error, jitter, took } => {
+            delivery::settle(call, (number, attempt), (status, error), jitter, took)
+        }
         What::Repeat { key, request, until } => repeat::repeat(call, &key, &request, until),
     }
 }

@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS, CLAIMS];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS, CLAIMS, LANES];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -133,6 +133,9 @@ const CLAIMS: &[&str] = &[
     "UPDATE tenant_delivery SET state = 'dead', due = NULL, error = 'the webhook is not enabled'
      WHERE due IS NOT NULL AND webhook IN (SELECT id FROM tenant_webhook WHERE reason = 'claimed')",
 ];
+
+/// How long a webhook takes to answer, in milliseconds.
+const LANES: &[&str] = &["ALTER TABLE tenant_webhook ADD COLUMN pace INTEGER NOT NULL DEFAULT 0"];
 
 /// Takes away every table that the steps make.
 const REMOVAL: [&str; 13] = [

@@ -10,6 +10,7 @@ mod outlive;
 mod party;
 pub mod policies;
 mod tokens;
+mod webhook_lanes;
 pub mod webhooks;
 
 use postern::account;

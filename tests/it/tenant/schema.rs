@@ -28,7 +28,7 @@ pub(super) fn everything() -> Vec<What> {
         Delegation { status: DelegationStatus::Pending, peer: Some(AccountId::from_bytes([7; 16])), offered: true, ..delegation(8, 60, 2) };
     let declined = Delegation { sequence: 2, status: DelegationStatus::Declined, ..offer.clone() };
     let status = |status| What::SetStatus { id: reg(3), status };
-    let settled = |number, status| What::Settled { number, attempt: 1, status, error: None, jitter: 0 };
+    let settled = |number, status| What::Settled { number, attempt: 1, status, error: None, jitter: 0, took: None };
     let mut all = vec![
         What::Root { id: reg(ROOT), profile: profile("root", 3) },
         create(8, 3, "eight", 0),
@@ -76,10 +76,10 @@ pub(super) fn everything() -> Vec<What> {
         What::Webhooks,
         What::RotateSecret { id: whk(1), previous_until: at(9), request: String::new() },
         What::Deliveries { webhook: whk(1), limit: 9, offset: 0 },
-        What::Due { limit: 16, except: Vec::new() },
+        What::Due { limit: 16, except: Vec::new(), quick: false },
         settled(1, Some(200)),
         settled(2, Some(500)),
-        What::Due { limit: 16, except: Vec::new() },
+        What::Due { limit: 16, except: Vec::new(), quick: false },
         settled(3, Some(410)),
         What::Unsubscribe(whk(2)),
         What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
@@ -333,7 +333,7 @@ fn webhooks_of_before_a_claim_that_was_told_to_the_version_before_are_disabled_t
     let Outcome::Webhooks(webhooks) = own(&database, What::Webhooks) else { panic!() };
     assert_eq!((webhooks[0].reason.as_deref(), webhooks[0].disabled), (Some("claimed"), Some(at(5))));
     assert_eq!([webhooks[0].enabled, webhooks[1].enabled], [false, true]);
-    let Outcome::Due(due) = own(&database, What::Due { limit: 9, except: Vec::new() }) else { panic!() };
+    let Outcome::Due(due) = own(&database, What::Due { limit: 9, except: Vec::new(), quick: false }) else { panic!() };
     assert_eq!(due.iter().map(|(_, webhook)| webhook.id.clone()).collect::<Vec<_>>(), [whk(2)]);
 }
 

@@ -12,7 +12,7 @@ fn tell(database: &Database, seconds: u64, event: &str, about: Option<u32>) {
 }
 
 fn due(database: &Database, seconds: u64) -> Vec<(Delivery, Webhook)> {
-    match run(database, seconds, command(None, What::Due { limit: 16, except: Vec::new() })) {
+    match run(database, seconds, command(None, What::Due { limit: 16, except: Vec::new(), quick: false })) {
         Outcome::Due(due) => due,
         other => panic!("{other:?}"),
     }
@@ -21,7 +21,7 @@ fn due(database: &Database, seconds: u64) -> Vec<(Delivery, Webhook)> {
 fn settle(database: &Database, seconds: u64, delivery: &Delivery, status: Option<u32>) -> Outcome {
     let (number, attempt) = (delivery.number, delivery.attempt);
     let error = status.is_none().then(|| "no answer".to_owned());
-    run(database, seconds, command(None, What::Settled { number, attempt, status, error, jitter: 0 }))
+    run(database, seconds, command(None, What::Settled { number, attempt, status, error, jitter: 0, took: None }))
 }
 
 fn log(database: &Database, caller: Option<u32>, number: u32) -> (Vec<Delivery>, u64) {
@@ -50,7 +50,9 @@ fn told(database: &Database) -> Vec<(u32, String)> {
 
 /// The webhook that has its turn, told one thing.
 fn turn(database: &Database, seconds: u64, status: Option<u32>) -> Option<u32> {
-    let Outcome::Due(given) = run(database, seconds, command(None, What::Due { limit: 1, except: Vec::new() })) else { panic!() };
+    let Outcome::Due(given) = run(database, seconds, command(None, What::Due { limit: 1, except: Vec::new(), quick: false })) else {
+        panic!()
+    };
     given.first().map(|(delivery, webhook)| {
         assert_eq!(settle(database, seconds, delivery, status), Outcome::Done(true));
         number(webhook)
@@ -178,7 +180,11 @@ fn jitter_makes_a_wait_longer() {
     let database = hooked();
     tell(&database, 0, "agent.created", None);
     let (delivery, _) = due(&database, 0).remove(0);
-    run(&database, 0, command(None, What::Settled { number: 1, attempt: delivery.attempt, status: None, error: None, jitter: u32::MAX }));
+    run(
+        &database,
+        0,
+        command(None, What::Settled { number: 1, attempt: delivery.attempt, status: None, error: None, jitter: u32::MAX, took: None }),
+    );
     assert_eq!(logged(&database, 1).due, Some(at(0).plus(Ttl::from_millis(5999))));
 }
 
@@ -361,8 +367,8 @@ fn no_sibling_takes_all_the_webhooks_and_none_of_them_those_of_the_root() {
 #[test]
 fn no_agent_delivers() {
     let database = hooked();
-    let settled = What::Settled { number: 1, attempt: 1, status: Some(200), error: None, jitter: 0 };
-    for what in [What::Due { limit: 1, except: Vec::new() }, settled] {
+    let settled = What::Settled { number: 1, attempt: 1, status: Some(200), error: None, jitter: 0, took: None };
+    for what in [What::Due { limit: 1, except: Vec::new(), quick: false }, settled] {
         assert_eq!(refused(&by(&database, ROOT, what)), Refused::Forbidden);
     }
 }
