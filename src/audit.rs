@@ -50,7 +50,7 @@ pub async fn remark<P: Ports>(agent: &RegistrationId, standing: &Standing, remar
         metadata: (!metadata.is_null()).then(|| metadata.to_string()),
         ..AuditRow::of(event, (kind, actor.map(ToString::to_string)), target, Some(agent.clone()))
     };
-    let what = What::Remark { key, most, until: cx.now.plus(within), taken: None };
+    let what = What::Remark { key, most, until: cx.now.plus(within) };
     let command = Command { audit: vec![row], emit, retain: cx.config.ttls.audit, ..Command::alone(what) };
     let account = root.account();
     if let Err(error) = cx.ports.account(&account, account::Command::Tenant(Box::new(command))).await {

@@ -64,6 +64,7 @@ pub mod memory;
 pub mod network;
 pub mod oauth;
 pub mod oidc;
+pub mod pause;
 pub mod people;
 pub mod policy;
 pub mod post;

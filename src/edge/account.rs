@@ -43,19 +43,18 @@ impl Account {
         command.and_then(|command| self.answer(command)).map_err(|SqlError(error)| log::warn("account_failed", &error)).ok()
     }
 
-    /// Does what is due.
+    /// Does what is due. If the tables do not say what is due next, that is asked again later.
     ///
     /// # Errors
-    /// The tables did not say what is due next: the platform rings again.
+    /// The alarm could not be set: the platform rings again.
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.object.rang();
         let delivered = self.deliver().await;
         let woken =
             self.transaction(|sql| wake(sql, now(), delivered)).and_then(|at| at.map_or(Ok(()), |at| self.object.ring(at).map_err(lost)));
-        woken.map_err(|SqlError(error)| {
-            log::warn("account_failed", &error);
-            js_sys::Error::new(&error).into()
-        })
+        let Err(SqlError(error)) = woken else { return Ok(()) };
+        log::warn("wake_failed", &format!("{KIND}: {error}"));
+        self.object.rest()
     }
 }
 

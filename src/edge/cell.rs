@@ -16,10 +16,11 @@ use super::object::Object;
 use super::platform::Platform;
 use super::{log, now};
 use crate::effect;
+use crate::machine::Effect;
 use crate::machine::registry::{self, Entry, Wake, Written};
 use crate::time::Ttl;
 
-/// After an effect has failed it is tried again so much later.
+/// After something outside has failed it is tried again so much later.
 const RETRY: Ttl = Ttl::from_seconds(5);
 /// Effects of one wake; what is left is done at the next, at once.
 const ROUNDS: usize = 16;
@@ -40,6 +41,20 @@ struct Kind {
 
 /// Why a command was not taken; for the log.
 struct Failed(String);
+
+/// Why a wake has not done all that was due: kind and reason, for the log.
+enum Late {
+    /// Somebody else did not answer, or the deployment is misconfigured.
+    Outside(String),
+    /// The record cannot be read, or not be woken.
+    Record(String),
+}
+
+impl Late {
+    fn of(kind: &str, Failed(error): Failed) -> Self {
+        Self::Record(format!("{kind}: {error}"))
+    }
+}
 
 impl From<JsValue> for Failed {
     fn from(error: JsValue) -> Self {
@@ -83,9 +98,17 @@ impl Cell {
     /// The alarm could not be set: the platform rings again.
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.object.rang();
-        let Err(Failed(error)) = self.wake().await else { return Ok(()) };
-        log::warn("wake_failed", &error);
-        self.object.ring(now().plus(RETRY))
+        match self.wake().await {
+            Ok(()) => Ok(()),
+            Err(Late::Outside(error)) => {
+                log::warn("wake_failed", &error);
+                self.object.ring(now().plus(RETRY))
+            }
+            Err(Late::Record(error)) => {
+                log::warn("wake_failed", &error);
+                self.object.rest()
+            }
+        }
     }
 }
 
@@ -107,31 +130,41 @@ impl Cell {
     }
 
     /// Frees an expired record; else does what is due, and sets the alarm for what is not.
-    async fn wake(&self) -> Result<(), Failed> {
+    async fn wake(&self) -> Result<(), Late> {
         for _ in 0..ROUNDS {
-            let Some(record) = self.read()? else { return Ok(()) };
-            let Kind { kind } = serde_json::from_str(&record)?;
-            let effects = match (machine(&kind)?.wake)(&record, now())? {
-                Wake::Free => return self.erase(),
-                Wake::Sleep(Some(at)) => return Ok(self.object.ring(at)?),
-                Wake::Sleep(None) => return Ok(()),
-                Wake::Effects(effects) => effects,
+            let Some(record) = self.read().map_err(|failed| Late::of("some record", failed))? else { return Ok(()) };
+            let Kind { kind } = serde_json::from_str(&record).map_err(|error| Late::of("some record", error.into()))?;
+            let late = |failed| Late::of(&kind, failed);
+            let effects = match self.due(&kind, &record).map_err(late)? {
+                Some(effects) => effects,
+                None => return Ok(()),
             };
             let isolate = Isolate::of(&self.env);
-            let Ok(config) = &isolate.config else { return Err(Failed("the deployment is misconfigured".to_owned())) };
+            let Ok(config) = &isolate.config else { return Err(Late::Outside(format!("{kind}: the deployment is misconfigured"))) };
             let ports = Platform::new(self.env.clone());
             let cx = isolate.alone(config, &ports);
             let mut failed = Ok(());
             for effect in effects {
                 // One that cannot be done now stays due, and holds up no other.
                 match effect::perform(effect, &cx).await {
-                    Ok(command) => drop(self.step(&kind, &command)?),
-                    Err(error) => failed = Err(Failed(error.to_string())),
+                    Ok(command) => drop(self.step(&kind, &command).map_err(late)?),
+                    Err(error) => failed = Err(Late::Outside(format!("{kind}: {error}"))),
                 }
             }
             failed?;
         }
-        Ok(self.object.ring(now())?)
+        self.object.ring(now()).map_err(|error| Late::of("some record", error.into()))
+    }
+
+    /// What is due; if nothing is, the record has its alarm, or is gone.
+    fn due(&self, kind: &str, record: &str) -> Result<Option<Vec<Effect<String>>>, Failed> {
+        match (machine(kind)?.wake)(record, now())? {
+            Wake::Free => self.erase()?,
+            Wake::Sleep(Some(at)) => self.object.ring(at)?,
+            Wake::Sleep(None) => {}
+            Wake::Effects(effects) => return Ok(Some(effects)),
+        }
+        Ok(None)
     }
 
     fn read(&self) -> Result<Option<String>, Failed> {

@@ -4,8 +4,9 @@ use std::cell::Cell;
 
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::border::{self, Storage, member, millis};
+use super::border::{self, Storage, member, millis, put, text};
 use super::now;
+use crate::pause::Pause;
 use crate::time::Timestamp;
 
 /// The platform takes no alarm after 2189.
@@ -41,6 +42,17 @@ impl Object {
         border::ring(&self.storage, millis(at.max(now()).min(LATEST).millis()))?;
         self.alarm.set(Some(at));
         Ok(())
+    }
+
+    /// Rings again for what could not be done, ever later. Only what has failed is written down: whatever goes well costs nothing, and
+    /// an object that is made anew goes on where the one before it was.
+    pub(super) fn rest(&self) -> Result<(), JsValue> {
+        text(&self.sql, "CREATE TABLE IF NOT EXISTS pause (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
+        let before = text(&self.sql, "SELECT body FROM pause")?;
+        let pause = Pause::after(before.as_deref().and_then(Pause::parse), now());
+        let write = "INSERT INTO pause (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+        put(&self.sql, write, &pause.to_string())?;
+        self.ring(pause.until)
     }
 
     /// Takes away all that there is, and the alarm. Answers are held back as well.

@@ -39,9 +39,7 @@ pub(super) struct Now {
 
 impl Now {
     pub fn of(call: &Call<'_, impl Sql>) -> Result<Self, SqlError> {
-        let known = first(call.sql.run("SELECT at, generation FROM tenant_claim WHERE number = 1", &[])?);
-        let taken = known.map(|mut row| Ok::<_, SqlError>(Taken { at: row.time()?, generation: row.small()? })).transpose()?;
-        Ok(Self { at: call.now, taken })
+        Ok(Self { at: call.now, taken: last(call)? })
     }
 
     /// For [`above`].
@@ -77,6 +75,12 @@ impl Now {
         let is_older = link.root_generation.map_or(link.created <= taken.at, |made_in| made_in < taken.generation);
         is_older.then_some(taken.at)
     }
+}
+
+/// The last claim of the root, if one was told here.
+pub(super) fn last(call: &Call<'_, impl Sql>) -> Result<Option<Taken>, SqlError> {
+    let known = first(call.sql.run("SELECT at, generation FROM tenant_claim WHERE number = 1", &[])?);
+    known.map(|mut row| Ok(Taken { at: row.time()?, generation: row.small()? })).transpose()
 }
 
 /// A person has claimed the root, unless a later claim is known.

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asking, AuditFilter, AuditRow, Credential, Delegation, Emit, Patch, Policy, PolicyPatch, Profile, Rate, Status, Webhook};
 use crate::id::{CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};
-use crate::machine::standing::Taken;
 use crate::time::{Timestamp, Ttl};
 
 /// What can be asked of an account's agents. Data that crosses between versions: changes by addition only.
@@ -210,9 +209,18 @@ pub enum What {
         most: u32,
         /// It is counted until then, from the first on.
         until: Timestamp,
-        /// How a person has claimed the root last: what was delegated before is not theirs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        taken: Option<Taken>,
+    },
+    /// A person has claimed the root: delegations of before do not count and webhooks of before are told nothing any more, nor are those of whoever has not heard of it yet. Told as
+    /// a [`Self::Remark`] is, once for that `key`.
+    Claimed {
+        /// Names the claim.
+        key: String,
+        /// It is remembered until then.
+        until: Timestamp,
+        /// When it was.
+        at: Timestamp,
+        /// The generation of the root that began with it.
+        generation: u32,
     },
     /// How much there is of everything that the caller reaches.
     Stats,
@@ -250,6 +258,9 @@ pub enum What {
         /// Nothing of these: whoever does not answer holds up nobody else.
         #[serde(default)]
         except: Vec<WebhookId>,
+        /// Only those who answer quickly.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quick: bool,
     },
     /// How an attempt ended.
     Settled {
@@ -263,6 +274,9 @@ pub enum What {
         error: Option<String>,
         /// Random: spreads the next attempts.
         jitter: u32,
+        /// How long the receiver has taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<Ttl>,
     },
     /// A request came with an `Idempotency-Key`: was it there before?
     Repeat {

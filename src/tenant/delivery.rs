@@ -70,11 +70,11 @@ pub(super) fn enqueue(call: &Call<'_, impl Sql>, webhook: &Webhook, emit: &Emit)
 
 /// Gives out what is due, and counts the attempt before it is made: what is never settled comes to an end too. A webhook has one thing at a
 /// time, the oldest first.
-pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32, except: &[WebhookId]) -> Result<Outcome, Stop> {
+pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32, except: &[WebhookId], quick: bool) -> Result<Outcome, Stop> {
     internal(call)?;
     let limit = usize::try_from(limit.clamp(1, MOST_AT_ONCE)).unwrap_or(usize::MAX);
     let mut given = Vec::new();
-    for Turn { webhook, number, turn } in turn::ready(call, except)? {
+    for Turn { webhook, number, turn } in turn::ready(call, except, quick)? {
         if given.len() >= limit {
             break;
         }
@@ -100,11 +100,10 @@ pub(super) fn due(call: &Call<'_, impl Sql>, limit: u32, except: &[WebhookId]) -
 /// Takes how an attempt ended, unless it belongs to somebody else by now.
 pub(super) fn settle(
     call: &Call<'_, impl Sql>,
-    number: u64,
-    attempt: u32,
-    status: Option<u32>,
-    error: Option<String>,
+    (number, attempt): (u64, u32),
+    (status, error): (Option<u32>, Option<String>),
     jitter: u32,
+    took: Option<Ttl>,
 ) -> Result<Outcome, Stop> {
     internal(call)?;
     let rows =
@@ -112,6 +111,9 @@ pub(super) fn settle(
     let Some(mut row) = first(rows) else { return Ok(Outcome::Done(false)) };
     let delivery = read(&mut row)?;
     let number = Value::number(number)?;
+    if let Some(took) = took {
+        turn::took(call, &delivery.webhook, took)?;
+    }
     if status.is_some_and(|status| (200..300).contains(&status)) {
         call.sql.run(
             "UPDATE tenant_delivery SET state = ?, due = NULL, status = ?, error = NULL, updated = ? WHERE number = ?",

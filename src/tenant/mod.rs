@@ -12,6 +12,7 @@ mod agents;
 mod audit;
 mod call;
 mod chain;
+mod claim;
 mod command;
 mod credential;
 mod delegation;

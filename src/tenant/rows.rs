@@ -277,11 +277,17 @@ pub struct Webhook {
     pub url: String,
     /// Of what: `agent.created`, `agent.*` or `*`.
     pub events: Vec<String>,
-    /// Not any more once it has answered 410 (Gone), or too many messages were given up one after the other.
+    /// Not any more once it has answered 410 (Gone), too many messages were given up one after the other, or the root was claimed.
     pub enabled: bool,
     /// Since when it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Timestamp>,
+    /// Why not: `gone`, `dead_letters` or `claimed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The generation of the account's root, as whoever made it knew it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_generation: Option<u32>,
     /// The secret is derived from the name and this.
     pub secret_version: u32,
     /// Until when the secret of the version before signs too.

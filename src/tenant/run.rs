@@ -4,10 +4,11 @@ use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, chain, credential, delegation, delivery, enter, offers, policy, repeat,
+    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, claim, credential, delegation, delivery, enter, offers, policy, repeat,
     stats, turn, webhook,
 };
 use crate::account::sql::{Sql, SqlError};
+use crate::machine::standing::Taken;
 use crate::time::Timestamp;
 
 /// Runs `command`; also says when something is due that it has to do with.
@@ -17,7 +18,7 @@ use crate::time::Timestamp;
 pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
     let Command { caller, what, audit, emit, retain } = command;
     if !tables::upgrade(sql, STEPS)? {
-        if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. })) {
+        if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. } | What::Claimed { .. })) {
             return Ok((Outcome::Nothing, None));
         }
         tables::create(sql, STEPS)?;
@@ -115,6 +116,7 @@ const fn changes(what: &What) -> bool {
         | What::PutPolicy { .. }
         | What::DeletePolicy(_)
         | What::Remark { .. }
+        | What::Claimed { .. }
         | What::Subscribe(_)
         | What::Unsubscribe(_)
         | What::RotateSecret { .. }
@@ -172,10 +174,8 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Policies { agent, enabled_only, limit, offset } => policy::list(call, agent.as_ref(), enabled_only, limit, offset),
         What::Enter { rate, asked } => enter::enter(call, rate, &asked),
         What::Note => Ok(Outcome::Done(true)),
-        What::Remark { key, most, until, taken } => {
-            taken.map_or(Ok(()), |taken| chain::learn(call, taken))?;
-            Ok(Outcome::Done(repeat::within(call, &key, most, until)?))
-        }
+        What::Remark { key, most, until } => Ok(Outcome::Done(repeat::within(call, &key, most, until)?)),
+        What::Claimed { key, until, at, generation } => claim::claimed(call, &key, until, Taken { at, generation }),
         What::Stats => stats::stats(call),
         What::Audit(filter) => audit::list(call, *filter),
         What::Subscribe(webhook) => webhook::subscribe(call, *webhook),
@@ -183,8 +183,10 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Unsubscribe(id) => webhook::unsubscribe(call, &id),
         What::RotateSecret { id, previous_until, request } => webhook::rotate(call, &id, previous_until, &request),
         What::Deliveries { webhook, limit, offset } => delivery::list(call, &webhook, limit, offset),
-        What::Due { limit, except } => delivery::due(call, limit, &except),
-        What::Settled { number, attempt, status, error, jitter } => delivery::settle(call, number, attempt, status, error, jitter),
+        What::Due { limit, except, quick } => delivery::due(call, limit, &except, quick),
+        What::Settled { number, attempt, status, error, jitter, took } => {
+            delivery::settle(call, (number, attempt), (status, error), jitter, took)
+        }
         What::Repeat { key, request, until } => repeat::repeat(call, &key, &request, until),
     }
 }

@@ -7,7 +7,7 @@ use crate::account::migrations::Track;
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
-pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS, CLAIMS];
+pub const STEPS: &[&[&str]] = &[FIRST, RATES, TURNS, PACES, OFFERS, CLAIMS, LANES];
 
 const FIRST: &[&str] = &[
     // The largest height of what is below it is kept, so that nobody has to look for it.
@@ -121,12 +121,23 @@ const OFFERS: &[&str] = &[
     "CREATE INDEX tenant_delegation_declined ON tenant_delegation (updated) WHERE offered = 1 AND status = 'declined'",
 ];
 
-/// When a person has claimed the root last: what was delegated here before does not count any more.
+/// What was made before a person claimed the root. Claims that were told before this step are known from the audit.
 const CLAIMS: &[&str] = &[
+    // One row: the last claim.
     "CREATE TABLE tenant_claim (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, generation INTEGER NOT NULL) STRICT",
     "ALTER TABLE tenant_delegation ADD COLUMN root_generation INTEGER",
     "ALTER TABLE tenant_delegation ADD COLUMN broken_by TEXT",
+    "ALTER TABLE tenant_webhook ADD COLUMN reason TEXT",
+    "ALTER TABLE tenant_webhook ADD COLUMN root_generation INTEGER",
+    "UPDATE tenant_webhook SET enabled = 0, reason = 'claimed',
+         disabled = (SELECT max(at) FROM tenant_audit WHERE event_type = 'claim.completed')
+     WHERE enabled = 1 AND created < (SELECT max(at) FROM tenant_audit WHERE event_type = 'claim.completed')",
+    "UPDATE tenant_delivery SET state = 'dead', due = NULL, error = 'the webhook is not enabled'
+     WHERE due IS NOT NULL AND webhook IN (SELECT id FROM tenant_webhook WHERE reason = 'claimed')",
 ];
+
+/// How long a webhook takes to answer, in milliseconds.
+const LANES: &[&str] = &["ALTER TABLE tenant_webhook ADD COLUMN pace INTEGER NOT NULL DEFAULT 0"];
 
 /// Takes away every table that the steps make.
 const REMOVAL: [&str; 13] = [

@@ -6,7 +6,7 @@ use super::audit::{self, home};
 use super::call::{Call, Reach, Stop};
 use super::tally::{self, ACCOUNT};
 use super::words::Status;
-use super::{AuditRow, Emit, Outcome, REMEMBERED, Refused, Webhook, delivery, repeat};
+use super::{AuditRow, Emit, Outcome, REMEMBERED, Refused, Webhook, claim, delivery, repeat};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{RegistrationId, WebhookId};
 use crate::time::{Timestamp, Ttl};
@@ -26,7 +26,7 @@ const FOR_GOOD: Ttl = Ttl::from_millis(0);
 macro_rules! webhooks {
     ($rest:literal) => {
         concat!(
-            "SELECT id, agent, url, events, enabled, disabled, secret_version, previous_until, created, updated, path FROM tenant_webhook ",
+            "SELECT id, agent, url, events, enabled, disabled, reason, root_generation, secret_version, previous_until, created, updated, path FROM tenant_webhook ",
             $rest
         )
     };
@@ -50,14 +50,25 @@ pub(super) fn subscribe(call: &Call<'_, impl Sql>, webhook: Webhook) -> Result<O
     {
         return Err(Refused::Inactive.into());
     }
+    if claim::is_behind(call, webhook.root_generation)? {
+        return Err(Refused::Forbidden.into());
+    }
     if tally::sum(call, ACCOUNT, &["webhooks"])? >= MOST.into() || is_crowded(call, &path)? {
         return Err(Refused::TooMany.into());
     }
-    let webhook =
-        Webhook { enabled: true, disabled: None, secret_version: 1, previous_until: None, created: call.now, updated: call.now, ..webhook };
+    let webhook = Webhook {
+        enabled: true,
+        disabled: None,
+        reason: None,
+        secret_version: 1,
+        previous_until: None,
+        created: call.now,
+        updated: call.now,
+        ..webhook
+    };
     call.sql.run(
-        "INSERT INTO tenant_webhook (id, path, agent, url, events, enabled, secret_version, created, updated)
-         VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?)",
+        "INSERT INTO tenant_webhook (id, path, agent, url, events, enabled, secret_version, created, updated, root_generation)
+         VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?)",
         &[
             webhook.id.as_str().into(),
             path.into(),
@@ -67,6 +78,7 @@ pub(super) fn subscribe(call: &Call<'_, impl Sql>, webhook: Webhook) -> Result<O
             webhook.events.join(" ").into(),
             call.now.into(),
             call.now.into(),
+            webhook.root_generation.into(),
         ],
     )?;
     tally::add(call, [ACCOUNT], "webhooks", 1)?;
@@ -133,8 +145,8 @@ pub(super) fn emit(call: &Call<'_, impl Sql>, emitted: &[Emit]) -> Result<(), Sq
 /// It is told nothing any more, for that `reason`: whatever it was still to be told is given up.
 pub(super) fn disable(call: &Call<'_, impl Sql>, id: &WebhookId, reason: &str) -> Result<(), SqlError> {
     let Some((webhook, _)) = find(call, id)? else { return Ok(()) };
-    let values = [call.now.into(), call.now.into(), id.as_str().into()];
-    call.sql.run("UPDATE tenant_webhook SET enabled = 0, disabled = ?, updated = ? WHERE id = ?", &values)?;
+    let values = [call.now.into(), reason.into(), call.now.into(), id.as_str().into()];
+    call.sql.run("UPDATE tenant_webhook SET enabled = 0, disabled = ?, reason = ?, updated = ? WHERE id = ?", &values)?;
     let metadata = Some(json!({ "reason": reason }).to_string());
     let row = AuditRow { metadata, ..AuditRow::of("webhook.disabled", ("system", None), ("webhook", id.as_str()), webhook.agent) };
     audit::append(call, vec![row], FOR_GOOD)?;
@@ -185,6 +197,8 @@ fn read(row: &mut Row) -> Result<(Webhook, String), SqlError> {
         events: row.text()?.split(' ').filter(|event| !event.is_empty()).map(str::to_owned).collect(),
         enabled: row.flag()?,
         disabled: row.maybe_time()?,
+        reason: row.maybe_text()?,
+        root_generation: row.maybe_small()?,
         secret_version: row.small()?,
         previous_until: row.maybe_time()?,
         created: row.time()?,

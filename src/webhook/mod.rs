@@ -3,7 +3,7 @@
 mod send;
 pub mod sign;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::cx::Cx;
 use crate::entropy::random;
@@ -13,12 +13,18 @@ use crate::store::{Ports, StoreError};
 use crate::tenant::{Delivery, Outcome, Webhook, What};
 use crate::time::{Timestamp, Ttl};
 
-/// So many are told at the same time.
-const AT_ONCE: usize = 4;
+/// So many are told at the same time: more connections that wait for an answer the platform does not open at once.
+const AT_ONCE: usize = 6;
+/// So many of these are kept for webhooks that answer quickly.
+const FOR_QUICK: usize = 3;
 /// So many are told in one go at most: each is a request of the platform's, which has a limit.
 const MOST: u32 = 40;
 /// Nobody is told anything more in the same go once it has lasted so long. Whoever is being told then has as long as the patience lasts.
 const LONGEST: Ttl = Ttl::from_seconds(20);
+/// But those who answer quickly are, for so much longer: the slow ones have begun by then, and must not keep them waiting.
+const LONGER: Ttl = Ttl::from_seconds(10);
+/// While somebody is being told something, it is looked so often whether there is something to tell to others.
+const LOOK: Ttl = Ttl::from_seconds(1);
 
 /// The queue of one account, for whoever is inside of it.
 pub trait Queue {
@@ -38,34 +44,58 @@ pub fn message_id(delivery: &Delivery) -> String {
     format!("msg_{}_{}", delivery.webhook.digits(), delivery.number)
 }
 
-/// Tells whatever is due, each webhook in its turn. Each is told one thing after the other, and nothing more in this go once it has failed:
-/// so a slow one keeps nobody waiting for long. What is left is due at the next alarm.
+/// Tells whatever is due, each webhook in its turn. Each is told one thing after the other, and nothing more in this go once it has failed.
+/// Slow ones have half of the lanes at most, and the go goes on for others while they take their time. What is left is due at the next alarm.
 ///
 /// # Errors
 /// The queue failed, or there is no randomness.
 pub async fn deliver<P: Ports>(queue: &impl Queue, cx: &Cx<'_, P>) -> Result<(), StoreError> {
-    let round = Round { queue, until: queue.now().plus(LONGEST), left: RefCell::new(MOST), resting: RefCell::default() };
-    together((0..AT_ONCE).map(|_| round.work(cx)).collect()).await.into_iter().collect()
+    let round = Round {
+        queue,
+        until: queue.now().plus(LONGEST),
+        left: Cell::new(MOST),
+        under_way: Cell::new(0),
+        is_done: Cell::new(false),
+        resting: RefCell::default(),
+    };
+    together((0..AT_ONCE).map(|lane| round.work(lane >= AT_ONCE - FOR_QUICK, cx)).collect()).await.into_iter().collect()
 }
 
 struct Round<'q, Q> {
     queue: &'q Q,
     until: Timestamp,
-    left: RefCell<u32>,
+    left: Cell<u32>,
+    /// So many are being told something.
+    under_way: Cell<u32>,
+    /// There was nothing left, and nobody was being told anything: all lanes end then, and what comes later rings the alarm anew.
+    is_done: Cell<bool>,
     /// Who is being told something, or has failed.
     resting: RefCell<Vec<WebhookId>>,
 }
 
 impl<Q: Queue> Round<'_, Q> {
-    async fn work<P: Ports>(&self, cx: &Cx<'_, P>) -> Result<(), StoreError> {
-        while let Some((delivery, webhook)) = self.next()? {
-            let (status, error) = match send::send(&delivery, &webhook, self.queue.now(), cx).await {
+    /// One lane: for whoever answers quickly, or for anybody.
+    async fn work<P: Ports>(&self, quick: bool, cx: &Cx<'_, P>) -> Result<(), StoreError> {
+        while !self.is_over(quick) {
+            let Some((delivery, webhook)) = self.next(quick)? else {
+                if self.under_way.get() == 0 {
+                    self.is_done.set(true);
+                    break;
+                }
+                cx.ports.pause(LOOK).await;
+                continue;
+            };
+            let begun = self.queue.now();
+            self.under_way.set(self.under_way.get() + 1);
+            let (status, error) = match send::send(&delivery, &webhook, begun, cx).await {
                 Ok(status) => (Some(u32::from(status)), None),
                 Err(error) => (None, Some(error.to_owned())),
             };
+            self.under_way.set(self.under_way.get() - 1);
+            let took = Some(begun.until(self.queue.now()));
             let jitter = u32::from_be_bytes(random(cx.entropy).map_err(|error| StoreError(error.to_string()))?);
             let taken = status.is_some_and(|status| (200..300).contains(&status));
-            self.queue.ask(What::Settled { number: delivery.number, attempt: delivery.attempt, status, error, jitter })?;
+            self.queue.ask(What::Settled { number: delivery.number, attempt: delivery.attempt, status, error, jitter, took })?;
             if taken {
                 self.resting.borrow_mut().retain(|resting| *resting != webhook.id);
             }
@@ -73,16 +103,18 @@ impl<Q: Queue> Round<'_, Q> {
         Ok(())
     }
 
+    fn is_over(&self, quick: bool) -> bool {
+        let until = if quick { self.until.plus(LONGER) } else { self.until };
+        self.is_done.get() || self.left.get() == 0 || self.queue.now() >= until
+    }
+
     /// What is to be told next, by whoever asks.
-    fn next(&self) -> Result<Option<(Delivery, Webhook)>, StoreError> {
-        if *self.left.borrow() == 0 || self.queue.now() >= self.until {
-            return Ok(None);
-        }
+    fn next(&self, quick: bool) -> Result<Option<(Delivery, Webhook)>, StoreError> {
         let except = self.resting.borrow().clone();
-        let Outcome::Due(due) = self.queue.ask(What::Due { limit: 1, except })? else { return Ok(None) };
+        let Outcome::Due(due) = self.queue.ask(What::Due { limit: 1, except, quick })? else { return Ok(None) };
         let next = due.into_iter().next();
         if let Some((_, webhook)) = &next {
-            *self.left.borrow_mut() -= 1;
+            self.left.set(self.left.get().saturating_sub(1));
             self.resting.borrow_mut().push(webhook.id.clone());
         }
         Ok(next)

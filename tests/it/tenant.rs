@@ -204,6 +204,8 @@ fn webhook(number: u32, of: Option<u32>, events: &[&str]) -> Webhook {
         events: events.iter().map(|event| (*event).to_owned()).collect(),
         enabled: true,
         disabled: None,
+        reason: None,
+        root_generation: None,
         secret_version: 1,
         previous_until: None,
         created: at(0),

@@ -69,6 +69,8 @@ pub struct Platform {
     pub sent: RefCell<Vec<Sent>>,
     /// A fetch takes so many polls.
     pub slowness: Cell<u32>,
+    /// These addresses take so long by the clock.
+    pub slow: RefCell<BTreeMap<String, Ttl>>,
     /// Signatures that were checked with keys of others.
     pub checked: Cell<u32>,
     /// One command and one outcome of each form, by kind.
@@ -265,6 +267,10 @@ impl Outbound for Platform {
             if left == 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        let slow = self.slow.borrow().get(url.as_str()).copied();
+        if let Some(until) = slow.map(|slow| self.now.get().plus(slow)) {
+            std::future::poll_fn(|_| if self.now.get() < until { Poll::Pending } else { Poll::Ready(()) }).await;
+        }
         let found = self.outside.borrow().get(url.as_str()).cloned();
         found
             .filter(|found| most == 0 || found.body.len() <= most)
@@ -332,6 +338,7 @@ impl World {
             fetched: RefCell::default(),
             sent: RefCell::default(),
             slowness: Cell::new(0),
+            slow: RefCell::default(),
             checked: Cell::new(0),
             lost: RefCell::default(),
             halting: Cell::new(false),
@@ -392,6 +399,17 @@ impl World {
                 outcome.unwrap();
             }
             self.platform.accounts.borrow().get(&name).unwrap().ring(now);
+        }
+    }
+
+    /// One alarm of that account, as time goes on: `meanwhile` is told how long it has rung, in steps of a tenth of a second.
+    pub fn ring_slowly(&self, name: &str, mut meanwhile: impl FnMut(Ttl)) {
+        let queue = Inside { platform: &self.platform, name };
+        let (cx, begun) = (self.cx(""), self.platform.now.get());
+        let mut telling = pin!(webhook::deliver(&queue, &cx));
+        while telling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.platform.now.set(self.platform.now.get().plus(Ttl::from_millis(100)));
+            meanwhile(begun.until(self.platform.now.get()));
         }
     }
 

@@ -114,9 +114,10 @@ export function log(line) {
 /** Whether the module has panicked, and how often it has begun: where the entry of worker-build looks. */
 const begun = (globalThis.__worker_init_state = { criticalError: false, instanceId: 0 });
 
-/** Says that the module must begin anew. */
+/** Says that the module must begin anew: the entry tells whoever waits for it. */
 export function critical() {
   begun.criticalError = true;
+  begun.broken?.();
 }
 
 export function state() {

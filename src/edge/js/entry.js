@@ -83,21 +83,6 @@ function pairs(lines) {
   return headers;
 }
 
-/** What `wants` has said, by method and path. */
-const asked = new Map();
-
-/** What is looked at of such a request. */
-function wanted(method, path) {
-  const name = `${method} ${path}`;
-  let bits = asked.get(name);
-  if (bits === undefined) {
-    bits = wants(method, path);
-    if (asked.size >= MOST) asked.delete(asked.keys().next().value);
-    asked.set(name, bits);
-  }
-  return bits;
-}
-
 /** At most `LONGEST` bytes; null for a longer body, which is refused by its length, or cancelled when that shows. */
 async function read(request) {
   const announced = request.headers.get("content-length");
@@ -135,14 +120,82 @@ function begin(context, env) {
   if (state.criticalError) new Module(context, env);
 }
 
+/** How to end what the module still owes: a panic takes all of it along. */
+const owed = new Set();
+/** So many are remembered: what a client has gone away from is never settled. */
+const MOST_OWED = 1000;
+state.broken = () => {
+  for (const end of owed) end();
+  owed.clear();
+};
+
+/** What the promise comes to, or null if the module breaks before. */
+function owe(promise) {
+  return new Promise((done, fail) => {
+    const broken = () => done(null);
+    const end = (settle) => (value) => {
+      owed.delete(broken);
+      settle(value);
+    };
+    if (owed.size >= MOST_OWED) owed.delete(owed.values().next().value);
+    owed.add(broken);
+    promise.then(end(done), end(fail));
+  });
+}
+
+/** Nothing that the module has left behind is to be used any more. */
+function breaks() {
+  state.criticalError = true;
+  state.broken();
+}
+
+/** The words are those of the module's own table of errors. */
+const PROBLEM = JSON.stringify({
+  type: "about:blank",
+  title: "Something went wrong on our side.",
+  status: 500,
+  detail: "Try again later with the same request.",
+  error: "server_error",
+  error_description: "Something went wrong on our side.",
+});
+
+/** The answer to a request that the module broke at. */
+function broken(id, method) {
+  console.log(JSON.stringify({ level: "error", event: "request", request_id: id, route: "none", method, status: 500, reason: "the module broke", trace: null, ms: 0 }));
+  const headers = { "content-type": "application/problem+json", "cache-control": "no-store", "x-content-type-options": "nosniff", "access-control-allow-origin": "*", "x-request-id": id };
+  return new Response(method === "HEAD" ? null : PROBLEM, { status: 500, headers });
+}
+
 /** Crosses the border. */
-function cross(visit, head, body, isTooLong) {
-  begin(visit.context, visit.env);
+function cross(visit, id, method, head, body, isTooLong) {
+  const otherwise = () => broken(id, method);
   try {
-    return serve(visit, visit.env, utf8(head), body, isTooLong);
-  } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
-    throw error;
+    begin(visit.context, visit.env);
+    const answer = serve(visit, visit.env, utf8(head), body, isTooLong);
+    return answer instanceof Promise ? owe(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
+  } catch {
+    breaks();
+    return otherwise();
+  }
+}
+
+/** What `wants` has said, by method and path. */
+const asked = new Map();
+
+/** What the module looks at of a request, bit by bit; null if it broke at that. */
+function wanted(context, env, method, path) {
+  const name = `${method} ${path}`;
+  const known = asked.get(name);
+  if (known !== undefined) return known;
+  try {
+    begin(context, env);
+    const bits = wants(method, path);
+    if (asked.size >= MOST) asked.delete(asked.keys().next().value);
+    asked.set(name, bits);
+    return bits;
+  } catch {
+    breaks();
+    return null;
   }
 }
 
@@ -157,15 +210,16 @@ export default {
     const answer = method === "GET" ? prepared(path, headers) : null;
     if (answer !== null) return answer;
     const visit = new Visit(env, context, path);
-    begin(context, env);
-    const bits = wanted(method, path);
-    let head = `${requestId()}\n${method}\n${url}\n`;
+    const id = requestId();
+    const bits = wanted(context, env, method, path);
+    if (bits === null) return broken(id, method);
+    let head = `${id}\n${method}\n${url}\n`;
     for (const name of names[bits]) {
       const value = headers.get(name);
       if (value !== null) head += `${name}\n${value}\n`;
     }
-    if (!(bits & BODY)) return cross(visit, head, undefined, false);
-    return read(request).then((body) => cross(visit, head, body ?? undefined, body === null));
+    if (!(bits & BODY)) return cross(visit, id, method, head, undefined, false);
+    return read(request).then((body) => cross(visit, id, method, head, body ?? undefined, body === null));
   },
 };
 
@@ -188,8 +242,9 @@ const object = (Class, what) =>
       return outcome === undefined ? new Response(`the ${what} did not take the command`, { status: 500 }) : new Response(outcome);
     }
 
-    alarm() {
-      return this.inner.alarm();
+    /** If the module breaks the platform rings again: its own promise would never end. */
+    async alarm() {
+      if ((await owe(this.inner.alarm())) === null) throw new Error("the module broke");
     }
   };
 

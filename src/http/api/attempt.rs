@@ -71,7 +71,7 @@ async fn write<P: Ports>(manager: &Manager, target: (&str, &str), outcome: Audit
 /// A refusal that is audited at most [`MOST_TROUBLE`] of one agent.
 pub(super) fn counted<P>(manager: &Manager, cx: &Cx<'_, P>) -> What {
     let (most, within) = MOST_TROUBLE;
-    What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(within), taken: None }
+    What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(within) }
 }
 
 /// A path of ours, with nothing in it but names of ours: where another name was sent, there may be a secret.

@@ -187,7 +187,7 @@ async fn denied<P: Ports>(manager: &Manager, here: &Asking, decision: &Decision,
         "reason": decision.reason,
     });
     let (most, counted) = MOST_TROUBLE;
-    let what = What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(counted), taken: None };
+    let what = What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(counted) };
     let deed = Deed::new(what)
         .audited("policy.denied", ("policy", id.unwrap_or_default()), &manager.id, &told)
         .ended(AuditOutcome::Denied)

@@ -122,7 +122,7 @@ async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>,
     if !is_own || !decision.is_allowed() {
         let key = asked_key(&manager.id);
         let (most, counted) = MOST_TROUBLE;
-        let deed = Deed::new(What::Remark { key, most, until: cx.now.plus(counted), taken: None })
+        let deed = Deed::new(What::Remark { key, most, until: cx.now.plus(counted) })
             .audited(EVALUATED, ("agent", wish.agent.as_str()), &wish.agent, &wish.noted(&decision))
             .ended(wish.outcome(&decision));
         if let Err(error) = manager.ask(deed, cx).await {

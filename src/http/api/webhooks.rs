@@ -84,6 +84,8 @@ async fn subscribe<P: Ports>(manager: &Manager, fields: &Map<String, Value>, see
         events,
         enabled: true,
         disabled: None,
+        reason: None,
+        root_generation: Some(manager.caller.active.root().generation),
         secret_version: 1,
         previous_until: None,
         created: cx.now,
@@ -151,8 +153,18 @@ fn address<P>(text: &str, cx: &Cx<'_, P>) -> Result<Url, Refused> {
 fn shown(webhook: &Webhook) -> Value {
     json!({
         "id": webhook.id, "agent_id": webhook.agent, "url": webhook.url, "events": webhook.events, "enabled": webhook.enabled,
-        "disabled_at": webhook.disabled.and_then(Timestamp::iso), "created_at": webhook.created.iso(), "updated_at": webhook.updated.iso(),
+        "disabled_at": webhook.disabled.and_then(Timestamp::iso), "disabled_reason": webhook.reason,
+        "disabled_hint": webhook.reason.as_deref().map(hint), "created_at": webhook.created.iso(), "updated_at": webhook.updated.iso(),
     })
+}
+
+/// What can be done about a webhook that is not told anything any more: none is enabled again.
+fn hint(reason: &str) -> &'static str {
+    match reason {
+        "claimed" => "A person has claimed the agent since it was made. Make it anew if you want it, and delete this one.",
+        "gone" => "It has answered 410. Make it anew if you want it, and delete this one.",
+        _ => "It took nothing for long. Make it anew once it answers, and delete this one.",
+    }
 }
 
 fn with_secret<P>(webhook: &Webhook, cx: &Cx<'_, P>) -> Value {

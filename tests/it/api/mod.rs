@@ -3,12 +3,14 @@
 pub mod agents;
 mod audit;
 mod claimed;
+mod claimed_webhooks;
 mod credentials;
 pub mod delegations;
 mod outlive;
 mod party;
 pub mod policies;
 mod tokens;
+mod webhook_lanes;
 pub mod webhooks;
 
 use postern::account;

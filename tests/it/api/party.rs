@@ -111,7 +111,7 @@ impl<'w> Party<'w> {
 }
 
 /// One more API key of that agent, good for all that it may.
-fn key(world: &World, id: &RegistrationId) -> String {
+pub fn key(world: &World, id: &RegistrationId) -> String {
     let mut bytes = [0; 32];
     postern::entropy::Entropy::fill(&world.platform, &mut bytes).unwrap();
     let secret = Secret::<ApiKey>::mint(&world.config.api_key_prefix, id.digits(), bytes, &world.config.masters.current);

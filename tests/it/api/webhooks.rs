@@ -12,19 +12,19 @@ use crate::world::{Sent, World};
 const URL: &str = "https://hooks.example.com/in";
 
 /// The receiver at `url` answers like that.
-fn answers(world: &World, url: &str, status: u16) {
+pub fn answers(world: &World, url: &str, status: u16) {
     let answer = Fetched { status, content_type: String::new(), max_age: None, body: vec![b'x'; 100_000].into() };
     world.platform.outside.borrow_mut().insert(url.to_owned(), answer);
 }
 
-fn subscribe(party: &Party<'_>, url: &str, events: &Value) -> Value {
+pub fn subscribe(party: &Party<'_>, url: &str, events: &Value) -> Value {
     let answer = party.send("POST", "/webhooks", &json!({ "url": url, "events": events }));
     assert_eq!(answer.status(), 201, "{}", answer.json());
     answer.json()["data"].clone()
 }
 
 /// What the receiver at `url` was sent.
-fn received(world: &World, url: &str) -> Vec<Sent> {
+pub fn received(world: &World, url: &str) -> Vec<Sent> {
     world.platform.sent.borrow().iter().filter(|sent| sent.url == url).cloned().collect()
 }
 
@@ -46,7 +46,7 @@ fn signed_by(sent: &Sent, secret: &str) -> Option<usize> {
     sent.headers["webhook-signature"].split(' ').position(|signature| signature == expected)
 }
 
-fn logs(party: &Party<'_>, id: &Value) -> Vec<Value> {
+pub fn logs(party: &Party<'_>, id: &Value) -> Vec<Value> {
     let answer = party.get(&format!("/webhooks/{}/logs", id.as_str().unwrap()));
     assert_eq!(answer.status(), 200, "{}", answer.json());
     answer.json()["data"].as_array().unwrap().clone()

@@ -24,7 +24,7 @@ fn accounts(world: &World, but: &[AccountId]) -> Vec<AccountId> {
     all.keys().map(|name| name.parse().unwrap()).filter(|id| !but.contains(id)).collect()
 }
 
-fn confirm(person: &mut Person<'_>, step: &Value) {
+pub fn confirm(person: &mut Person<'_>, step: &Value) {
     assert_eq!(person.get(&page(step["claim"]["verification_uri"].as_str().unwrap())).status(), 200);
     let code = step["claim"]["user_code"].as_str().unwrap();
     assert_eq!(person.post("/agent/identity/claim/complete", &[("user_code", code)]).status(), 200);

@@ -4,7 +4,7 @@ mod anything;
 mod assertion;
 mod client;
 mod event;
-mod former;
+pub mod former;
 mod keys;
 mod meanwhile;
 mod restricted;

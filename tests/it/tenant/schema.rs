@@ -30,7 +30,7 @@ pub(super) fn everything() -> Vec<What> {
         Delegation { status: DelegationStatus::Pending, peer: Some(AccountId::from_bytes([7; 16])), offered: true, ..delegation(8, 60, 2) };
     let declined = Delegation { sequence: 2, status: DelegationStatus::Declined, ..offer.clone() };
     let status = |status| What::SetStatus { id: reg(3), status };
-    let settled = |number, status| What::Settled { number, attempt: 1, status, error: None, jitter: 0 };
+    let settled = |number, status| What::Settled { number, attempt: 1, status, error: None, jitter: 0, took: None };
     let mut all = vec![
         What::Root { id: reg(ROOT), profile: profile("root", 3) },
         create(8, 3, "eight", 0),
@@ -73,22 +73,25 @@ pub(super) fn everything() -> Vec<What> {
         enter(4, Some(1)),
         What::DeletePolicy(pol(2)),
         What::Note,
-        What::Remark { key: "k".to_owned(), most: 2, until: at(60), taken: Some(Taken { at: at(0), generation: 1 }) },
+        What::Remark { key: "k".to_owned(), most: 2, until: at(60) },
         What::Stats,
         What::Subscribe(Box::new(webhook(3, Some(2), &["*"]))),
         What::Webhooks,
         What::RotateSecret { id: whk(1), previous_until: at(9), request: String::new() },
         What::Deliveries { webhook: whk(1), limit: 9, offset: 0 },
-        What::Due { limit: 16, except: Vec::new() },
+        What::Due { limit: 16, except: Vec::new(), quick: false },
         settled(1, Some(200)),
         settled(2, Some(500)),
-        What::Due { limit: 16, except: Vec::new() },
+        What::Due { limit: 16, except: Vec::new(), quick: false },
         settled(3, Some(410)),
         What::Unsubscribe(whk(2)),
         What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
         What::PutDelegation(Box::new(dead)),
         What::PutDelegation(Box::new(delegation(10, 2, 3))),
     ];
+    // Whoever subscribes after it is told again.
+    all.push(What::Claimed { key: "claim".to_owned(), until: at(60), at: at(0), generation: 1 });
+    all.push(What::Subscribe(Box::new(webhook(5, Some(2), &["*"]))));
     let some = |text: &str| Some(text.to_owned());
     for newest_first in [false, true] {
         let filter = AuditFilter { newest_first, from: Some(at(0)), to: Some(at(9)), limit: 9, ..AuditFilter::default() };
@@ -299,6 +302,44 @@ fn tables_have_versions_of_their_own_and_are_brought_up_once() {
     assert!(matches!(own(&database, everybody()), Outcome::Agents(_, 5)));
     assert!(matches!(own(&database, create(8, 3, "eight", 0)), Outcome::Agent(_, true)));
     assert!(!database.dump().contains("\nmigration"), "a person's tables are another matter");
+}
+
+#[test]
+fn webhooks_of_before_a_claim_that_was_told_to_the_version_before_are_disabled_too() {
+    let database = Database::default();
+    database.transaction(|| tables::create(&database, &STEPS[..5])).unwrap();
+    let millis = |seconds| at(seconds).millis();
+    for (number, created) in [(1, millis(0)), (2, millis(9))] {
+        let id = whk(number);
+        database.query(
+            &format!(
+                "INSERT INTO tenant_webhook (id, path, agent, url, events, enabled, secret_version, created, updated)
+                 VALUES ('{id}', '00000001', '{}', 'https://a', '*', 1, 1, {created}, {created})",
+                reg(ROOT)
+            ),
+            0,
+        );
+        database.query(
+            &format!(
+                "INSERT INTO tenant_delivery (webhook, event_type, payload, attempt, due, state, created, updated)
+                 VALUES ('{id}', 'a.b', '{{}}', 0, 0, 'pending', 0, 0)"
+            ),
+            0,
+        );
+    }
+    database.query(
+        &format!(
+            "INSERT INTO tenant_audit (at, path, event_type, actor_type, action, outcome)
+             VALUES ({}, '', 'claim.completed', 'system', 'completed', 'success')",
+            millis(5)
+        ),
+        0,
+    );
+    let Outcome::Webhooks(webhooks) = own(&database, What::Webhooks) else { panic!() };
+    assert_eq!((webhooks[0].reason.as_deref(), webhooks[0].disabled), (Some("claimed"), Some(at(5))));
+    assert_eq!([webhooks[0].enabled, webhooks[1].enabled], [false, true]);
+    let Outcome::Due(due) = own(&database, What::Due { limit: 9, except: Vec::new(), quick: false }) else { panic!() };
+    assert_eq!(due.iter().map(|(_, webhook)| webhook.id.clone()).collect::<Vec<_>>(), [whk(2)]);
 }
 
 /// What this version says to an account of its agents, and is answered: the first of each form. A change may only add.

@@ -12,7 +12,7 @@ fn tell(database: &Database, seconds: u64, event: &str, about: Option<u32>) {
 }
 
 fn due(database: &Database, seconds: u64) -> Vec<(Delivery, Webhook)> {
-    match run(database, seconds, command(None, What::Due { limit: 16, except: Vec::new() })) {
+    match run(database, seconds, command(None, What::Due { limit: 16, except: Vec::new(), quick: false })) {
         Outcome::Due(due) => due,
         other => panic!("{other:?}"),
     }
@@ -21,7 +21,7 @@ fn due(database: &Database, seconds: u64) -> Vec<(Delivery, Webhook)> {
 fn settle(database: &Database, seconds: u64, delivery: &Delivery, status: Option<u32>) -> Outcome {
     let (number, attempt) = (delivery.number, delivery.attempt);
     let error = status.is_none().then(|| "no answer".to_owned());
-    run(database, seconds, command(None, What::Settled { number, attempt, status, error, jitter: 0 }))
+    run(database, seconds, command(None, What::Settled { number, attempt, status, error, jitter: 0, took: None }))
 }
 
 fn log(database: &Database, caller: Option<u32>, number: u32) -> (Vec<Delivery>, u64) {
@@ -50,7 +50,9 @@ fn told(database: &Database) -> Vec<(u32, String)> {
 
 /// The webhook that has its turn, told one thing.
 fn turn(database: &Database, seconds: u64, status: Option<u32>) -> Option<u32> {
-    let Outcome::Due(given) = run(database, seconds, command(None, What::Due { limit: 1, except: Vec::new() })) else { panic!() };
+    let Outcome::Due(given) = run(database, seconds, command(None, What::Due { limit: 1, except: Vec::new(), quick: false })) else {
+        panic!()
+    };
     given.first().map(|(delivery, webhook)| {
         assert_eq!(settle(database, seconds, delivery, status), Outcome::Done(true));
         number(webhook)
@@ -178,7 +180,11 @@ fn jitter_makes_a_wait_longer() {
     let database = hooked();
     tell(&database, 0, "agent.created", None);
     let (delivery, _) = due(&database, 0).remove(0);
-    run(&database, 0, command(None, What::Settled { number: 1, attempt: delivery.attempt, status: None, error: None, jitter: u32::MAX }));
+    run(
+        &database,
+        0,
+        command(None, What::Settled { number: 1, attempt: delivery.attempt, status: None, error: None, jitter: u32::MAX, took: None }),
+    );
     assert_eq!(logged(&database, 1).due, Some(at(0).plus(Ttl::from_millis(5999))));
 }
 
@@ -308,6 +314,32 @@ fn ten_dead_letters_in_a_row_disable_a_webhook_which_is_audited() {
 }
 
 #[test]
+fn a_claim_disables_what_was_made_before_it_and_what_comes_late_from_before_is_refused() {
+    let database = hooked();
+    let made_in = |number: u32, generation: u32| {
+        What::Subscribe(Box::new(Webhook { root_generation: Some(generation), ..webhook(number, Some(1), &["*"]) }))
+    };
+    for (number, generation) in [(2, 4), (3, 5)] {
+        assert!(matches!(by(&database, ROOT, made_in(number, generation)), Outcome::Webhook(_, true)));
+    }
+    run(&database, 9, command(Some(ROOT), subscribe(4, Some(1), &["*"])));
+    tell(&database, 9, "agent.created", None);
+    assert_eq!(due(&database, 9).len(), 4, "one is being told to each");
+    let claim = |key: &str, generation| What::Claimed { key: key.to_owned(), until: at(100), at: at(8), generation };
+    let told = Command { emit: vec![emit("claim.completed", None)], ..command(None, claim("first", 5)) };
+    assert_eq!([(); 2].map(|()| run(&database, 10, told.clone())), [Outcome::Done(true), Outcome::Done(false)]);
+    let Outcome::Webhooks(all) = own(&database, What::Webhooks) else { panic!() };
+    let reasons: Vec<_> = all.iter().map(|webhook| (webhook.enabled, webhook.reason.as_deref())).collect();
+    assert_eq!(reasons, [(false, Some("claimed")), (false, Some("claimed")), (true, None), (true, None)], "by generation, else by time");
+    let waits = |number: u32| log(&database, None, number).0.iter().filter(|delivery| delivery.due.is_some()).count();
+    assert_eq!([1, 2, 3, 4].map(waits), [0, 0, 2, 2], "nothing waits for those of before, not even the claim");
+    assert_eq!(refused(&by(&database, ROOT, made_in(5, 4))), Refused::Forbidden, "whoever made it has not heard of the claim");
+    assert!(matches!(by(&database, ROOT, made_in(6, 5)), Outcome::Webhook(_, true)));
+    own(&database, claim("earlier, told late", 3));
+    assert_eq!(refused(&by(&database, ROOT, made_in(7, 4))), Refused::Forbidden);
+}
+
+#[test]
 fn no_sibling_takes_all_the_webhooks_and_none_of_them_those_of_the_root() {
     let database = family();
     for number in 6..9 {
@@ -335,8 +367,8 @@ fn no_sibling_takes_all_the_webhooks_and_none_of_them_those_of_the_root() {
 #[test]
 fn no_agent_delivers() {
     let database = hooked();
-    let settled = What::Settled { number: 1, attempt: 1, status: Some(200), error: None, jitter: 0 };
-    for what in [What::Due { limit: 1, except: Vec::new() }, settled] {
+    let settled = What::Settled { number: 1, attempt: 1, status: Some(200), error: None, jitter: 0, took: None };
+    for what in [What::Due { limit: 1, except: Vec::new(), quick: false }, settled] {
         assert_eq!(refused(&by(&database, ROOT, what)), Refused::Forbidden);
     }
 }

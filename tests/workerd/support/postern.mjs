@@ -41,8 +41,8 @@ function modules(folder) {
 
 /**
  * A deployment. `vars` go on top of the defaults of the tests (null takes one away); `isolates: 2` adds a second worker over the same
- * objects and KV, reached at `second`; `extra` are further Miniflare workers; `options` go to the worker itself, for bindings and what is
- * outside; `build` is the folder that it was built into.
+ * objects and KV, reached at `second`; `extra` are further Miniflare workers; `options` go to the worker itself, for bindings, its objects if
+ * they are others, and what is outside; `build` is the folder that it was built into.
  */
 export async function deploy({ vars = {}, isolates = 1, extra = [], persist = true, options: more = {}, build = "build" } = {}) {
   const port = await freePort();
@@ -72,7 +72,7 @@ export async function deploy({ vars = {}, isolates = 1, extra = [], persist = tr
     CELL: { className: "Cell", useSQLite: true, ...options },
     ACCOUNT: { className: "Account", useSQLite: true, ...options },
   });
-  const first = { ...worker, name: "postern", durableObjects: objects() };
+  const first = { durableObjects: objects(), ...worker, name: "postern" };
   const others = Array.from({ length: isolates - 1 }, (_, index) => ({
     ...worker,
     name: `postern-${index + 2}`,

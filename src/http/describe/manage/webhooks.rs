@@ -26,8 +26,8 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
                 "It is sent a POST for each event, signed as Standard Webhooks 1.0 has it: `webhook-id`, `webhook-timestamp`, `webhook-signature`. \
                  Any 2xx within 10 seconds is taken for an answer; a redirect is none. Whatever fails is told again after 5 s, 30 s, 2 min, 10 min, \
                  1 h, 6 h and 24 h with the same `webhook-id`, and is a dead letter then. Messages come one after the other: after a failure the \
-                 webhook rests for up to 10 minutes, and so may they. 410 disables the webhook, and so do 10 dead letters in a row: `disabled_at` \
-                 says when, and a new webhook takes its place.",
+                 webhook rests for up to 10 minutes, and so may they. 410 disables the webhook, and so do 10 dead letters in a row and a \
+                 person's claim of the root: `disabled_at` and `disabled_reason` say when and why, and a new webhook takes its place.",
             )
             .managed()
             .repeatable()
@@ -80,8 +80,13 @@ pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
                 ("agent_id", or_null(text("It hears of this agent and all below."))),
                 ("url", uri("")),
                 ("events", texts()),
-                ("enabled", flag("Not any more once it has answered 410, or after 10 dead letters in a row.")),
+                (
+                    "enabled",
+                    flag("Not any more once it has answered 410, after 10 dead letters in a row, or since a person has claimed the root."),
+                ),
                 ("disabled_at", or_null(moment())),
+                ("disabled_reason", or_null(text("`gone`, `dead_letters` or `claimed`."))),
+                ("disabled_hint", or_null(text("What to do about it."))),
                 ("created_at", moment()),
                 ("updated_at", moment()),
             ]),

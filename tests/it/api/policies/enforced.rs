@@ -29,6 +29,8 @@ fn a_denial_names_its_policy_is_audited_and_told_to_webhooks() {
         events: vec!["policy.*".to_owned()],
         enabled: true,
         disabled: None,
+        reason: None,
+        root_generation: None,
         secret_version: 0,
         previous_until: None,
         created: Timestamp::from_millis(0),
