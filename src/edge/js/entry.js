@@ -172,7 +172,7 @@ function cross(visit, method, url, head, body, isTooLong) {
   try {
     begin(visit.context, visit.env);
     const answer = serve(visit, visit.env, id, method, url, head, body, isTooLong);
-    return answer instanceof Promise ? owe(answer).then((answer) => answer ?? otherwise()) : answer;
+    return answer instanceof Promise ? owe(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
   } catch {
     breaks();
     return otherwise();
