@@ -3,7 +3,6 @@ use std::cell::{Cell, RefCell};
 use postern::account;
 use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::id::AccountId;
-use postern::machine::standing::Taken;
 use postern::tenant::tables::{self, STEPS};
 use postern::tenant::{
     Asking, AuditFilter, AuditOutcome, Command, Delegation, DelegationStatus, Emit, Outcome, Patch, PolicyPatch, Rate, Status, What,
