@@ -5,6 +5,7 @@ mod audit;
 mod claimed;
 mod credentials;
 pub mod delegations;
+mod every;
 mod outlive;
 mod party;
 pub mod policies;

@@ -124,7 +124,7 @@ fn content(response: &Value, answer: &Response<bytes::Bytes>) -> Result<(), Stri
 }
 
 /// Method, path and description of each, those of further paths too.
-fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
     static ALL: OnceLock<Vec<(String, &str, &Value)>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
         let mut all = Vec::new();
