@@ -1,5 +1,6 @@
 //! What requests bring, judged by the JSON Schema that is published for it, and pages of lists.
 
+use chrono::DateTime;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -7,6 +8,7 @@ use crate::http::refuse::Refused;
 use crate::http::{json as body, schema};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
+use crate::time::Timestamp;
 
 /// A JSON object that fits `schema`, which is a text of ours.
 ///
@@ -48,6 +50,18 @@ pub(in crate::http) fn number(fields: &Map<String, Value>, name: &str) -> Option
         .as_u64()
         .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).and_then(|number| format!("{number}").parse().ok()))
         .and_then(|number| u32::try_from(number).ok())
+}
+
+/// A field that is a moment, RFC 3339; without an offset it is UTC, as AgentAuth's clients write it.
+///
+/// # Errors
+/// 422 if it is none, or before 1970.
+pub(in crate::http) fn moment(fields: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, Refused> {
+    let Some(written) = text(fields, name) else { return Ok(None) };
+    let read = |text: &str| DateTime::parse_from_rfc3339(text).ok();
+    let date = read(written).or_else(|| read(&format!("{written}Z")));
+    let millis = date.and_then(|date| u64::try_from(date.timestamp_millis()).ok());
+    Ok(Some(Timestamp::from_millis(millis.ok_or_else(|| unfit(format!("{name} must be a moment, ISO 8601")))?)))
 }
 
 /// `limit` (1 to `most`, 50 if absent) and `offset` (0 if absent).

@@ -413,3 +413,17 @@ fn a_key_that_is_older_than_a_person_s_claim_brings_no_key_that_outlives_it() {
     assert_eq!(send(&world, "POST", &path, &old, &Value::Null).text("error"), "forbidden");
     assert_eq!(send(&world, "POST", &path, &new, &Value::Null).status(), 200);
 }
+
+#[test]
+fn a_moment_without_an_offset_is_one_in_utc_as_it_is_for_delegations() {
+    let world = World::new(&[]);
+    let tree = Tree::of(&world);
+    let made =
+        |expires: &str| send(&world, "POST", "/api/v1/credentials", &tree.key, &json!({ "agent_id": tree.child, "expires_at": expires }));
+    for expires in ["2027-01-15T08:30:00", "2027-01-15T08:30:00Z", "2027-01-15T09:30:00+01:00"] {
+        assert_eq!(made(expires).json()["credential"]["expires_at"], "2027-01-15T08:30:00.000Z", "{expires}");
+    }
+    for wrong in ["tomorrow, or a day later", "2027-01-15T08:30:00+99:00", "1960-01-15T08:30:00Z"] {
+        assert_eq!(made(wrong).status(), 422, "{wrong}");
+    }
+}

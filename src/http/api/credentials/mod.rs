@@ -31,7 +31,7 @@ pub(in crate::http) const CREATE: &str = r#"{
         "agent_id": { "type": "string", "description": "Whose it is to be: you, or an agent below you." },
         "type": { "type": "string", "enum": ["api_key"], "description": "api_key if absent." },
         "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "No more may be done with it; may end in .* (files.*). All that your own credential is good for if absent." },
-        "expires_at": { "type": "string", "minLength": 20, "maxLength": 40, "description": "ISO 8601 with a time zone. If absent, or if your own credential ends earlier: when that ends, if ever." },
+        "expires_at": { "type": "string", "format": "date-time", "minLength": 19, "maxLength": 40, "description": "ISO 8601; UTC without an offset. If absent, or if your own credential ends earlier: when that ends, if ever." },
         "metadata": { "type": "object", "description": "Whatever you want to find with it again." },
         "token_lifetime_seconds": { "type": "integer", "minimum": 60, "maximum": 86400, "description": "How long its access tokens live." }
     },

@@ -230,3 +230,19 @@ fn what_is_given_changes_and_all_else_stays() {
     assert_eq!((narrow.status(), narrow.text("error")), (400, "depth_exceeded".to_owned()));
     assert_eq!(boss.audited().iter().filter(|event| *event == "agent.updated success").count(), 2);
 }
+
+#[test]
+fn the_page_of_an_agent_is_shown_as_a_uri_whatever_letters_it_was_written_with() {
+    let world = World::new(&[]);
+    let boss = root(&world, "Boss");
+    let set = |page: &str| boss.ask("PATCH", &format!("/agents/{}", boss.id), &json!({ "homepage_url": page }));
+    for (written, shown) in [
+        ("https://example.com", "https://example.com"),
+        ("https://b\u{fc}cher.example/\u{e4} b", "https://xn--bcher-kva.example/%C3%A4%20b"),
+    ] {
+        assert_eq!(set(written).json()["data"]["homepage_url"], shown);
+    }
+    for wrong in ["example.com", "https://example.com/a|b", "ftp://example.com/", "https://user@example.com/", "javascript:alert(1)"] {
+        assert_eq!(set(wrong).status(), 422, "{wrong}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Every route of `/api/v1` and every tool, as calls that succeed: what must hold for all of them is tested for all of them.
 
 mod foreign;
+mod keyed;
 mod outage;
 
 use std::collections::BTreeSet;
@@ -201,11 +202,15 @@ impl Stage {
 }
 
 impl Call {
-    /// Sends it; every POST with one `Idempotency-Key`.
+    /// Sends it with the key; every POST with one `Idempotency-Key`.
     pub fn send(&self, key: &str, world: &World) -> Answer {
-        let open = ["quickstart", "bootstrap", "apiToken", "register", "authenticate", "refresh_token", "claim", "claim_status"];
         let bearer = format!("Bearer {key}");
-        let mut headers = if open.contains(&self.name) { Vec::new() } else { vec![("authorization", bearer.as_str())] };
+        let who = [("authorization", bearer.as_str())];
+        self.send_as(if self.is_open() { &[] } else { &who }, world)
+    }
+
+    /// The same by whoever these headers say.
+    pub fn send_as(&self, who: &[(&str, &str)], world: &World) -> Answer {
         let (method, path, body) = match &self.what {
             What::Route { method, path, body } => (*method, path.as_str(), body.clone()),
             What::Tool(arguments) => {
@@ -213,9 +218,16 @@ impl Call {
                 ("POST", "/mcp", json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
             }
         };
+        let mut headers = who.to_vec();
         headers.extend((method == "POST").then_some(("idempotency-key", REPEAT)));
         headers.extend((!body.is_null()).then_some(("content-type", "application/json")));
         world.send(FROM, method, path, &headers, &if body.is_null() { String::new() } else { body.to_string() })
+    }
+
+    /// Whoever sends it brings what it is about, and nothing else.
+    fn is_open(&self) -> bool {
+        let open = ["quickstart", "bootstrap", "apiToken", "register", "authenticate", "refresh_token", "claim", "claim_status"];
+        open.contains(&self.name)
     }
 
     /// Whether it says by itself that it changes nothing.
