@@ -66,6 +66,7 @@ fn a_key_is_made_for_oneself_and_for_whoever_is_below_and_has_the_members_of_age
     assert_eq!(brief["meta"]["credentials"][0]["id"], of_child["data"][0]["id"]);
 }
 
+/// Edge case 107.
 #[test]
 fn the_raw_key_is_shown_once_and_is_nowhere_in_lists_logs_audit_and_stores() {
     let world = World::new(&[]);
@@ -91,6 +92,7 @@ fn the_raw_key_is_shown_once_and_is_nowhere_in_lists_logs_audit_and_stores() {
     assert_eq!(events, ["credential.created success", "credential.rotated success", "credential.revoked success"]);
 }
 
+/// Edge case 108, with the two below.
 #[test]
 fn a_rotated_key_is_dead_at_once_with_its_tokens_and_refresh_tokens_and_the_new_one_is_good_for_the_same() {
     let world = World::new(&[]);
@@ -155,6 +157,7 @@ fn of_a_hundred_rotations_at_once_one_brings_a_key() {
     assert_eq!((all["meta"]["total"].as_u64(), valid), (Some(2), 1));
 }
 
+/// Edge case 109.
 #[test]
 fn a_revoked_key_is_dead_with_its_tokens_and_cannot_be_revoked_twice() {
     let world = World::new(&[]);
@@ -265,6 +268,7 @@ fn nobody_makes_a_key_that_is_good_for_more_than_their_own_credential() {
     assert_eq!(rotate(&token).status(), 200);
 }
 
+/// Edge case 111.
 #[test]
 fn a_lifetime_is_a_minute_to_a_day_and_an_expiry_is_ahead() {
     let world = World::new(&[]);

@@ -57,6 +57,7 @@ fn a_child_is_made_below_whoever_asks_or_an_agent_below() {
     assert_eq!(events.len(), 4);
 }
 
+/// Edge case 117.
 #[test]
 fn a_tree_is_as_deep_as_it_may_be_and_no_deeper() {
     let world = World::new(&[]);
@@ -75,6 +76,7 @@ fn a_tree_is_as_deep_as_it_may_be_and_no_deeper() {
     }
 }
 
+/// Edge case 115.
 #[test]
 fn siblings_have_names_of_their_own_even_if_they_come_at_once() {
     let world = World::new(&[]);
@@ -100,6 +102,7 @@ fn siblings_have_names_of_their_own_even_if_they_come_at_once() {
     assert_eq!(statuses, [201, 409, 409, 409]);
 }
 
+/// Edge case 118.
 #[test]
 fn lists_have_pages_and_totals_of_all_of_them() {
     let world = World::new(&[]);

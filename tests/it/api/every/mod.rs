@@ -1,5 +1,6 @@
 //! Every route of `/api/v1` and every tool, as calls that succeed: what must hold for all of them is tested for all of them.
 
+mod edges;
 mod foreign;
 mod keyed;
 mod outage;
@@ -35,6 +36,8 @@ pub struct Stage {
     pub refresh_token: String,
     /// Of an agent that nobody has claimed.
     pub claim_token: String,
+    /// The API key of a root in an account that has nothing to do with the others.
+    pub strangers_key: String,
 }
 
 /// A call.
@@ -68,6 +71,8 @@ impl Stage {
         let webhook = json!({ "url": "https://hooks.example.com/in", "events": ["*"] });
         let grant = json!({ "grant_type": "client_credentials", "client_secret": me.key });
         let tokens = answer(world.json("/api/v1/auth/token", &grant));
+        let stranger = Party::claimed(&world, "ida@example.com");
+        answer(stranger.send("POST", "/agents", &json!({ "name": "Own", "agent_type": "tool" })));
         let unclaimed = world.json("/agent/identity", &json!({ "type": "anonymous" }));
         let stage = Self {
             root: me.id.to_string(),
@@ -81,6 +86,7 @@ impl Stage {
             token: text(&tokens["access_token"]),
             refresh_token: text(&tokens["refresh_token"]),
             claim_token: unclaimed.text("claim_token"),
+            strangers_key: stranger.key.clone(),
             child,
             world: World::new(&[]),
         };
@@ -204,12 +210,21 @@ impl Stage {
 impl Call {
     /// Sends it with the key; every POST with one `Idempotency-Key`.
     pub fn send(&self, key: &str, world: &World) -> Answer {
-        let bearer = format!("Bearer {key}");
-        let who = [("authorization", bearer.as_str())];
-        self.send_as(if self.is_open() { &[] } else { &who }, world)
+        self.sent(key, &[("idempotency-key", REPEAT)], world)
     }
 
-    /// The same by whoever these headers say.
+    /// The same without.
+    pub fn send_once(&self, key: &str, world: &World) -> Answer {
+        self.sent(key, &[], world)
+    }
+
+    fn sent(&self, key: &str, more: &[(&str, &str)], world: &World) -> Answer {
+        let bearer = format!("Bearer {key}");
+        let who = [("authorization", bearer.as_str())];
+        self.send_as(&[if self.is_open() { &[] } else { &who[..] }, if self.is_post() { more } else { &[] }].concat(), world)
+    }
+
+    /// The same with these headers alone.
     pub fn send_as(&self, who: &[(&str, &str)], world: &World) -> Answer {
         let (method, path, body) = match &self.what {
             What::Route { method, path, body } => (*method, path.as_str(), body.clone()),
@@ -219,9 +234,12 @@ impl Call {
             }
         };
         let mut headers = who.to_vec();
-        headers.extend((method == "POST").then_some(("idempotency-key", REPEAT)));
         headers.extend((!body.is_null()).then_some(("content-type", "application/json")));
         world.send(FROM, method, path, &headers, &if body.is_null() { String::new() } else { body.to_string() })
+    }
+
+    fn is_post(&self) -> bool {
+        matches!(self.what, What::Route { method: "POST", .. } | What::Tool(_))
     }
 
     /// Whoever sends it brings what it is about, and nothing else.
