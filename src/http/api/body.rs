@@ -10,14 +10,20 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::time::Timestamp;
 
-/// A JSON object that fits `schema`, which is a text of ours.
+/// A JSON object that fits `schema`, which is a text of ours. Some clients send null for what they do not want to say: that is absent.
 ///
 /// # Errors
 /// 400 or 415 if it is no JSON object, and 422 with what does not fit, and where.
 pub(in crate::http) fn read(headers: &HeaderMap, sent: &[u8], schema: &str) -> Result<Map<String, Value>, Refused> {
-    let fields: Map<String, Value> = body::object(headers, sent)?;
+    let fields = said(body::object(headers, sent)?);
     fit(&fields, schema)?;
     Ok(fields)
+}
+
+/// The fields that are not null.
+pub(in crate::http) fn said(mut fields: Map<String, Value>) -> Map<String, Value> {
+    fields.retain(|_, value| !value.is_null());
+    fields
 }
 
 /// Judges fields by `schema`.

@@ -170,11 +170,8 @@ fn asked_key(who: &RegistrationId) -> String {
 }
 
 /// What may be asked, and nothing else.
-fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
-    // Clients of AgentAuth send it whether they have one or not.
-    if fields.get("context").is_some_and(Value::is_null) {
-        fields.remove("context");
-    }
+fn wish(fields: Map<String, Value>) -> Result<Wish, Refused> {
+    let fields = body::said(fields);
     body::fit(&fields, QUESTION)?;
     let context = fields.get("context").and_then(Value::as_object);
     let ip = context.and_then(|context| body::text(context, "ip")).map(str::to_owned);

@@ -164,6 +164,7 @@ impl Operation {
         if let Some(Value::Object(page)) = schema.pointer_mut("/properties/homepage_url") {
             page.insert("format".to_owned(), "uri-reference".into());
         }
+        optional(&mut schema);
         self.body(JSON, schema, None)
             .refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType])
             .refuses_as(422, &[ErrorCode::InvalidRequest])
@@ -347,6 +348,20 @@ impl Operation {
         responses.entry("500").or_insert_with(|| json!({ "$ref": "#/components/responses/Fault" }));
         put("responses", responses.into());
         operation.into()
+    }
+}
+
+/// What need not be there may be null too.
+fn optional(schema: &mut Value) {
+    let required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let members = schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, member) in members.filter(|(name, _)| !required.contains(&Value::from(name.as_str()))) {
+        if let Some(kind) = member.get_mut("type") {
+            *kind = json!([kind, "null"]);
+        }
+        if let Some(Value::Array(words)) = member.get_mut("enum") {
+            words.push(Value::Null);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod shown;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::body::{self, page};
 use super::manager::{Deed, Manager, unexpected};
@@ -14,7 +14,7 @@ use super::route::Api;
 use super::seed::Seed;
 use crate::cx::Cx;
 use crate::http::refuse::Refused;
-use crate::http::{Sent, json as written, reply};
+use crate::http::{Sent, reply};
 use crate::id::{CredentialId, RegistrationId};
 use crate::oauth::params::Params;
 use crate::store::Ports;
@@ -46,10 +46,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
     let answer = match (api, sent.method) {
         (Api::Credentials, "GET") => asked_list(manager, &Params::parse(sent.query.as_bytes())?, cx).await?,
         (Api::Credentials, _) => {
-            let mut fields: Map<String, Value> = written::object(sent.headers, sent.body)?;
-            // Some clients send what is absent as null.
-            fields.retain(|_, value| !value.is_null());
-            body::fit(&fields, CREATE)?;
+            let fields = body::read(sent.headers, sent.body, CREATE)?;
             let seed = Seed::of(manager, sent.headers, path, sent.body, cx).await?;
             return Ok(reply::json(StatusCode::CREATED, &create(manager, &fields, &seed, cx).await?));
         }

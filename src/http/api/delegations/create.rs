@@ -102,11 +102,6 @@ pub(in crate::http) async fn create<P: Ports>(
     make(manager, terms, cx).await
 }
 
-/// Some clients send null for what they do not want to say.
-pub(super) fn forget_nulls(fields: &mut Map<String, Value>) {
-    fields.retain(|_, value| !value.is_null());
-}
-
 async fn make<P: Ports>(manager: &Manager, terms: Terms, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let id = terms.id.clone();
     if terms.crosses() {

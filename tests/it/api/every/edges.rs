@@ -121,3 +121,29 @@ fn every_list_tells_how_many_there_are_on_all_pages_and_refuses_pages_that_are_n
     }
     assert!(lists > 5, "{lists}");
 }
+
+/// Clients of AgentAuth send what they do not want to say as null.
+#[test]
+fn a_null_in_place_of_what_need_not_be_there_is_as_nothing() {
+    let stage = Stage::set();
+    let mut tried = 0;
+    for call in stage.routes() {
+        let What::Route { method, path, body: Value::Object(fields) } = &call.what else { continue };
+        let (.., operation) = openapi::operations().find(|(.., one)| one["operationId"] == call.name).unwrap();
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let members = schema["properties"].as_object().into_iter().flatten();
+        let absent = members.filter(|(name, member)| {
+            !fields.contains_key(*name) && member["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("null")))
+        });
+        let with: serde_json::Map<String, Value> =
+            fields.clone().into_iter().chain(absent.map(|(name, _)| (name.clone(), Value::Null))).collect();
+        if with.len() == fields.len() {
+            continue;
+        }
+        let (plain, nulls) =
+            [fields.clone(), with].map(|body| route(call.name, method, path, body.into()).send_once(&stage.key, &stage.copy())).into();
+        assert!(plain.status() < 300 && plain.json() == nulls.json(), "{method} {path}: {}", nulls.json());
+        tried += 1;
+    }
+    assert!(tried > 6, "{tried}");
+}
