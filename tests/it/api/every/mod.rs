@@ -4,6 +4,7 @@ mod edges;
 mod foreign;
 mod keyed;
 mod outage;
+mod page;
 
 use std::collections::BTreeSet;
 
