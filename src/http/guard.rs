@@ -1,5 +1,7 @@
 //! Who calls one of our own resources, and what to tell those who may not.
 
+use std::borrow::Cow;
+
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -61,6 +63,29 @@ pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static
         Kind::ApiKey(_) => (entitled, managing),
     };
     Ok(Caller { active, scope, manages, door })
+}
+
+/// The headers with `X-Agent-Key`, which AgentAuth's clients send, as the credential of `Authorization`; as they are without it.
+///
+/// # Errors
+/// Another credential came too.
+pub(super) fn keyed(headers: &HeaderMap) -> Result<Cow<'_, HeaderMap>, Refused> {
+    let Some(key) = headers.get("x-agent-key") else { return Ok(Cow::Borrowed(headers)) };
+    let bearer = format!("Bearer {}", key.to_str().unwrap_or("?"));
+    if headers.get(AUTHORIZATION).is_some_and(|other| other.as_bytes() != bearer.as_bytes()) {
+        return Err(Refused::new(ErrorCode::InvalidRequest, "two credentials").hint("Send X-Agent-Key or Authorization, not both."));
+    }
+    let mut headers = headers.clone();
+    headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap_or(HeaderValue::from_static("?")));
+    Ok(Cow::Owned(headers))
+}
+
+/// Who calls below `/api/v1`, by either header.
+///
+/// # Errors
+/// As [`caller`] and [`keyed`].
+pub(super) async fn agent<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
+    caller(&dpop::Request { headers: &*keyed(request.headers)?, ..*request }, "/api/v1", cx).await
 }
 
 /// The same for a token that came in another place than the header, which is for [`caller`] alone to look at.

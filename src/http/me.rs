@@ -18,7 +18,7 @@ use crate::verify::Kind;
 
 /// Answers for the REST surface.
 pub(super) async fn me<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
-    let caller = guard::caller(request, "/api/v1", cx).await?.needs(&cx.config.read_scope, cx)?;
+    let caller = guard::agent(request, cx).await?.needs(&cx.config.read_scope, cx)?;
     let mut response = reply::json(StatusCode::OK, &describe(&caller, cx));
     tokens::advise(&caller.active, &mut response, cx);
     Ok(response)

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Judges `value` by `schema` (JSON Schema 2020-12, as much of it as our schemas use; a test sees to it that they use no more).
+/// Judges `value` by `schema` (JSON Schema 2020-12, as much of it as our schemas use, without `format`, which whoever reads the field judges).
 ///
 /// # Errors
 /// What is wrong and where, in words that repeat nothing of the value.

@@ -82,6 +82,17 @@ impl Database {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
+    /// Another that holds the same.
+    pub fn copy(&self) -> Self {
+        let copy = Self { alarm: self.alarm.clone(), ..Self::default() };
+        let mut own = self.connection.borrow_mut();
+        let data = own.serialize("main").unwrap();
+        copy.connection.borrow_mut().deserialize_read_exact("main", &*data, data.len(), false).unwrap();
+        drop(data);
+        drop(own);
+        copy
+    }
+
     /// All that is stored: of every table its name and its rows.
     pub fn dump(&self) -> String {
         let tables = self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name", 0);

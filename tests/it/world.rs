@@ -81,6 +81,18 @@ pub struct Platform {
     pub halting: Cell<bool>,
     /// Questions of accounts.
     pub asked: Cell<u32>,
+    /// What becomes of the calls of all stores, if they are to fail.
+    pub outage: Cell<Option<Outage>>,
+}
+
+/// Every store fails after so many calls of any.
+#[derive(Clone, Copy, Debug)]
+pub struct Outage {
+    pub after: usize,
+    /// The first call that fails is carried out, and its answer is lost.
+    pub answer: bool,
+    /// And so does every call after that.
+    pub lasting: bool,
 }
 
 impl Entropy for Platform {
@@ -136,6 +148,58 @@ impl Platform {
         std::future::poll_fn(|_| if std::mem::take(&mut again) { Poll::Pending } else { Poll::Ready(()) }).await;
     }
 
+    /// A call of a store, as the outage has it.
+    fn call<T>(&self, carry_out: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let Some(outage) = self.outage.get() else { return carry_out() };
+        let is_lost = outage.after == 0;
+        self.outage.set(Some(Outage { after: outage.after.wrapping_sub(1), ..outage }));
+        if is_lost && outage.lasting {
+            self.outage.set(Some(Outage { answer: false, ..outage }));
+        }
+        if is_lost && !outage.answer {
+            return Err(StoreError("the call is lost".to_owned()));
+        }
+        let answer = carry_out()?;
+        if is_lost { Err(StoreError("the answer is lost".to_owned())) } else { Ok(answer) }
+    }
+
+    /// A platform that holds the same, and goes on by itself.
+    pub fn copy(&self) -> Self {
+        let accounts = self.accounts.borrow().iter().map(|(name, database)| (name.clone(), database.copy())).collect();
+        Self {
+            now: self.now.clone(),
+            counter: self.counter.clone(),
+            cells: self.cells.clone(),
+            accounts: RefCell::new(accounts),
+            directory: self.directory.clone(),
+            outside: self.outside.clone(),
+            ..Self::new()
+        }
+    }
+
+    fn new() -> Self {
+        Self {
+            now: Cell::new(START),
+            counter: Cell::new(0),
+            cells: RefCell::default(),
+            accounts: RefCell::default(),
+            directory: RefCell::default(),
+            warnings: RefCell::default(),
+            mails: RefCell::default(),
+            samples: RefCell::default(),
+            outside: RefCell::default(),
+            fetched: RefCell::default(),
+            sent: RefCell::default(),
+            slowness: Cell::new(0),
+            slow: RefCell::default(),
+            checked: Cell::new(0),
+            lost: RefCell::default(),
+            halting: Cell::new(false),
+            asked: Cell::new(0),
+            outage: Cell::new(None),
+        }
+    }
+
     fn reachable(&self, kind: &str) -> Result<(), StoreError> {
         if self.lost.borrow().contains(&kind) { Err(StoreError(format!("{kind} is lost"))) } else { Ok(()) }
     }
@@ -149,31 +213,35 @@ impl Cells for Platform {
         // Commands and outcomes cross as JSON, as they do on the real runtime.
         let command = serde_json::to_value(&command).unwrap();
         self.sample(M::KIND, "commands", &command);
-        let outcome = self.step(&format!("{}/{id}", M::KIND), &command.to_string());
+        let outcome = self.call(|| Ok(self.step(&format!("{}/{id}", M::KIND), &command.to_string())))?;
         self.sample(M::KIND, "outcomes", &serde_json::from_str(&outcome).unwrap());
         Ok(serde_json::from_str(&outcome).unwrap())
     }
 
     async fn tell(&self, kind: &str, id: &str, command: Value) -> Result<(), StoreError> {
         self.reachable("tell")?;
-        if kind == account::KIND {
-            return self.tables(id, &serde_json::from_value(command).unwrap()).map(|_| ());
-        }
-        self.step(&format!("{kind}/{id}"), &command.to_string());
-        Ok(())
+        self.call(|| {
+            if kind == account::KIND {
+                return self.tables(id, &serde_json::from_value(command).unwrap()).map(|_| ());
+            }
+            self.step(&format!("{kind}/{id}"), &command.to_string());
+            Ok(())
+        })
     }
 }
 
 impl Directory for Platform {
     async fn read(&self, name: &str, _stale_after: Ttl) -> Result<Option<String>, StoreError> {
         self.reachable("directory")?;
-        Ok(self.directory.borrow().get(name).cloned())
+        self.call(|| Ok(self.directory.borrow().get(name).cloned()))
     }
 
     async fn publish(&self, name: &str, value: &str, _ttl: Option<Ttl>) -> Result<(), StoreError> {
         self.reachable("directory")?;
-        self.directory.borrow_mut().insert(name.to_owned(), value.to_owned());
-        Ok(())
+        self.call(|| {
+            self.directory.borrow_mut().insert(name.to_owned(), value.to_owned());
+            Ok(())
+        })
     }
 }
 
@@ -249,7 +317,7 @@ impl Accounts for Platform {
         self.halt().await;
         self.reachable(account::KIND)?;
         self.asked.set(self.asked.get() + 1);
-        self.tables(id.as_str(), &command)
+        self.call(|| self.tables(id.as_str(), &command))
     }
 }
 
@@ -325,27 +393,8 @@ impl World {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         variables.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let platform = Platform {
-            now: Cell::new(START),
-            counter: Cell::new(0),
-            cells: RefCell::default(),
-            accounts: RefCell::default(),
-            directory: RefCell::default(),
-            warnings: RefCell::default(),
-            mails: RefCell::default(),
-            samples: RefCell::default(),
-            outside: RefCell::default(),
-            fetched: RefCell::default(),
-            sent: RefCell::default(),
-            slowness: Cell::new(0),
-            slow: RefCell::default(),
-            checked: Cell::new(0),
-            lost: RefCell::default(),
-            halting: Cell::new(false),
-            asked: Cell::new(0),
-        };
         Self {
-            platform,
+            platform: Platform::new(),
             config: Config::parse(&variables).unwrap(),
             memory: Memory::default(),
             development: false,

@@ -5,14 +5,14 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::manager::{self, Deed, Manager, run, unexpected};
+use super::manager::{Deed, Manager, run, unexpected};
 use super::route::{Demand, demand};
 use super::{Sent, attempt, body, door};
 use crate::audit::{self, Remark};
 use crate::constraint::path::Path;
 use crate::cx::Cx;
 use crate::delegation;
-use crate::http::guard::Caller;
+use crate::http::guard::{self, Caller};
 use crate::http::refuse::Refused;
 use crate::http::{introspect, json as body_json, operator, reply};
 use crate::id::{AccountId, RegistrationId};
@@ -64,7 +64,7 @@ pub(super) async fn evaluate<P: Ports>(scope: &str, sent: &Sent<'_>, cx: &Cx<'_,
     if introspect::is_resource_server(sent.headers, cx) || operator::operator(sent.headers, cx).is_ok() {
         return Ok(reply::json(StatusCode::OK, &of_any(read()?, cx).await?));
     }
-    let caller = manager::caller(&sent.request, cx).await?;
+    let caller = guard::agent(&sent.request, cx).await?;
     let who = Manager::of(caller.clone());
     let answer = asked_by(caller, scope, read, cx).await;
     if let (Ok(who), Err(refused)) = (&who, &answer) {
@@ -170,11 +170,8 @@ fn asked_key(who: &RegistrationId) -> String {
 }
 
 /// What may be asked, and nothing else.
-fn wish(mut fields: Map<String, Value>) -> Result<Wish, Refused> {
-    // Clients of AgentAuth send it whether they have one or not.
-    if fields.get("context").is_some_and(Value::is_null) {
-        fields.remove("context");
-    }
+fn wish(fields: Map<String, Value>) -> Result<Wish, Refused> {
+    let fields = body::said(fields);
     body::fit(&fields, QUESTION)?;
     let context = fields.get("context").and_then(Value::as_object);
     let ip = context.and_then(|context| body::text(context, "ip")).map(str::to_owned);

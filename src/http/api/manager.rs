@@ -1,13 +1,12 @@
 //! An agent that manages agents: itself and all below, in the account of its root.
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use super::door::{self, DECISION, Entered};
 use super::{Sent, attempt};
 use crate::account;
 use crate::cx::Cx;
-use crate::dpop;
 use crate::http::guard::{self, Caller};
 use crate::http::refuse::Refused;
 use crate::id::{AccountId, Holder, RegistrationId};
@@ -76,7 +75,7 @@ impl Manager {
     /// # Errors
     /// 401 and 403 as [`guard::caller`] has them.
     pub(in crate::http) async fn enter<P: Ports>(sent: &Sent<'_>, scope: &str, action: Action, cx: &Cx<'_, P>) -> Result<Self, Refused> {
-        let caller = caller(&sent.request, cx).await?;
+        let caller = guard::agent(&sent.request, cx).await?;
         let who = Self::of(caller.clone());
         let admitted = Self::admit(caller, scope, action, sent.request.path, cx).await;
         if let (Ok(who), Err(refused)) = (&who, &admitted) {
@@ -230,19 +229,6 @@ pub(in crate::http) fn unexpected() -> Refused {
 /// For how long the audit is kept.
 pub(in crate::http) const fn retain<P>(cx: &Cx<'_, P>) -> Ttl {
     cx.config.ttls.audit
-}
-
-/// `X-Agent-Key`, or the `Authorization` header.
-pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, cx: &Cx<'_, P>) -> Result<Caller, Refused> {
-    let Some(key) = request.headers.get("x-agent-key") else { return guard::caller(request, "/api/v1", cx).await };
-    let key = key.to_str().unwrap_or("?");
-    let bearer = format!("Bearer {key}");
-    if request.headers.get(http::header::AUTHORIZATION).is_some_and(|other| other.as_bytes() != bearer.as_bytes()) {
-        return Err(Refused::new(ErrorCode::InvalidRequest, "two credentials").hint("Send X-Agent-Key or Authorization, not both."));
-    }
-    let value = HeaderValue::from_str(&bearer).unwrap_or(HeaderValue::from_static("?"));
-    let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
-    guard::caller(&dpop::Request { headers: &headers, ..*request }, "/api/v1", cx).await
 }
 
 impl From<tenant::Refused> for Refused {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::manager::run;
@@ -13,7 +13,7 @@ use crate::grant::claim::merge;
 use crate::grant::{CLIENT_CREDENTIALS, Denied, TOKEN_EXCHANGE};
 use crate::http::discovery::{self, REFRESH_BUFFER};
 use crate::http::refuse::Refused;
-use crate::http::{FORM, Sent, form, introspect, media_type, reply, revoke, token};
+use crate::http::{FORM, Sent, form, guard, introspect, media_type, reply, revoke, token};
 use crate::id::{Holder, RegistrationId};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::error::ErrorCode;
@@ -34,7 +34,7 @@ const NOTED_EVERY: Ttl = Ttl::from_seconds(60);
 pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P>) -> Result<Response<Bytes>, Refused> {
     match api {
         Api::Token => {
-            let (params, headers) = (params(sent)?, credential(sent.headers)?);
+            let (params, headers) = (params(sent)?, guard::keyed(sent.headers)?);
             let request = dpop::Request { headers: &headers, ..sent.request };
             let proof = dpop::proof(&sent.request, None, cx).await?;
             let authorization = Authorization::parse(request.headers).map_err(Denied::from)?;
@@ -42,7 +42,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P
             Ok(reply::private(StatusCode::OK, reply::JSON, answer.to_string()))
         }
         Api::Introspect => {
-            let (params, headers) = (params(sent)?, credential(sent.headers)?);
+            let (params, headers) = (params(sent)?, guard::keyed(sent.headers)?);
             let request = dpop::Request { headers: &headers, ..sent.request };
             let nobody =
                 !headers.contains_key(AUTHORIZATION) && ["client_id", "client_assertion"].iter().all(|name| params.find(name).is_none());
@@ -54,7 +54,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, sent: &Sent<'_>, cx: &Cx<'_, P
             }
         }
         Api::Revoke => {
-            revoke::revoked(&credential(sent.headers)?, &params(sent)?, cx).await?;
+            revoke::revoked(&*guard::keyed(sent.headers)?, &params(sent)?, cx).await?;
             Ok(reply::json(StatusCode::OK, &json!({})))
         }
         _ => {
@@ -154,18 +154,6 @@ fn from_json(sent: &Sent<'_>) -> Result<Params, Refused> {
 pub(in crate::http) fn of(pairs: &[(&str, &str)]) -> Result<Params, Refused> {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     Ok(Params::parse(form.as_bytes())?)
-}
-
-/// The headers, with `X-Agent-Key` as the credential if it is there.
-fn credential(headers: &HeaderMap) -> Result<HeaderMap, Refused> {
-    let Some(key) = headers.get("x-agent-key") else { return Ok(headers.clone()) };
-    let bearer = format!("Bearer {}", key.to_str().unwrap_or("?"));
-    if headers.get(AUTHORIZATION).is_some_and(|other| other.as_bytes() != bearer.as_bytes()) {
-        return Err(Refused::new(ErrorCode::InvalidRequest, "two credentials").hint("Send X-Agent-Key or Authorization, not both."));
-    }
-    let mut headers = headers.clone();
-    headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap_or(HeaderValue::from_static("?")));
-    Ok(headers)
 }
 
 /// Notes that a key was used, once a minute and isolate; a key works whether or not that can be noted.

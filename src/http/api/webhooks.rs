@@ -28,7 +28,7 @@ const OVERLAP: Ttl = Ttl::from_seconds(86_400);
 
 /// A new webhook. A family is all of its events, those of later versions too.
 pub(in crate::http) const SUBSCRIBE: &str = r#"{"type":"object","properties":{
-    "url":{"type":"string","minLength":9,"maxLength":2048,"description":"An https address with a public name, on port 443, without credentials and redirects. It is sent a POST for each event."},
+    "url":{"type":"string","format":"uri","minLength":9,"maxLength":2048,"description":"An https address with a public name, on port 443, without credentials and redirects. It is sent a POST for each event."},
     "events":{"type":"array","minItems":1,"maxItems":32,"items":{"type":"string","enum":["*","agent.*","agent.created","agent.updated","agent.suspended","agent.reactivated","agent.revoked","credential.*","credential.created","credential.rotated","credential.revoked","delegation.*","delegation.created","delegation.accepted","delegation.declined","delegation.revoked","claim.*","claim.completed","claim.revoked","token.revoked","policy.denied"]},"description":"What it is told: events, families of them, or * for all."},
     "agent_id":{"type":"string","description":"It is told of this agent and all below: the caller, unless another below is named."}},
     "required":["url","events"]}"#;

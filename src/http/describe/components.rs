@@ -107,10 +107,14 @@ pub(super) fn security() -> Value {
             "type": "http", "scheme": "bearer",
             "description": "An access token, or the API key of an agent. Tokens that are bound to a key need the scheme DPoP.",
         },
+        "agent_key": {
+            "type": "apiKey", "in": "header", "name": "X-Agent-Key",
+            "description": "The API key of an agent, or an access token, where there is no Authorization header. Both at once have to be the same.",
+        },
         "dpop": { "type": "http", "scheme": "dpop", "description": "An access token that is bound to a key, with a proof in the header DPoP (RFC 9449)." },
         "client": {
             "type": "http", "scheme": "basic",
-            "description": "client_id and client_secret, an agent's API key as the secret, or a resource server's name and key.",
+            "description": "client_id and client_secret, an agent's API key as the secret, or a resource server's name and key. client_secret_post and private_key_jwt (RFC 7523) are members of the form: client_secret, client_assertion.",
         },
         "registration": { "type": "http", "scheme": "bearer", "description": "The registration_access_token of the client (RFC 7592)." },
         "operator": { "type": "http", "scheme": "bearer", "description": "The deployment's OPERATOR_KEY." },

@@ -15,6 +15,8 @@ use crate::oauth::error::ErrorCode;
 /// The media type of pages.
 pub(super) const HTML: &str = "text/html";
 
+/// The scheme of a key in a header of its own, as AgentAuth has it.
+pub(super) const AGENT_KEY: &str = "agent_key";
 /// How many requests are left.
 const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 /// The same, and what was decided, where agents manage agents.
@@ -128,7 +130,11 @@ impl Operation {
 
     /// Each of these schemes will do; the empty name stands for none.
     pub(super) fn security(mut self, schemes: &[&'static str]) -> Self {
-        self.security.extend(schemes);
+        for scheme in schemes {
+            if !self.security.contains(scheme) {
+                self.security.push(scheme);
+            }
+        }
         self
     }
 
@@ -153,7 +159,13 @@ impl Operation {
 
     /// A JSON object that the worker judges by this very text; what does not fit is told with 422.
     pub(super) fn json_as(self, schema: &str) -> Self {
-        self.body(JSON, serde_json::from_str(schema).unwrap_or_default(), None)
+        let mut schema: Value = serde_json::from_str(schema).unwrap_or_default();
+        // Tools have this text too, and some of their clients take no format. An empty text takes the page away.
+        if let Some(Value::Object(page)) = schema.pointer_mut("/properties/homepage_url") {
+            page.insert("format".to_owned(), "uri-reference".into());
+        }
+        optional(&mut schema);
+        self.body(JSON, schema, None)
             .refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType])
             .refuses_as(422, &[ErrorCode::InvalidRequest])
     }
@@ -272,7 +284,7 @@ impl Operation {
         self.managed = true;
         self.surface(Surface::Problem)
             .guarded()
-            .parameter("header", "X-Agent-Key", json!({ "type": "string" }), "An API key, if there is no Authorization header.")
+            .security(&[AGENT_KEY])
             .refuses(&codes)
             .refuses_as(403, &[ErrorCode::AccessDenied, ErrorCode::AgentInactive])
             .with_members(
@@ -336,6 +348,20 @@ impl Operation {
         responses.entry("500").or_insert_with(|| json!({ "$ref": "#/components/responses/Fault" }));
         put("responses", responses.into());
         operation.into()
+    }
+}
+
+/// What need not be there may be null too.
+fn optional(schema: &mut Value) {
+    let required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let members = schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, member) in members.filter(|(name, _)| !required.contains(&Value::from(name.as_str()))) {
+        if let Some(kind) = member.get_mut("type") {
+            *kind = json!([kind, "null"]);
+        }
+        if let Some(Value::Array(words)) = member.get_mut("enum") {
+            words.push(Value::Null);
+        }
     }
 }
 

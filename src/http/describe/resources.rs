@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operation::Operation;
+use super::operation::{AGENT_KEY, Operation};
 use super::schema::{flag, list, moment, named, number, object, open, or_null, text, texts, uri, word};
 use crate::http::refuse::Surface;
 use crate::http::reply::JSON;
@@ -14,6 +14,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .aliases(&["/api/v1"])
             .surface(Surface::Problem)
             .guarded()
+            .security(&[AGENT_KEY])
+            .refuses(&[ErrorCode::InvalidRequest])
             .gives("Me", "An agent, or a client that acts for a person."),
         Operation::post("mcp", "/mcp", "Tools for MCP clients")
             .about(

@@ -52,6 +52,11 @@ pub(super) fn moment() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
+/// An address of the network.
+pub(super) fn address() -> Value {
+    json!({ "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] })
+}
+
 /// A number that is not negative.
 pub(super) fn number(about: &str) -> Value {
     about_it(json!({ "type": "integer", "minimum": 0 }), about)

@@ -14,6 +14,21 @@ use crate::oauth::error::ErrorCode;
 /// A client shows who it is, or names itself, or is nobody.
 pub(super) const ANYBODY: &[&str] = &["", "client", "token"];
 
+/// Why no token is given.
+pub(super) const TOKEN_ERRORS: [ErrorCode; 11] = [
+    ErrorCode::InvalidClient,
+    ErrorCode::InvalidGrant,
+    ErrorCode::InvalidScope,
+    ErrorCode::UnsupportedGrantType,
+    ErrorCode::UnauthorizedClient,
+    ErrorCode::InvalidTarget,
+    ErrorCode::AccessDenied,
+    ErrorCode::AuthorizationPending,
+    ErrorCode::SlowDown,
+    ErrorCode::ExpiredToken,
+    ErrorCode::RateLimited,
+];
+
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::post("token", "/oauth2/token", "Get a token")
@@ -24,19 +39,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .stored()
             .form(grant())
             .gives("Token", "A token.")
-            .refuses(&[
-                ErrorCode::InvalidClient,
-                ErrorCode::InvalidGrant,
-                ErrorCode::InvalidScope,
-                ErrorCode::UnsupportedGrantType,
-                ErrorCode::UnauthorizedClient,
-                ErrorCode::InvalidTarget,
-                ErrorCode::AccessDenied,
-                ErrorCode::AuthorizationPending,
-                ErrorCode::SlowDown,
-                ErrorCode::ExpiredToken,
-                ErrorCode::RateLimited,
-            ]),
+            .refuses(&TOKEN_ERRORS),
         authorize(Operation::get("authorize", "/oauth2/authorize", "Ask a person for access"))
             .about("To be opened in the person's browser (RFC 6749, section 4.1.1; PKCE with S256 is needed).")
             .page(200, "The person is asked.")
@@ -196,7 +199,7 @@ pub(super) fn grant() -> Value {
         ("resource?", uri("What the token is to be for (RFC 8707); the default resource without.")),
         ("assertion?", text("jwt-bearer: our identity assertion, or an ID-JAG.")),
         ("code?", text("authorization_code.")),
-        ("redirect_uri?", text("authorization_code: that of the request.")),
+        ("redirect_uri?", uri("authorization_code: that of the request.")),
         ("code_verifier?", text("authorization_code: PKCE.")),
         ("refresh_token?", text("refresh_token.")),
         ("device_code?", text("Device flow.")),

@@ -66,6 +66,7 @@ fn a_key_is_made_for_oneself_and_for_whoever_is_below_and_has_the_members_of_age
     assert_eq!(brief["meta"]["credentials"][0]["id"], of_child["data"][0]["id"]);
 }
 
+/// Edge case 107.
 #[test]
 fn the_raw_key_is_shown_once_and_is_nowhere_in_lists_logs_audit_and_stores() {
     let world = World::new(&[]);
@@ -91,6 +92,7 @@ fn the_raw_key_is_shown_once_and_is_nowhere_in_lists_logs_audit_and_stores() {
     assert_eq!(events, ["credential.created success", "credential.rotated success", "credential.revoked success"]);
 }
 
+/// Edge case 108, with the two below.
 #[test]
 fn a_rotated_key_is_dead_at_once_with_its_tokens_and_refresh_tokens_and_the_new_one_is_good_for_the_same() {
     let world = World::new(&[]);
@@ -155,6 +157,7 @@ fn of_a_hundred_rotations_at_once_one_brings_a_key() {
     assert_eq!((all["meta"]["total"].as_u64(), valid), (Some(2), 1));
 }
 
+/// Edge case 109.
 #[test]
 fn a_revoked_key_is_dead_with_its_tokens_and_cannot_be_revoked_twice() {
     let world = World::new(&[]);
@@ -265,6 +268,7 @@ fn nobody_makes_a_key_that_is_good_for_more_than_their_own_credential() {
     assert_eq!(rotate(&token).status(), 200);
 }
 
+/// Edge case 111.
 #[test]
 fn a_lifetime_is_a_minute_to_a_day_and_an_expiry_is_ahead() {
     let world = World::new(&[]);
@@ -412,4 +416,18 @@ fn a_key_that_is_older_than_a_person_s_claim_brings_no_key_that_outlives_it() {
     let path = format!("/api/v1/credentials/{}/rotate", made["credential"]["id"].as_str().unwrap());
     assert_eq!(send(&world, "POST", &path, &old, &Value::Null).text("error"), "forbidden");
     assert_eq!(send(&world, "POST", &path, &new, &Value::Null).status(), 200);
+}
+
+#[test]
+fn a_moment_without_an_offset_is_one_in_utc_as_it_is_for_delegations() {
+    let world = World::new(&[]);
+    let tree = Tree::of(&world);
+    let made =
+        |expires: &str| send(&world, "POST", "/api/v1/credentials", &tree.key, &json!({ "agent_id": tree.child, "expires_at": expires }));
+    for expires in ["2027-01-15T08:30:00", "2027-01-15T08:30:00Z", "2027-01-15T09:30:00+01:00"] {
+        assert_eq!(made(expires).json()["credential"]["expires_at"], "2027-01-15T08:30:00.000Z", "{expires}");
+    }
+    for wrong in ["tomorrow, or a day later", "2027-01-15T08:30:00+99:00", "1960-01-15T08:30:00Z"] {
+        assert_eq!(made(wrong).status(), 422, "{wrong}");
+    }
 }

@@ -6,6 +6,7 @@ mod claimed;
 mod claimed_webhooks;
 mod credentials;
 pub mod delegations;
+mod every;
 mod outlive;
 mod party;
 pub mod policies;

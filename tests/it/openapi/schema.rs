@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 /// Words about a schema, which say nothing about values.
-const WORDS: [&str; 2] = ["description", "format"];
+const WORDS: [&str; 1] = ["description"];
 
 /// Compares values with the schemas of one document.
 #[derive(Clone, Copy)]
@@ -102,6 +102,10 @@ impl Judge<'_> {
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
             "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
             "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
+            "format" => value.as_str().is_none_or(|text| {
+                let format = wanted.as_str().unwrap();
+                is_written(text, format) || (!self.strict && is_taken(text, format))
+            }),
             "required" => {
                 let missing = |name: &&Value| value.as_object().is_some_and(|members| !members.contains_key(name.as_str().unwrap()));
                 if let Some(name) = wanted.as_array().unwrap().iter().find(missing) {
@@ -121,6 +125,30 @@ impl Judge<'_> {
             }
         };
         if holds { Ok(()) } else { Err(format!("{value:.200} is not of {keyword} {wanted:.200}")) }
+    }
+}
+
+/// Whether a text is what its format says.
+fn is_written(text: &str, format: &str) -> bool {
+    let no_uri_has = |letter: char| !letter.is_ascii_graphic() || "\"<>\\^`{|}".contains(letter);
+    match format {
+        "date-time" => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
+        "date" => chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok(),
+        "uri" => url::Url::parse(text).is_ok() && !text.contains(no_uri_has),
+        "uri-reference" => !text.contains(no_uri_has),
+        "email" => text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.')),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        format => panic!("the format {format} is not known"),
+    }
+}
+
+/// What is taken is more than what is promised: a moment without an offset is one in UTC, and letters that no URI has are written as it has them.
+fn is_taken(text: &str, format: &str) -> bool {
+    match format {
+        "date-time" => is_written(&format!("{text}Z"), format),
+        "uri" | "uri-reference" => url::Url::parse(text).is_ok(),
+        _ => false,
     }
 }
 

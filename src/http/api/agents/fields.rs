@@ -107,13 +107,16 @@ fn name(text: &str) -> Result<String, Refused> {
     if name.is_empty() { Err(unfit("name must have something that can be seen").hint("Send a name that can be seen.")) } else { Ok(name) }
 }
 
-/// Shown as a link, it must not be anything else.
+/// Shown as a link, it must not be anything else. It is kept to the letter, unless it has letters that no URI has (RFC 3986).
 fn page(text: &str) -> Result<String, Refused> {
-    let is_page = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
-    if text.is_empty() || (visible(text) == text && Url::parse(text).is_ok_and(is_page)) {
-        return Ok(text.to_owned());
+    let is_page = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte));
+    if text.is_empty() {
+        return Ok(String::new());
     }
-    Err(unfit("homepage_url must be an http or https URL"))
+    let url = Url::parse(text).ok().filter(|url| is_page(url) && visible(text) == text && is_plain(url.as_str()));
+    let url = url.ok_or_else(|| unfit("homepage_url must be an http or https URL"))?;
+    Ok(if is_plain(text) { text.to_owned() } else { url.into() })
 }
 
 /// Keys have lines.

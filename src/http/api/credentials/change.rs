@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
 use super::super::attempt;
@@ -11,7 +10,7 @@ use super::limit::Limit;
 use super::shown::{Keys, scopes};
 use super::{LONGEST_METADATA, find, missing, named, one};
 use crate::cx::Cx;
-use crate::http::api::body::{number, text, unfit};
+use crate::http::api::body::{moment, number, text, unfit};
 use crate::http::api::manager::{Deed, Manager, unexpected};
 use crate::http::api::seed::Seed;
 use crate::http::refuse::Refused;
@@ -260,8 +259,8 @@ fn asked(fields: &Map<String, Value>) -> Result<Option<Scope>, Refused> {
 }
 
 fn expires<P>(fields: &Map<String, Value>, cx: &Cx<'_, P>) -> Result<Option<Timestamp>, Refused> {
-    let Some(text) = text(fields, "expires_at") else { return Ok(None) };
-    let date = DateTime::parse_from_rfc3339(text).map_err(|_| unfit("expires_at must be ISO 8601 with a time zone"))?;
-    let expires = u64::try_from(date.timestamp_millis()).map(Timestamp::from_millis).unwrap_or(Timestamp::from_millis(0));
-    if expires <= cx.now { Err(unfit("expires_at must be in the future")) } else { Ok(Some(expires)) }
+    match moment(fields, "expires_at")? {
+        Some(expires) if expires <= cx.now => Err(unfit("expires_at must be in the future")),
+        expires => Ok(expires),
+    }
 }

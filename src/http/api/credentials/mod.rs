@@ -6,7 +6,7 @@ mod shown;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::body::{self, page};
 use super::manager::{Deed, Manager, unexpected};
@@ -14,7 +14,7 @@ use super::route::Api;
 use super::seed::Seed;
 use crate::cx::Cx;
 use crate::http::refuse::Refused;
-use crate::http::{Sent, json as written, reply};
+use crate::http::{Sent, reply};
 use crate::id::{CredentialId, RegistrationId};
 use crate::oauth::params::Params;
 use crate::store::Ports;
@@ -31,7 +31,7 @@ pub(in crate::http) const CREATE: &str = r#"{
         "agent_id": { "type": "string", "description": "Whose it is to be: you, or an agent below you." },
         "type": { "type": "string", "enum": ["api_key"], "description": "api_key if absent." },
         "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "No more may be done with it; may end in .* (files.*). All that your own credential is good for if absent." },
-        "expires_at": { "type": "string", "minLength": 20, "maxLength": 40, "description": "ISO 8601 with a time zone. If absent, or if your own credential ends earlier: when that ends, if ever." },
+        "expires_at": { "type": "string", "format": "date-time", "minLength": 19, "maxLength": 40, "description": "ISO 8601; UTC without an offset. If absent, or if your own credential ends earlier: when that ends, if ever." },
         "metadata": { "type": "object", "description": "Whatever you want to find with it again." },
         "token_lifetime_seconds": { "type": "integer", "minimum": 60, "maximum": 86400, "description": "How long its access tokens live." }
     },
@@ -46,10 +46,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
     let answer = match (api, sent.method) {
         (Api::Credentials, "GET") => asked_list(manager, &Params::parse(sent.query.as_bytes())?, cx).await?,
         (Api::Credentials, _) => {
-            let mut fields: Map<String, Value> = written::object(sent.headers, sent.body)?;
-            // Some clients send what is absent as null.
-            fields.retain(|_, value| !value.is_null());
-            body::fit(&fields, CREATE)?;
+            let fields = body::read(sent.headers, sent.body, CREATE)?;
             let seed = Seed::of(manager, sent.headers, path, sent.body, cx).await?;
             return Ok(reply::json(StatusCode::CREATED, &create(manager, &fields, &seed, cx).await?));
         }

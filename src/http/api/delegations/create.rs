@@ -1,6 +1,5 @@
 //! A new delegation.
 
-use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
 use super::super::body::{self, unfit};
@@ -34,7 +33,7 @@ pub(in crate::http) const SCHEMA: &str = r#"{
         "scopes": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "description": "What it is to have: at most what you may yourself, or what was delegated to you. files.* stands for everything below files." },
         "constraints": { "type": "object", "description": "What that is bound to: argument to value, or to an object of eq, min, max, in, not_in; time_window; resource_prefix." },
         "max_chain_depth": { "type": "integer", "minimum": 0, "maximum": 10, "description": "How long the chain may become, counted from its first hop: 1 lets nobody hand it on further. 3 if absent, and never more than the chain has already." },
-        "expires_at": { "type": "string", "minLength": 10, "maxLength": 40, "description": "When it ends, ISO 8601; no later than the credential that makes it." },
+        "expires_at": { "type": "string", "format": "date-time", "minLength": 19, "maxLength": 40, "description": "When it ends, ISO 8601, UTC without an offset; no later than the credential that makes it." },
         "expires_in_hours": { "type": "number", "minimum": 0, "maximum": 876000, "description": "The same as hours from now." },
         "source_delegation_id": { "type": "string", "maxLength": 64, "description": "The delegation to you that is handed on. Without it your own rights are, or else the delegation that covers scopes." }
     },
@@ -101,11 +100,6 @@ pub(in crate::http) async fn create<P: Ports>(
         root_generation: Some(manager.caller.active.root().generation),
     };
     make(manager, terms, cx).await
-}
-
-/// Some clients send null for what they do not want to say.
-pub(super) fn forget_nulls(fields: &mut Map<String, Value>) {
-    fields.retain(|_, value| !value.is_null());
 }
 
 async fn make<P: Ports>(manager: &Manager, terms: Terms, cx: &Cx<'_, P>) -> Result<Value, Refused> {
@@ -178,9 +172,9 @@ fn length(constraints: &Constraints) -> usize {
 
 /// When it is to end.
 fn expiry<P>(fields: &Map<String, Value>, cx: &Cx<'_, P>) -> Result<Option<Timestamp>, Refused> {
-    let at = body::text(fields, "expires_at").map(|text| moment(text).ok_or_else(|| unfit("expires_at must be a moment, ISO 8601")));
+    let at = body::moment(fields, "expires_at")?;
     let hours = fields.get("expires_in_hours").and_then(Value::as_f64);
-    let expires = match (at.transpose()?, hours) {
+    let expires = match (at, hours) {
         (Some(_), Some(_)) => return Err(unfit("expires_at and expires_in_hours must not come together")),
         (Some(at), None) => at,
         // Whole seconds are exact enough; the schema has seen to the range.
@@ -191,13 +185,6 @@ fn expiry<P>(fields: &Map<String, Value>, cx: &Cx<'_, P>) -> Result<Option<Times
         return Err(invalid("it ends before it begins").hint("Let it end later than now."));
     }
     Ok(Some(expires))
-}
-
-/// RFC 3339; without an offset it is UTC, as AgentAuth's clients write it.
-fn moment(text: &str) -> Option<Timestamp> {
-    let read = |text: &str| DateTime::parse_from_rfc3339(text).ok();
-    let date = read(text).or_else(|| read(&format!("{text}Z")))?;
-    u64::try_from(date.timestamp_millis()).ok().map(Timestamp::from_millis)
 }
 
 /// Who is to have it, and its account. One that is suspended is told of only to whoever sees it anyway.

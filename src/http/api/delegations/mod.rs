@@ -19,7 +19,7 @@ use super::seed::Seed;
 use crate::cx::Cx;
 use crate::delegation;
 use crate::http::refuse::Refused;
-use crate::http::{Sent, json as document, reply};
+use crate::http::{Sent, reply};
 use crate::oauth::params::Params;
 use crate::store::Ports;
 use crate::tenant::{Outcome, What};
@@ -34,9 +34,7 @@ pub(super) async fn serve<P: Ports>(api: Api<'_>, manager: &Manager, sent: &Sent
     let query = || Params::parse(sent.query.as_bytes()).map_err(Refused::from);
     let found = match (api, sent.method) {
         (Api::Delegations, "POST") => {
-            let mut fields = document::object(sent.headers, sent.body)?;
-            create::forget_nulls(&mut fields);
-            body::fit(&fields, SCHEMA)?;
+            let fields = body::read(sent.headers, sent.body, SCHEMA)?;
             let seed = Seed::of(manager, sent.headers, sent.request.path, sent.body, cx).await?;
             let made = Box::pin(create(manager, &fields, &seed, cx)).await?;
             return Ok(reply::json(StatusCode::CREATED, &made));

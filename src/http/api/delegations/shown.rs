@@ -98,9 +98,13 @@ fn bound(link: &Link) -> Option<Value> {
 pub(super) async fn read<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<Rc<Link>, Refused> {
     let Ok(id) = id.parse::<DelegationId>() else { return Err(unknown()) };
     let link = delegation::find(&id, |_| true, cx).await?.ok_or_else(unknown)?;
-    for party in std::iter::once(&link.terms.delegate).chain(link.terms.delegators.iter().rev()) {
-        if answers_for(manager, party, cx).await? {
-            return Ok(link);
+    let terms = &link.terms;
+    // Of those further up the chain the account is not known. Nobody is asked about agents of other accounts: that would take longer than what
+    // was never there.
+    let accounts = [Some(&terms.delegate_account), Some(&terms.delegator_account)].into_iter().chain(std::iter::repeat(None));
+    for (party, account) in std::iter::once(&terms.delegate).chain(terms.delegators.iter().rev()).zip(accounts) {
+        if account.is_none_or(|account| *account == manager.account) && answers_for(manager, party, cx).await? {
+            return Ok(link.clone());
         }
     }
     Err(unknown())

@@ -104,7 +104,7 @@ pub(in crate::http::describe) fn schemas() -> Vec<(&'static str, Value)> {
                 ("name", text("No sibling has the same.")),
                 ("agent_type", word(&["orchestrator", "autonomous", "assistant", "tool"])),
                 ("description", maybe("")),
-                ("homepage_url", maybe("")),
+                ("homepage_url", or_null(uri(""))),
                 ("public_key", maybe("")),
                 ("trust_level", word(&["root", "delegated", "ephemeral"])),
                 ("status", about_it(status(), "Its own: it counts only as long as all above it are active too.")),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::http::api::evaluate::QUESTION;
 use crate::http::describe::operation::Operation;
-use crate::http::describe::schema::{about_it, flag, list, moment, named, number, object, open, or_null, text, texts, with, word};
+use crate::http::describe::schema::{about_it, address, flag, list, moment, named, number, object, open, or_null, text, texts, with, word};
 use crate::http::refuse::Surface;
 use crate::http::reply::JSON;
 use crate::oauth::error::ErrorCode;
@@ -22,7 +22,7 @@ pub(in crate::http::describe) fn operations() -> Vec<Operation> {
             .query("offset", number(""), "After so many.")
             .refuses_as(422, &[ErrorCode::InvalidRequest])
             .gives("Policies", "The highest priority first."),
-        written(Operation::post("createPolicy", POLICIES, "Write a policy").about("It binds oneself and all agents below."), "PolicyDocument")
+        written(Operation::post("createPolicy", POLICIES, "Write a policy").managed().about("It binds oneself and all agents below."), "PolicyDocument")
             .repeatable()
             .answers(201, "It counts from now on.", JSON, named("PolicyAnswer"))
             .refuses(&[ErrorCode::LimitReached, ErrorCode::AlreadyRevoked]),
@@ -53,7 +53,6 @@ fn one(operation: Operation) -> Operation {
 
 fn written(operation: Operation, body: &str) -> Operation {
     operation
-        .managed()
         .body(JSON, named(body), None)
         .refuses(&[ErrorCode::InvalidRequest, ErrorCode::UnsupportedMediaType, ErrorCode::InvalidPolicy])
         .with_members(422, object([("errors?", texts()), ("field?", text("Where it is wrong.")), ("known?", texts())]))
@@ -107,7 +106,7 @@ fn document() -> Value {
             ])),
         ),
         ("ip_ranges?", some(text("CIDR."))),
-        ("ip_allowlist?", some(text("An address."))),
+        ("ip_allowlist?", some(address())),
         ("rate_limit?", strict(object([("max", number("")), ("window_seconds", number(""))]))),
         ("arguments?", json!({ "type": "object" })),
     ]));

@@ -4,49 +4,32 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::scopes::RESOLVE;
 use crate::http::api::tokens::EXCHANGE;
-use crate::http::describe::operation::Operation;
+use crate::http::describe::operation::{AGENT_KEY, Operation};
 use crate::http::describe::schema::{moment, object, text};
-use crate::http::describe::tokens::{ANYBODY, credentials, grant};
+use crate::http::describe::tokens::{ANYBODY, TOKEN_ERRORS, credentials, grant};
 use crate::http::refuse::Surface;
 use crate::http::reply::JSON;
 use crate::oauth::error::ErrorCode;
-
-const TOKEN_ERRORS: [ErrorCode; 11] = [
-    ErrorCode::InvalidClient,
-    ErrorCode::InvalidGrant,
-    ErrorCode::InvalidScope,
-    ErrorCode::UnsupportedGrantType,
-    ErrorCode::UnauthorizedClient,
-    ErrorCode::InvalidTarget,
-    ErrorCode::AccessDenied,
-    ErrorCode::AuthorizationPending,
-    ErrorCode::SlowDown,
-    ErrorCode::ExpiredToken,
-    ErrorCode::RateLimited,
-];
 
 pub(in crate::http::describe) fn operations() -> Vec<Operation> {
     let both = |operation: Operation, schema: Value| operation.form(schema.clone()).body(JSON, schema, None);
     let asked = || credentials(object([("token", text("A token, or an API key.")), ("token_type_hint?", text("Makes no difference."))]));
     vec![
-        both(agents(Operation::post("apiToken", "/api/v1/auth/token", "Get a token")), short(grant()))
+        both(by(Operation::post("apiToken", "/api/v1/auth/token", "Get a token"), ANYBODY), short(grant()))
             .about(
                 "All that /oauth2/token grants, in AgentAuth's shape. An API key as client_secret brings everything that it may, those scopes \
                  among it that manage agents, for /api/v1, and a refresh token; that ends with the key.",
             )
-            .security(ANYBODY)
             .proves(400)
             .gives("AgentToken", "A token.")
             .refuses(&TOKEN_ERRORS),
-        both(agents(Operation::post("apiIntrospect", "/api/v1/auth/token/introspect", "Ask whether a token counts")), asked())
+        both(by(Operation::post("apiIntrospect", "/api/v1/auth/token/introspect", "Ask whether a token counts"), &["client", "token", "dpop"]), asked())
             .about("Whoever asks shows the token itself or another credential of its agent; resource servers show their own key.")
-            .security(&["client", "token", "dpop"])
             .proves(400)
             .gives("Introspection", "What it is; of one that does not count only that.")
             .refuses(&[ErrorCode::InvalidClient, ErrorCode::RateLimited]),
-        both(agents(Operation::post("apiRevoke", "/api/v1/auth/token/revoke", "End a token")), asked())
+        both(by(Operation::post("apiRevoke", "/api/v1/auth/token/revoke", "End a token"), ANYBODY), asked())
             .about("Also an API key, and a refresh token with all that came of it; an access token takes its refresh token with it. An unknown token is none any more.")
-            .security(ANYBODY)
             .answers(200, "It does not count any more.", JSON, object([]))
             .refuses(&[ErrorCode::InvalidClient, ErrorCode::RateLimited]),
         Operation::get("apiKeys", "/api/v1/auth/jwks", "The public keys (RFC 7517)").surface(Surface::Problem).stored().gives("KeySet", "Those of /.well-known/jwks.json."),
@@ -66,9 +49,9 @@ fn resolvable() -> Value {
     serde_json::from_str(RESOLVE).unwrap_or_default()
 }
 
-/// With the key of the one that asks in a header of its own.
-fn agents(operation: Operation) -> Operation {
-    operation.parameter("header", "X-Agent-Key", json!({ "type": "string" }), "An API key, if there is no Authorization header.").stored()
+/// Who may ask, with the key of the one that asks in a header of its own too.
+fn by(operation: Operation, schemes: &[&'static str]) -> Operation {
+    operation.security(schemes).security(&[AGENT_KEY]).stored()
 }
 
 /// With AgentAuth's short name of the exchange.

@@ -57,6 +57,7 @@ fn a_child_is_made_below_whoever_asks_or_an_agent_below() {
     assert_eq!(events.len(), 4);
 }
 
+/// Edge case 117.
 #[test]
 fn a_tree_is_as_deep_as_it_may_be_and_no_deeper() {
     let world = World::new(&[]);
@@ -75,6 +76,7 @@ fn a_tree_is_as_deep_as_it_may_be_and_no_deeper() {
     }
 }
 
+/// Edge case 115.
 #[test]
 fn siblings_have_names_of_their_own_even_if_they_come_at_once() {
     let world = World::new(&[]);
@@ -100,6 +102,7 @@ fn siblings_have_names_of_their_own_even_if_they_come_at_once() {
     assert_eq!(statuses, [201, 409, 409, 409]);
 }
 
+/// Edge case 118.
 #[test]
 fn lists_have_pages_and_totals_of_all_of_them() {
     let world = World::new(&[]);
@@ -231,4 +234,20 @@ fn what_is_given_changes_and_all_else_stays() {
     let narrow = boss.ask("PATCH", &path, &json!({ "max_child_depth": 1 }));
     assert_eq!((narrow.status(), narrow.text("error")), (400, "depth_exceeded".to_owned()));
     assert_eq!(boss.audited().iter().filter(|event| *event == "agent.updated success").count(), 2);
+}
+
+#[test]
+fn the_page_of_an_agent_is_shown_as_a_uri_whatever_letters_it_was_written_with() {
+    let world = World::new(&[]);
+    let boss = root(&world, "Boss");
+    let set = |page: &str| boss.ask("PATCH", &format!("/agents/{}", boss.id), &json!({ "homepage_url": page }));
+    for (written, shown) in [
+        ("https://example.com", "https://example.com"),
+        ("https://b\u{fc}cher.example/\u{e4} b", "https://xn--bcher-kva.example/%C3%A4%20b"),
+    ] {
+        assert_eq!(set(written).json()["data"]["homepage_url"], shown);
+    }
+    for wrong in ["example.com", "https://example.com/a|b", "ftp://example.com/", "https://user@example.com/", "javascript:alert(1)"] {
+        assert_eq!(set(wrong).status(), 422, "{wrong}");
+    }
 }
