@@ -3,7 +3,7 @@
 use super::call::{Call, Reach, Stop, page};
 use super::tally;
 use super::words::Status;
-use super::{Credential, Outcome, Refused};
+use super::{Credential, Outcome, Refused, tables};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{CredentialId, RegistrationId};
 use crate::oauth::scope::Scope;
@@ -14,6 +14,9 @@ pub(super) const NOTED_EVERY: Ttl = Ttl::from_seconds(60);
 
 /// In the place of a number, as long as the cell has given none: what is listed so cannot be used yet.
 pub const UNNUMBERED: u32 = u32::MAX;
+
+/// The number of the credential with which the table needs indexes.
+const INDEXED_FROM: u64 = 8;
 
 macro_rules! credentials {
     ($rest:literal) => {
@@ -184,9 +187,9 @@ fn end(call: &Call<'_, impl Sql>, credential: &mut Credential) -> Result<(), Sql
 }
 
 fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Result<(), SqlError> {
-    call.sql.run(
+    let inserted = call.sql.run(
         "INSERT INTO tenant_credential (id, path, agent, key_number, kind, prefix, scopes, expires, last_rotated, token_lifetime_seconds,
-             metadata, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             metadata, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
         &[
             String::from(credential.id).into(),
             path.into(),
@@ -203,6 +206,9 @@ fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Re
             credential.updated.into(),
         ],
     )?;
+    if first(inserted).map_or(Ok(0), |mut row| row.number())? == INDEXED_FROM {
+        tables::index(call.sql, "tenant_credential")?;
+    }
     count(call, &credential.agent, true, 1)
 }
 

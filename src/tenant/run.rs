@@ -16,13 +16,14 @@ use crate::time::Timestamp;
 /// A statement failed. What the ones before it have changed must not stay.
 pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
     let Command { caller, what, audit, emit, retain } = command;
-    if !tables::upgrade(sql, STEPS)? {
+    let tables = tables::open(sql, STEPS)?;
+    if !tables.are_there() {
         if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. })) {
             return Ok((Outcome::Nothing, None));
         }
-        tables::create(sql, STEPS)?;
+        tables.create()?;
     }
-    let call = Call { sql, now, caller };
+    let call = Call { sql: &tables, now, caller };
     let delivers = matches!(what, What::Due { .. } | What::Settled { .. });
     let changes = changes(&what);
     let outcome = match dispatch(what, &call) {
@@ -59,10 +60,11 @@ pub(crate) fn trouble(agent: &str) -> String {
 /// # Errors
 /// A statement failed.
 pub(crate) fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
-    if !tables::upgrade(sql, STEPS)? {
+    let tables = tables::open(sql, STEPS)?;
+    if !tables.are_there() {
         return Ok(None);
     }
-    delivery::next_alarm(&Call { sql, now, caller: None }, delivered)
+    delivery::next_alarm(&Call { sql: &tables, now, caller: None }, delivered)
 }
 
 /// Whether it is meant to change something: what is only asked is audited whatever the answer is.

@@ -1,6 +1,7 @@
 //! The tables of one account in memory, as its object keeps them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::account::{After, Command, Outcome, carry_out, wake};
@@ -80,6 +81,43 @@ impl Database {
         let rows = statement
             .query_map(params_from_iter((0..values).map(|_| Bound::Null)), |row| (0..columns).map(|column| row.get(column)).collect());
         rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Makes every table of these steps, as versions before did.
+    pub fn older(&self, versions: &str, steps: &[&[&str]]) {
+        let connection = self.connection.borrow();
+        connection.execute_batch(&format!("CREATE TABLE {versions} (version INTEGER PRIMARY KEY) STRICT")).unwrap();
+        connection.execute_batch(&format!("INSERT INTO {versions} (version) VALUES (0)")).unwrap();
+        for (step, version) in steps.iter().zip(1..) {
+            step.iter().for_each(|statement| connection.execute_batch(statement).unwrap());
+            connection.execute_batch(&format!("INSERT INTO {versions} (version) VALUES ({version})")).unwrap();
+        }
+    }
+
+    /// Makes what there is not yet of these steps, for who fills tables by hand.
+    pub fn complete(&self, steps: &[&[&str]]) {
+        let connection = self.connection.borrow();
+        steps.iter().copied().flatten().for_each(|statement| drop(connection.execute_batch(statement)));
+    }
+
+    /// Every table and index, and how it was made.
+    pub fn schema(&self) -> BTreeSet<String> {
+        let rows = self.query("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'sqlite_sequence'", 0);
+        rows.iter().map(|row| format!("{row:?}")).collect()
+    }
+
+    /// How much room it takes, in pages.
+    pub fn pages(&self) -> i64 {
+        match self.query("PRAGMA page_count", 0)[..] {
+            [ref row] => {
+                if let [Bound::Integer(pages)] = row[..] {
+                    pages
+                } else {
+                    unreachable!()
+                }
+            }
+            _ => unreachable!(),
+        }
     }
 
     /// All that is stored: of every table its name and its rows.
