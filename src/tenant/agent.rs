@@ -4,7 +4,7 @@ use super::agents::{answer, counts, find};
 use super::call::{Call, Node, Stop, filled};
 use super::tally;
 use super::words::{Status, TrustLevel};
-use super::{Outcome, Patch, Profile, Refused, tables};
+use super::{Credential, Outcome, Patch, Profile, Refused, credential, tables};
 use crate::account::sql::{Sql, SqlError, Value, first};
 use crate::id::RegistrationId;
 
@@ -24,6 +24,15 @@ pub(super) fn root(call: &Call<'_, impl Sql>, id: &RegistrationId, profile: Prof
         return answer(call, id, true);
     }
     answer(call, id, false)
+}
+
+/// The root with its first key, which is used from the beginning.
+pub(super) fn arrive(call: &Call<'_, impl Sql>, id: &RegistrationId, profile: Profile, key: Credential) -> Result<Outcome, Stop> {
+    let entered = root(call, id, profile)?;
+    match (entered, credential::add(call, key, Some(call.now))?) {
+        (Outcome::Agent(agent, is_new), Outcome::Credential(_, is_added)) => Ok(Outcome::Agent(agent, is_new || is_added)),
+        (_, other) => Ok(other),
+    }
 }
 
 pub(super) fn create(

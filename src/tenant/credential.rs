@@ -28,7 +28,7 @@ macro_rules! credentials {
     };
 }
 
-pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential) -> Result<Outcome, Stop> {
+pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential, last_used: Option<Timestamp>) -> Result<Outcome, Stop> {
     let reach = call.acting()?;
     let path = call.path_of(&credential.agent)?;
     if !reach.covers(&path) {
@@ -40,7 +40,7 @@ pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential) -> Result<O
     if call.line(&credential.agent)?.iter().any(|node| node.status != Status::Active) {
         return Err(Refused::Inactive.into());
     }
-    let credential = Credential { last_used: None, last_rotated: None, revoked: None, created: call.now, updated: call.now, ..credential };
+    let credential = Credential { last_used, last_rotated: None, revoked: None, created: call.now, updated: call.now, ..credential };
     insert(call, credential.clone(), path)?;
     let is_there = credential.number != UNNUMBERED;
     Ok(one(credential, is_there))
@@ -188,8 +188,8 @@ fn end(call: &Call<'_, impl Sql>, credential: &mut Credential) -> Result<(), Sql
 
 fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Result<(), SqlError> {
     let inserted = call.sql.run(
-        "INSERT INTO tenant_credential (id, path, agent, key_number, kind, prefix, scopes, expires, last_rotated, token_lifetime_seconds,
-             metadata, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        "INSERT INTO tenant_credential (id, path, agent, key_number, kind, prefix, scopes, expires, last_used, last_rotated,
+             token_lifetime_seconds, metadata, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
         &[
             String::from(credential.id).into(),
             path.into(),
@@ -199,6 +199,7 @@ fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Re
             credential.prefix.into(),
             credential.scopes.as_ref().map(Scope::to_string).into(),
             credential.expires.into(),
+            credential.last_used.into(),
             credential.last_rotated.into(),
             credential.token_lifetime_seconds.into(),
             credential.metadata.into(),

@@ -93,6 +93,7 @@ const fn changes(what: &What) -> bool {
         | What::Due { .. }
         | What::Repeat { .. } => false,
         What::Root { .. }
+        | What::Arrive { .. }
         | What::Create { .. }
         | What::Patch { .. }
         | What::SetStatus { .. }
@@ -129,6 +130,7 @@ const fn has_changed(outcome: &Outcome) -> bool {
 fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
     match what {
         What::Root { id, profile } => agent::root(call, &id, profile),
+        What::Arrive { id, profile, credential } => agent::arrive(call, &id, profile, *credential),
         What::Create { id, parent, ephemeral, profile } => {
             let trust_level = if ephemeral { TrustLevel::Ephemeral } else { TrustLevel::Delegated };
             agent::create(call, &id, &parent, trust_level, profile)
@@ -139,7 +141,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Patch { id, patch } => agent::patch(call, &id, *patch),
         What::SetStatus { id, status } => agent::set_status(call, &id, status),
         What::Ancestry(id) => agents::ancestry(call, &id),
-        What::AddCredential(credential) => credential::add(call, *credential),
+        What::AddCredential(credential) => credential::add(call, *credential, None),
         What::Credential(id) => credential::get(call, &id),
         What::Credentials { agent, include_revoked, limit, offset } => {
             credential::list(call, agent.as_ref(), include_revoked, limit, offset)

@@ -6,7 +6,7 @@ mod claimed;
 mod credentials;
 pub mod delegations;
 mod outlive;
-mod party;
+pub mod party;
 pub mod policies;
 mod tokens;
 pub mod webhooks;

@@ -11,8 +11,8 @@ use postern::time::Ttl;
 use serde_json::json;
 
 use super::{
-    ROOT, add, at, audited, command, crd, create, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg, run, subscribe,
-    webhook, whk,
+    ROOT, add, at, audited, command, crd, create, credential, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg,
+    run, subscribe, webhook, whk,
 };
 use crate::sqlite::Database;
 
@@ -83,6 +83,7 @@ pub(super) fn everything() -> Vec<What> {
         settled(3, Some(410)),
         What::Unsubscribe(whk(2)),
         What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
+        What::Arrive { id: reg(ROOT), profile: profile("root", 3), credential: Box::new(credential(30, ROOT)) },
     ];
     let some = |text: &str| Some(text.to_owned());
     for newest_first in [false, true] {
@@ -214,6 +215,7 @@ fn a_table_is_there_from_what_is_first_written_to_it_and_an_index_when_there_is_
 fn writes(what: &What) -> bool {
     match what {
         What::Root { .. }
+        | What::Arrive { .. }
         | What::Create { .. }
         | What::Patch { .. }
         | What::SetStatus { .. }
@@ -410,5 +412,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (39, 22), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (40, 22), "one of each");
 }
