@@ -7,17 +7,19 @@ use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::account::{After, Command, Outcome, carry_out, wake};
 use postern::time::Timestamp;
 use rusqlite::types::Value as Bound;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, StatementStatus, params_from_iter};
 
 /// One account: a database, and when its alarm rings.
 pub struct Database {
     connection: RefCell<Connection>,
     pub alarm: Cell<Option<Timestamp>>,
+    /// How many steps of its machine the database has taken.
+    pub steps: Cell<u64>,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { connection: RefCell::new(Connection::open_in_memory().unwrap()), alarm: Cell::new(None) }
+        Self { connection: RefCell::new(Connection::open_in_memory().unwrap()), alarm: Cell::new(None), steps: Cell::new(0) }
     }
 }
 
@@ -29,7 +31,9 @@ impl Sql for Database {
         let rows = statement.query_map(params_from_iter(values.iter().map(bound)), |row| {
             (0..columns).map(|column| row.get(column).map(read)).collect::<rusqlite::Result<Vec<Value>>>()
         });
-        rows.map_err(refused)?.map(|row| row.map(Row::from).map_err(refused)).collect()
+        let rows = rows.map_err(refused)?.map(|row| row.map(Row::from).map_err(refused)).collect();
+        self.steps.set(self.steps.get() + u64::try_from(statement.get_status(StatementStatus::VmStep)).unwrap());
+        rows
     }
 }
 
