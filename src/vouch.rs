@@ -3,9 +3,10 @@
 //! A known subject is let in at once. The first time that a provider speaks of somebody who has an account here, that person must confirm:
 //! a provider that is wrong, or lies, about an address gains nothing.
 
-use crate::account;
+use crate::account::{self, Person};
 use crate::cx::Cx;
 use crate::email::Address;
+use crate::http::together::together;
 use crate::id::{AccountId, RegistrationId};
 use crate::machine::link::{self, Link};
 use crate::machine::registration::{Command, Outcome, Registration, Said, Vouch};
@@ -17,8 +18,8 @@ use crate::store::{Ports, StoreError};
 
 /// Whom a provider means.
 pub enum Match {
-    /// Somebody whom this subject is bound to.
-    Known(AccountId),
+    /// Somebody whom this subject is bound to, and how its own registration stands if that is theirs already: nothing is left to be done then.
+    Known(AccountId, Option<Box<Standing>>),
     /// Nobody here: the provider brings a new person.
     Newcomer,
     /// Somebody who has an account, and is to confirm first.
@@ -69,9 +70,12 @@ pub async fn matched<P: Ports>(vouched: &Vouched<'_>, cx: &Cx<'_, P>) -> Result<
     let issuer = &vouched.provider.issuer;
     let mut tie = people::tie(issuer, &vouched.subject, cx).await?;
     if let Some(person) = tie.person.clone() {
-        match people::look(&person, cx).await? {
-            Some(found) if found.suspended => return Err(NotMatched::Barred),
-            Some(_) if !withdrawn(&tie.registration, cx).await? => return Ok((tie, Match::Known(person))),
+        let (found, agent) = known(vouched, &tie, &person, cx).await?;
+        match (found, agent) {
+            (Some(found), _) if found.suspended => return Err(NotMatched::Barred),
+            (Some(_), Outcome::Standing(standing)) => return Ok((tie, Match::Known(person, Some(Box::new(standing))))),
+            // Unless owner or operator took the agent back, which the tie may not have heard of yet.
+            (Some(_), agent) if !matches!(agent, Outcome::Refused) => return Ok((tie, Match::Known(person, None))),
             _ => {
                 cx.ports.run::<Link>(&tie.name, link::Command::Unbind).await?;
                 tie = people::tie(issuer, &vouched.subject, cx).await?;
@@ -93,11 +97,43 @@ pub async fn matched<P: Ports>(vouched: &Vouched<'_>, cx: &Cx<'_, P>) -> Result<
     Ok((tie, Match::Newcomer))
 }
 
-/// Whether owner or operator took the agent back, which the tie may not have heard of yet.
-async fn withdrawn<P: Ports>(registration: &RegistrationId, cx: &Cx<'_, P>) -> Result<bool, NotMatched> {
-    match cx.ports.run::<Registration>(registration, Command::Look).await? {
-        Outcome::Standing(standing) => Ok(standing.withdrawn),
-        _ => Ok(false),
+/// What the person's account and the subject's own registration say, asked at the same time.
+async fn known<P: Ports>(
+    vouched: &Vouched<'_>,
+    tie: &Tie,
+    person: &AccountId,
+    cx: &Cx<'_, P>,
+) -> Result<(Option<Person>, Outcome), StoreError> {
+    enum Said {
+        Person(Option<Person>),
+        Agent(Outcome),
+    }
+    let ask = async |of_person: bool| {
+        if of_person {
+            return people::look(person, cx).await.map(Said::Person);
+        }
+        let recognise = Command::Recognise(word(vouched, tie, person, &tie.registration, Default::default()));
+        cx.ports.run::<Registration>(&tie.registration, recognise).await.map(Said::Agent)
+    };
+    let (mut found, mut agent) = (None, Outcome::Unknown);
+    for said in together(vec![ask(true), ask(false)]).await {
+        match said? {
+            Said::Person(person) => found = person,
+            Said::Agent(outcome) => agent = outcome,
+        }
+    }
+    Ok((found, agent))
+}
+
+/// What the provider says, as it was when the person was matched.
+fn word(vouched: &Vouched<'_>, tie: &Tie, person: &AccountId, registration: &RegistrationId, said: Said) -> Vouch {
+    Vouch {
+        link: tie.name.clone(),
+        generation: tie.generation,
+        issuer: vouched.provider.issuer.clone(),
+        person: person.clone(),
+        registration: registration.clone(),
+        said,
     }
 }
 
@@ -134,7 +170,7 @@ pub async fn welcome<P: Ports>(vouched: &Vouched<'_>, tie: &Tie, cx: &Cx<'_, P>)
         provider: Some(vouched.provider.issuer.clone()),
     };
     match cx.ports.account(&person, open).await? {
-        account::Outcome::Person(_) => Ok(Match::Known(person)),
+        account::Outcome::Person(_) => Ok(Match::Known(person, None)),
         _ => Err(NotMatched::Barred),
     }
 }
@@ -152,7 +188,7 @@ pub async fn attach<P: Ports>(registration: &RegistrationId, tie: &Tie, cx: &Cx<
     }
 }
 
-/// The subject's own registration is `person`'s at once. The order matters: what the provider takes back meanwhile is known to the link
+/// The subject's own registration is `person`'s at once, if it is not `known` to be. The order matters: what the provider takes back meanwhile is known to the link
 /// before it counts.
 ///
 /// # Errors
@@ -160,11 +196,15 @@ pub async fn attach<P: Ports>(registration: &RegistrationId, tie: &Tie, cx: &Cx<
 pub async fn let_in<P: Ports>(
     vouched: &Vouched<'_>,
     tie: &Tie,
-    person: &AccountId,
+    (person, known): (&AccountId, Option<Box<Standing>>),
     said: Said,
     cx: &Cx<'_, P>,
 ) -> Result<Standing, NotMatched> {
     let registration = &tie.registration;
+    if let Some(standing) = known {
+        crate::verify::remember(registration, Some(std::rc::Rc::new((*standing).clone())), cx);
+        return Ok(*standing);
+    }
     attach(registration, tie, cx).await?;
     let vouch = bind(vouched, tie, person, registration, said, cx).await?;
     match cx.ports.run::<Registration>(registration, Command::Vouch(vouch)).await? {
@@ -210,14 +250,9 @@ pub async fn bind<P: Ports>(
     let generation = tie.generation;
     let bind = link::Command::Bind { person: person.clone(), generation };
     match cx.ports.run::<Link>(&tie.name, bind).await? {
-        link::Outcome::Tie { person: Some(bound), generation: now } if bound == *person && now == generation => Ok(Vouch {
-            link: tie.name.clone(),
-            generation,
-            issuer: vouched.provider.issuer.clone(),
-            person: person.clone(),
-            registration: registration.clone(),
-            said,
-        }),
+        link::Outcome::Tie { person: Some(bound), generation: now } if bound == *person && now == generation => {
+            Ok(word(vouched, tie, person, registration, said))
+        }
         _ => Err(NotMatched::TakenBack),
     }
 }

@@ -1,9 +1,10 @@
 //! The tables, as numbered steps from nothing to what this version reads.
 //!
 //! A step that has been released is never changed: what comes later is a step of its own. An account that nobody has
-//! opened has no table at all.
+//! opened has no table at all, and each table comes into being when something is first written to it ([`by_need`](super::by_need)).
 
-use super::sql::{Sql, SqlError, Value, first};
+use super::by_need::{Tables, Track};
+use super::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
 pub const STEPS: &[&[&str]] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
@@ -85,66 +86,23 @@ const REMOVAL: [&str; 9] = [
     "DROP TABLE IF EXISTS migration",
 ];
 
-/// Tables that have a version of their own, and how it is kept.
-pub(crate) struct Track {
-    /// Finds a row if there are any tables.
-    pub is_there: &'static str,
-    /// Makes the table of versions.
-    pub create: &'static str,
-    /// Begins at version 0.
-    pub begin: &'static str,
-    /// The last version.
-    pub version: &'static str,
-    /// Takes down a version.
-    pub advance: &'static str,
-}
-
 const PERSON: Track = Track {
-    is_there: "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'",
-    create: "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY) STRICT",
-    begin: "INSERT OR IGNORE INTO migration (version) VALUES (0)",
+    versions: "migration",
+    create: "CREATE TABLE migration (version INTEGER PRIMARY KEY) STRICT",
     version: "SELECT max(version) FROM migration",
     advance: "INSERT INTO migration (version) VALUES (?)",
+    tables: &["person", "session", "passkey", "event", "agent", "identity", "connection", "subject"],
+    // Whoever is looked at is looked at with their passkeys.
+    begins_with: &["person", "passkey"],
+    indexed_later: &[],
 };
 
-impl Track {
-    /// Brings tables that are there up to the last of `steps`; says whether there are any.
-    pub(crate) fn upgrade(&self, sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlError> {
-        if sql.run(self.is_there, &[])?.is_empty() {
-            return Ok(false);
-        }
-        let version = first(sql.run(self.version, &[])?).map_or(Ok(0), |mut row| row.number())?;
-        for (number, step) in (1..).zip(steps).filter(|(number, _)| *number > version) {
-            for statement in *step {
-                sql.run(statement, &[])?;
-            }
-            sql.run(self.advance, &[Value::number(number)?])?;
-        }
-        Ok(true)
-    }
-
-    /// Makes the tables, unless they are there.
-    pub(crate) fn create(&self, sql: &impl Sql, steps: &[&[&'static str]]) -> Result<(), SqlError> {
-        sql.run(self.create, &[])?;
-        sql.run(self.begin, &[])?;
-        self.upgrade(sql, steps).map(|_| ())
-    }
-}
-
-/// Brings tables that are there up to the last of `steps`; says whether there are any.
+/// The tables as they are, brought up to the last of `steps` if there are any.
 ///
 /// # Errors
 /// The database refused a step.
-pub fn upgrade(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlError> {
-    PERSON.upgrade(sql, steps)
-}
-
-/// Makes the tables, unless they are there.
-///
-/// # Errors
-/// The database refused a step.
-pub fn create(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<(), SqlError> {
-    PERSON.create(sql, steps)
+pub fn open<'a, S: Sql>(sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
+    PERSON.open(sql, steps)
 }
 
 /// Takes every table away.

@@ -4,6 +4,7 @@
 //! may be a moment behind.
 
 mod agent;
+pub mod by_need;
 mod connection;
 pub mod event;
 pub mod identity;

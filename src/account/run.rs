@@ -39,10 +39,12 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
     if erases {
         tenant::tables::remove(sql)?;
     }
-    let is_there = migrations::upgrade(sql, STEPS)?;
+    let tables = migrations::open(sql, STEPS)?;
+    let is_there = tables.are_there();
     if opens && !is_there {
-        migrations::create(sql, STEPS)?;
+        tables.create()?;
     }
+    let sql = &tables;
     let suspended = if is_there { person::suspended(sql)? } else { None };
     let outcome = match suspended {
         None if !opens => Outcome::Nobody,
@@ -65,11 +67,12 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
 /// A statement failed.
 pub fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
     let due = tenant::wake(sql, now, delivered)?;
-    if !migrations::upgrade(sql, STEPS)? {
+    let tables = migrations::open(sql, STEPS)?;
+    if !tables.are_there() {
         return Ok(due);
     }
-    session::expire(sql, now)?;
-    let expiry = session::next_expiry(sql)?;
+    session::expire(&tables, now)?;
+    let expiry = session::next_expiry(&tables)?;
     Ok(due.into_iter().chain(expiry).min())
 }
 

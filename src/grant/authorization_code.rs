@@ -66,33 +66,42 @@ pub(super) async fn redeem<P: Ports>(
 }
 
 /// Has everything at hand that the tokens need, before the code for them is used up: the key of an ID token, and whom a client with pairwise
-/// subjects knows the person as. Without a proof that mostly needs no question to the grant; what is wrong with the code is said when it is
-/// spent.
+/// subjects knows the person as. Without a proof, and where subjects are the same for all, that needs no question to the grant: what is wrong
+/// with the code, and whether the key is needed at all, is said when it is spent.
 async fn foresee<P: Ports>(approved: &Approved, client: &Client, proven: bool, cx: &Cx<'_, P>) -> Result<Foreseen, Denied> {
     let ring = oidc::ring(&client.metadata);
     let pairwise = subject::is_pairwise(client);
     let signs = |set: &KeySet| set.signer(cx.now).is_some();
     let ready = !cx.config.openid || keys::of(ring, cx).await.is_ok_and(|set| signs(&set));
-    if ready && !pairwise && !proven {
-        return Ok(Foreseen { genuine: false, subject: None });
+    if !pairwise && !proven {
+        return Ok(Foreseen { keyless: !ready, ..Foreseen::default() });
     }
     let ask = Command::Promise { code: approved.code.clone() };
     let Outcome::Promise { account, scope } = cx.ports.run::<Grant>(&approved.grant, ask).await? else {
-        return Ok(Foreseen { genuine: false, subject: None });
+        return Ok(Foreseen::default());
     };
-    if !ready && oidc::knows(scope.as_scope(), cx.config) && !signs(&*keys::first(ring, keys::PATIENCE, cx).await?) {
-        return Err(KeysError::NoSigner.into());
+    if !ready && oidc::knows(scope.as_scope(), cx.config) {
+        signer(client, cx).await?;
     }
     let subject = if pairwise { Some(subject::of(&account, client, cx).await?) } else { None };
-    Ok(Foreseen { genuine: true, subject })
+    Ok(Foreseen { genuine: true, subject, keyless: false })
+}
+
+/// The key of an ID token for that client, which may have to be made first.
+async fn signer<P: Ports>(client: &Client, cx: &Cx<'_, P>) -> Result<(), Denied> {
+    let set = keys::first(oidc::ring(&client.metadata), keys::PATIENCE, cx).await?;
+    if set.signer(cx.now).is_some() { Ok(()) } else { Err(KeysError::NoSigner.into()) }
 }
 
 /// What is known of a code before it is spent.
+#[derive(Default)]
 struct Foreseen {
     /// The grant was asked, and holds such a code, not used yet.
     genuine: bool,
     /// As whom a client with pairwise subjects knows the person.
     subject: Option<String>,
+    /// No key for an ID token is at hand.
+    keyless: bool,
 }
 
 /// Whatever a person has approved: a code, or a device.
@@ -115,7 +124,7 @@ pub(super) async fn spend<P: Ports>(
 ) -> Result<Connected, Denied> {
     // Without keys nothing can be issued: better to know before it is used up.
     keys::current(cx).await?;
-    let Foreseen { genuine, subject } = foresee(&approved, &by.client, proof.is_some(), cx).await?;
+    let Foreseen { genuine, subject, keyless } = foresee(&approved, &by.client, proof.is_some(), cx).await?;
     dpop::demand(by.client.metadata.dpop_bound_access_tokens, proof)?;
     // A code that is made up, or used already, brings nothing that the proof could be used for again.
     if genuine {
@@ -128,18 +137,24 @@ pub(super) async fn spend<P: Ports>(
     let token = if continues { Some(Token::of_grant(&grant, id, random(cx.entropy)?, &cx.config.masters.current)) } else { None };
     let ttl = cx.config.ttls.client_token;
     let ask = async |block| {
-        let command = Command::Redeem {
-            code,
-            by: by.named(resource, proof),
-            challenge,
-            redirect_uri,
+        let redeem = |keyless| Command::Redeem {
+            code: code.clone(),
+            by: by.named(resource.clone(), proof),
+            challenge: challenge.clone(),
+            redirect_uri: redirect_uri.clone(),
             id,
             refresh: token.as_ref().map(Token::digest),
             bind: !by.is_confidential(),
             block,
             life: ttl,
+            keyless,
         };
-        match cx.ports.run::<Grant>(&grant, command).await? {
+        let mut outcome = cx.ports.run::<Grant>(&grant, redeem(keyless)).await?;
+        if let Outcome::Promise { .. } = outcome {
+            signer(&by.client, cx).await?;
+            outcome = cx.ports.run::<Grant>(&grant, redeem(false)).await?;
+        }
+        match outcome {
             Outcome::Issue { standing, stamp, terms: Some(terms), account, .. } => Ok((standing, (stamp, terms, account))),
             Outcome::Refused(refusal) => Err(Denied::Grant(refusal)),
             _ => Err(Denied::Grant(GrantRefusal::Unknown)),

@@ -62,9 +62,9 @@ pub(super) async fn vouched<P: Ports>(
     if let Match::Newcomer = matched {
         matched = vouch::welcome(&vouched, &tie, cx).await?;
     }
-    let Match::Known(person) = matched else { return Err(Denied::StepUp) };
+    let Match::Known(person, known) = matched else { return Err(Denied::StepUp) };
     let said = Said { email: None, agent: vouched.agent_platform.clone() };
-    let standing = vouch::let_in(&vouched, &tie, &person, said, cx).await?;
+    let standing = vouch::let_in(&vouched, &tie, (&person, known), said, cx).await?;
     let shown = || Proof::Assertion { generation: standing.generation, jti: None };
     let admitted =
         admit(&tie.registration, shown, cx).await?.ok_or_else(|| Denied::Holder(Holder::Registration(tie.registration.clone())))?;

@@ -4,12 +4,14 @@ use super::agents::{answer, counts, find};
 use super::call::{Call, Node, Stop, filled};
 use super::tally;
 use super::words::{Status, TrustLevel};
-use super::{Outcome, Patch, Profile, Refused};
+use super::{Credential, Outcome, Patch, Profile, Refused, credential, tables};
 use crate::account::sql::{Sql, SqlError, Value, first};
 use crate::id::RegistrationId;
 
 /// So many levels may be below a root.
 pub const MOST_DEPTH: u32 = 10;
+/// Its number: an agent alone is found without indexes.
+const FIRST_CHILD: u64 = 2;
 
 /// An account has one root. It is the account's own affair: no agent says that it is one.
 pub(super) fn root(call: &Call<'_, impl Sql>, id: &RegistrationId, profile: Profile) -> Result<Outcome, Stop> {
@@ -22,6 +24,15 @@ pub(super) fn root(call: &Call<'_, impl Sql>, id: &RegistrationId, profile: Prof
         return answer(call, id, true);
     }
     answer(call, id, false)
+}
+
+/// The root with its first key, which is used from the beginning.
+pub(super) fn arrive(call: &Call<'_, impl Sql>, id: &RegistrationId, profile: Profile, key: Credential) -> Result<Outcome, Stop> {
+    let entered = root(call, id, profile)?;
+    match (entered, credential::add(call, key, Some(call.now))?) {
+        (Outcome::Agent(agent, is_new), Outcome::Credential(_, is_added)) => Ok(Outcome::Agent(agent, is_new || is_added)),
+        (_, other) => Ok(other),
+    }
 }
 
 pub(super) fn create(
@@ -147,6 +158,9 @@ fn insert(
     let parent = line.first();
     let last = first(call.sql.run("SELECT number FROM tenant_agent WHERE number > 0 ORDER BY number DESC LIMIT 1", &[])?);
     let number = last.map_or(Ok(0), |mut row| row.number())? + 1;
+    if number == FIRST_CHILD {
+        tables::index(call.sql, "tenant_agent")?;
+    }
     let path = format!("{}{number:08x}", parent.map_or("", |node| node.path.as_str()));
     call.sql.run(
         "INSERT INTO tenant_agent (number, id, path, parent, name, agent_type, description, homepage_url, public_key, max_child_depth,

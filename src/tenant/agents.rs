@@ -90,6 +90,10 @@ fn counted(status: Option<Status>, which: impl Fn(Status) -> &'static str) -> Ve
 }
 
 fn subtree(call: &Call<'_, impl Sql>, reach: &Reach, status: Option<Status>, limit: u32, offset: u32) -> Result<Outcome, Stop> {
+    let total = tally::sum(call, call.caller_name(), &counted(status, |status| counts(status).0))?;
+    if status.is_none() && offset > 0 && is_flat(call, total)? {
+        return shown(call, after(call, offset, limit)?, total);
+    }
     let mut values: Vec<Value> = status.into_iter().map(Value::from).collect();
     values.extend(reach.bounds().into_iter().chain(page(limit, offset)));
     let rows = call.sql.run(
@@ -99,8 +103,20 @@ fn subtree(call: &Call<'_, impl Sql>, reach: &Reach, status: Option<Status>, lim
         },
         &values,
     )?;
-    let total = tally::sum(call, call.caller_name(), &counted(status, |status| counts(status).0))?;
     shown(call, rows, total)
+}
+
+/// Whether the `total` agents that somebody reaches are all that there are, and are a root and its children: then the number of each is its
+/// place, and nobody has to walk past those of the pages before.
+fn is_flat(call: &Call<'_, impl Sql>, total: u64) -> Result<bool, SqlError> {
+    let ends = "SELECT height FROM tenant_agent WHERE number = 1 AND (SELECT max(number) FROM tenant_agent) = ?";
+    Ok(first(call.sql.run(ends, &[Value::number(total)?])?).map_or(Ok(2), |mut row| row.number())? < 2)
+}
+
+/// Those with the next numbers.
+fn after(call: &Call<'_, impl Sql>, number: u32, limit: u32) -> Result<Vec<Row>, SqlError> {
+    let [limit, number] = page(limit, number);
+    call.sql.run(agents!("WHERE number > ? ORDER BY number LIMIT ?"), &[number, limit])
 }
 
 fn children_of(
@@ -110,6 +126,11 @@ fn children_of(
     limit: u32,
     offset: u32,
 ) -> Result<Outcome, Stop> {
+    let total = tally::sum(call, parent.as_str(), &counted(status, |status| counts(status).1))?;
+    // The root is no child.
+    if status.is_none() && offset > 0 && is_flat(call, total.saturating_add(1))? {
+        return shown(call, after(call, offset.saturating_add(1), limit)?, total);
+    }
     let mut values: Vec<Value> = vec![parent.as_str().into()];
     values.extend(status.map(Value::from).into_iter().chain(page(limit, offset)));
     let rows = call.sql.run(
@@ -119,7 +140,6 @@ fn children_of(
         },
         &values,
     )?;
-    let total = tally::sum(call, parent.as_str(), &counted(status, |status| counts(status).1))?;
     shown(call, rows, total)
 }
 

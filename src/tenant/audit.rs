@@ -3,7 +3,7 @@
 use super::agent::root_path;
 use super::call::{Call, Reach, Stop};
 use super::words::AuditOutcome;
-use super::{AuditFilter, AuditRow, Outcome};
+use super::{AuditFilter, AuditRow, Outcome, tables};
 use crate::account::sql::{LARGEST, Row, Sql, SqlError, Value, first, page};
 use crate::id::RegistrationId;
 use crate::time::{Timestamp, Ttl};
@@ -14,6 +14,8 @@ const LONGEST_PAGE: u32 = 500;
 const SWEPT: u32 = 32;
 /// A page looks at so many rows at most, whether they fit or not.
 const LOOKED_AT: u32 = 5000;
+/// The number of the row with which the table needs indexes.
+const INDEXED_FROM: u64 = 32;
 
 /// Appends. The clock may go back a little; times in here do not, so that they have the order of the numbers.
 pub(super) fn append(call: &Call<'_, impl Sql>, rows: Vec<AuditRow>, retain: Ttl) -> Result<(), SqlError> {
@@ -24,9 +26,9 @@ pub(super) fn append(call: &Call<'_, impl Sql>, rows: Vec<AuditRow>, retain: Ttl
     let at = last.map_or(Ok(call.now), |mut row| row.time())?.max(call.now);
     for row in rows {
         let path = home(call, row.about.as_ref())?;
-        call.sql.run(
+        let appended = call.sql.run(
             "INSERT INTO tenant_audit (at, path, event_type, actor_type, actor_id, on_behalf, action, target_type, target_id, outcome,
-                 network, request_id, metadata, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 network, request_id, metadata, about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq",
             &[
                 at.into(),
                 path.into(),
@@ -44,11 +46,20 @@ pub(super) fn append(call: &Call<'_, impl Sql>, rows: Vec<AuditRow>, retain: Ttl
                 row.about.map(String::from).into(),
             ],
         )?;
+        if first(appended).map_or(Ok(0), |mut row| row.number())? == INDEXED_FROM {
+            tables::index(call.sql, "tenant_audit")?;
+        }
     }
-    if retain > Ttl::from_millis(0) {
+    if retain > Ttl::from_millis(0) { sweep(call, call.now.minus(retain)) } else { Ok(()) }
+}
+
+/// Lets go of some that are from before that time. Numbers and times have the same order: if the first is not, none is.
+fn sweep(call: &Call<'_, impl Sql>, before: Timestamp) -> Result<(), SqlError> {
+    let first = first(call.sql.run("SELECT at FROM tenant_audit WHERE seq > 0 ORDER BY seq LIMIT 1", &[])?);
+    if first.map_or(Ok(call.now), |mut row| row.time())? < before {
         call.sql.run(
-            "DELETE FROM tenant_audit WHERE seq IN (SELECT seq FROM tenant_audit WHERE at < ? ORDER BY at LIMIT ?)",
-            &[call.now.minus(retain).into(), SWEPT.into()],
+            "DELETE FROM tenant_audit WHERE seq IN (SELECT seq FROM tenant_audit WHERE seq > 0 AND +at < ? ORDER BY seq LIMIT ?)",
+            &[before.into(), SWEPT.into()],
         )?;
     }
     Ok(())

@@ -34,6 +34,15 @@ pub enum What {
         /// What it says of itself.
         profile: Profile,
     },
+    /// This is the root, and this the key that it has come with, which has brought it a token already. As they are, if they are known.
+    Arrive {
+        /// Its registration.
+        id: RegistrationId,
+        /// What it says of itself.
+        profile: Profile,
+        /// The key.
+        credential: Box<Credential>,
+    },
     /// A new agent below one that the caller reaches. The same `id` again is answered the same.
     Create {
         /// Its registration.
@@ -303,6 +312,7 @@ impl What {
         matches!(
             self,
             Self::Root { .. }
+                | Self::Arrive { .. }
                 | Self::AddCredential(_)
                 | Self::PutDelegation(_)
                 | Self::CreatePolicy(_)

@@ -3,7 +3,7 @@
 use super::call::{Call, Reach, Stop, page};
 use super::tally;
 use super::words::Status;
-use super::{Credential, Outcome, Refused};
+use super::{Credential, Outcome, Refused, tables};
 use crate::account::sql::{Row, Sql, SqlError, Value, all, first};
 use crate::id::{CredentialId, RegistrationId};
 use crate::oauth::scope::Scope;
@@ -15,6 +15,9 @@ pub(super) const NOTED_EVERY: Ttl = Ttl::from_seconds(60);
 /// In the place of a number, as long as the cell has given none: what is listed so cannot be used yet.
 pub const UNNUMBERED: u32 = u32::MAX;
 
+/// The number of the credential with which the table needs indexes.
+const INDEXED_FROM: u64 = 8;
+
 macro_rules! credentials {
     ($rest:literal) => {
         concat!(
@@ -25,7 +28,7 @@ macro_rules! credentials {
     };
 }
 
-pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential) -> Result<Outcome, Stop> {
+pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential, last_used: Option<Timestamp>) -> Result<Outcome, Stop> {
     let reach = call.acting()?;
     let path = call.path_of(&credential.agent)?;
     if !reach.covers(&path) {
@@ -37,7 +40,7 @@ pub(super) fn add(call: &Call<'_, impl Sql>, credential: Credential) -> Result<O
     if call.line(&credential.agent)?.iter().any(|node| node.status != Status::Active) {
         return Err(Refused::Inactive.into());
     }
-    let credential = Credential { last_used: None, last_rotated: None, revoked: None, created: call.now, updated: call.now, ..credential };
+    let credential = Credential { last_used, last_rotated: None, revoked: None, created: call.now, updated: call.now, ..credential };
     insert(call, credential.clone(), path)?;
     let is_there = credential.number != UNNUMBERED;
     Ok(one(credential, is_there))
@@ -197,9 +200,9 @@ fn end(call: &Call<'_, impl Sql>, credential: &mut Credential) -> Result<(), Sql
 }
 
 fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Result<(), SqlError> {
-    call.sql.run(
-        "INSERT INTO tenant_credential (id, path, agent, key_number, kind, prefix, scopes, expires, last_rotated, token_lifetime_seconds,
-             metadata, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    let inserted = call.sql.run(
+        "INSERT INTO tenant_credential (id, path, agent, key_number, kind, prefix, scopes, expires, last_used, last_rotated,
+             token_lifetime_seconds, metadata, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
         &[
             String::from(credential.id).into(),
             path.into(),
@@ -209,6 +212,7 @@ fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Re
             credential.prefix.into(),
             credential.scopes.as_ref().map(Scope::to_string).into(),
             credential.expires.into(),
+            credential.last_used.into(),
             credential.last_rotated.into(),
             credential.token_lifetime_seconds.into(),
             credential.metadata.into(),
@@ -216,6 +220,9 @@ fn insert(call: &Call<'_, impl Sql>, credential: Credential, path: String) -> Re
             credential.updated.into(),
         ],
     )?;
+    if first(inserted).map_or(Ok(0), |mut row| row.number())? == INDEXED_FROM {
+        tables::index(call.sql, "tenant_credential")?;
+    }
     count(call, &credential.agent, true, 1)
 }
 

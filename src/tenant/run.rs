@@ -17,13 +17,14 @@ use crate::time::Timestamp;
 /// A statement failed. What the ones before it have changed must not stay.
 pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
     let Command { caller, what, audit, emit, retain } = command;
-    if !tables::upgrade(sql, STEPS)? {
+    let tables = tables::open(sql, STEPS)?;
+    if !tables.are_there() {
         if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. } | What::Claimed { .. })) {
             return Ok((Outcome::Nothing, None));
         }
-        tables::create(sql, STEPS)?;
+        tables.create()?;
     }
-    let call = Call { sql, now, caller };
+    let call = Call { sql: &tables, now, caller };
     let strange = match &what {
         What::PutDelegation(told) => offers::of_strangers(&call, told)?,
         _ => None,
@@ -70,10 +71,11 @@ pub(crate) fn trouble(agent: &str) -> String {
 /// # Errors
 /// A statement failed.
 pub(crate) fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
-    if !tables::upgrade(sql, STEPS)? {
+    let tables = tables::open(sql, STEPS)?;
+    if !tables.are_there() {
         return Ok(None);
     }
-    delivery::next_alarm(&Call { sql, now, caller: None }, delivered)
+    delivery::next_alarm(&Call { sql: &tables, now, caller: None }, delivered)
 }
 
 /// Whether it is meant to change something: what is only asked is audited whatever the answer is.
@@ -103,6 +105,7 @@ const fn changes(what: &What) -> bool {
         | What::Due { .. }
         | What::Repeat { .. } => false,
         What::Root { .. }
+        | What::Arrive { .. }
         | What::Create { .. }
         | What::Patch { .. }
         | What::SetStatus { .. }
@@ -140,6 +143,7 @@ const fn has_changed(outcome: &Outcome) -> bool {
 fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
     match what {
         What::Root { id, profile } => agent::root(call, &id, profile),
+        What::Arrive { id, profile, credential } => agent::arrive(call, &id, profile, *credential),
         What::Create { id, parent, ephemeral, profile } => {
             let trust_level = if ephemeral { TrustLevel::Ephemeral } else { TrustLevel::Delegated };
             agent::create(call, &id, &parent, trust_level, profile)
@@ -150,7 +154,7 @@ fn dispatch(what: What, call: &Call<'_, impl Sql>) -> Result<Outcome, Stop> {
         What::Patch { id, patch } => agent::patch(call, &id, *patch),
         What::SetStatus { id, status } => agent::set_status(call, &id, status),
         What::Ancestry(id) => agents::ancestry(call, &id),
-        What::AddCredential(credential) => credential::add(call, *credential),
+        What::AddCredential(credential) => credential::add(call, *credential, None),
         What::Credential(id) => credential::get(call, &id),
         What::Credentials { agent, include_revoked, limit, offset } => {
             credential::list(call, agent.as_ref(), include_revoked, limit, offset)

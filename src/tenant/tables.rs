@@ -2,8 +2,11 @@
 //!
 //! A `path` is the numbers of an agent and its ancestors, the root first, each in eight digits: whatever begins with an agent's path is
 //! that agent's or of somebody below it. What belongs to no agent of this tree has a path that no agent's begins.
+//!
+//! Most accounts are those of one agent with one key: each table comes into being when something is first written to it, and the indexes
+//! of those that every account has when they have grown ([`index`]).
 
-use crate::account::migrations::Track;
+use crate::account::by_need::{Tables, Track};
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
@@ -19,10 +22,10 @@ const FIRST: &[&str] = &[
         deactivated INTEGER, created INTEGER NOT NULL, updated INTEGER NOT NULL
     ) STRICT",
     // The number is part of every index of a table that has one: these hold the whole order of a page.
-    "CREATE UNIQUE INDEX tenant_agent_name ON tenant_agent (parent, name)",
-    "CREATE INDEX tenant_agent_status ON tenant_agent (status, path)",
-    "CREATE INDEX tenant_agent_parent ON tenant_agent (parent)",
-    "CREATE INDEX tenant_agent_parent_status ON tenant_agent (parent, status)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS tenant_agent_name ON tenant_agent (parent, name)",
+    "CREATE INDEX IF NOT EXISTS tenant_agent_status ON tenant_agent (status, path)",
+    "CREATE INDEX IF NOT EXISTS tenant_agent_parent ON tenant_agent (parent)",
+    "CREATE INDEX IF NOT EXISTS tenant_agent_parent_status ON tenant_agent (parent, status)",
     // How many there are of something, as an agent reaches it; of the whole account with an empty name.
     "CREATE TABLE tenant_tally (agent TEXT, what TEXT, n INTEGER NOT NULL, PRIMARY KEY (agent, what)) STRICT, WITHOUT ROWID",
     "CREATE TABLE tenant_credential (
@@ -31,8 +34,8 @@ const FIRST: &[&str] = &[
         expires INTEGER, last_used INTEGER, last_rotated INTEGER, revoked INTEGER, token_lifetime_seconds INTEGER,
         metadata TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL
     ) STRICT",
-    "CREATE INDEX tenant_credential_path ON tenant_credential (path)",
-    "CREATE INDEX tenant_credential_live ON tenant_credential (path) WHERE revoked IS NULL",
+    "CREATE INDEX IF NOT EXISTS tenant_credential_path ON tenant_credential (path)",
+    "CREATE INDEX IF NOT EXISTS tenant_credential_live ON tenant_credential (path) WHERE revoked IS NULL",
     // It counts until `until`: never, once it has ended.
     "CREATE TABLE tenant_delegation (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL,
@@ -61,11 +64,11 @@ const FIRST: &[&str] = &[
         event_type TEXT NOT NULL, actor_type TEXT NOT NULL, actor_id TEXT, on_behalf TEXT, action TEXT NOT NULL,
         target_type TEXT, target_id TEXT, outcome TEXT NOT NULL, network TEXT, request_id TEXT, metadata TEXT, about TEXT
     ) STRICT",
-    "CREATE INDEX tenant_audit_at ON tenant_audit (at)",
-    "CREATE INDEX tenant_audit_event ON tenant_audit (event_type)",
-    "CREATE INDEX tenant_audit_actor ON tenant_audit (actor_id) WHERE actor_id IS NOT NULL",
-    "CREATE INDEX tenant_audit_target ON tenant_audit (target_id) WHERE target_id IS NOT NULL",
-    "CREATE INDEX tenant_audit_trouble ON tenant_audit (outcome) WHERE outcome <> 'success'",
+    "CREATE INDEX IF NOT EXISTS tenant_audit_at ON tenant_audit (at)",
+    "CREATE INDEX IF NOT EXISTS tenant_audit_event ON tenant_audit (event_type)",
+    "CREATE INDEX IF NOT EXISTS tenant_audit_actor ON tenant_audit (actor_id) WHERE actor_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS tenant_audit_target ON tenant_audit (target_id) WHERE target_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS tenant_audit_trouble ON tenant_audit (outcome) WHERE outcome <> 'success'",
     "CREATE TABLE tenant_webhook (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
         agent TEXT, url TEXT NOT NULL, events TEXT NOT NULL, enabled INTEGER NOT NULL,
@@ -157,27 +160,39 @@ const REMOVAL: [&str; 13] = [
 ];
 
 const TRACK: Track = Track {
-    is_there: "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tenant_migration'",
-    create: "CREATE TABLE IF NOT EXISTS tenant_migration (version INTEGER PRIMARY KEY) STRICT",
-    begin: "INSERT OR IGNORE INTO tenant_migration (version) VALUES (0)",
+    versions: "tenant_migration",
+    create: "CREATE TABLE tenant_migration (version INTEGER PRIMARY KEY) STRICT",
     version: "SELECT max(version) FROM tenant_migration",
     advance: "INSERT INTO tenant_migration (version) VALUES (?)",
+    tables: &[
+        "tenant_agent",
+        "tenant_tally",
+        "tenant_credential",
+        "tenant_delegation",
+        "tenant_party",
+        "tenant_policy",
+        "tenant_audit",
+        "tenant_webhook",
+        "tenant_delivery",
+        "tenant_repeat",
+        "tenant_rate",
+        "tenant_claim",
+    ],
+    begins_with: &[],
+    indexed_later: &["tenant_agent", "tenant_credential", "tenant_audit"],
 };
 
-/// Brings tables that are there up to the last of `steps`; says whether there are any.
+/// The tables as they are, brought up to the last of `steps` if there are any.
 ///
 /// # Errors
 /// The database refused a step.
-pub fn upgrade(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<bool, SqlError> {
-    TRACK.upgrade(sql, steps)
+pub fn open<'a, S: Sql>(sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
+    TRACK.open(sql, steps)
 }
 
-/// Makes the tables, unless they are there.
-///
-/// # Errors
-/// The database refused a step.
-pub fn create(sql: &impl Sql, steps: &[&[&'static str]]) -> Result<(), SqlError> {
-    TRACK.create(sql, steps)
+/// Makes the indexes of a table that has had so few rows until now that it needed none.
+pub(super) fn index(sql: &impl Sql, table: &str) -> Result<(), SqlError> {
+    TRACK.index(sql, STEPS, table)
 }
 
 /// Takes every table away.

@@ -43,6 +43,7 @@ mod provider;
 mod redirector;
 mod repeats;
 mod signed_in;
+mod simulation;
 mod sqlite;
 mod taken_back;
 mod tenant;

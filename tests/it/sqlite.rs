@@ -1,22 +1,25 @@
 //! The tables of one account in memory, as its object keeps them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::account::{After, Command, Outcome, carry_out, wake};
 use postern::time::Timestamp;
 use rusqlite::types::Value as Bound;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, StatementStatus, params_from_iter};
 
 /// One account: a database, and when its alarm rings.
 pub struct Database {
     connection: RefCell<Connection>,
     pub alarm: Cell<Option<Timestamp>>,
+    /// How many steps of its machine the database has taken.
+    pub steps: Cell<u64>,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { connection: RefCell::new(Connection::open_in_memory().unwrap()), alarm: Cell::new(None) }
+        Self { connection: RefCell::new(Connection::open_in_memory().unwrap()), alarm: Cell::new(None), steps: Cell::new(0) }
     }
 }
 
@@ -28,7 +31,9 @@ impl Sql for Database {
         let rows = statement.query_map(params_from_iter(values.iter().map(bound)), |row| {
             (0..columns).map(|column| row.get(column).map(read)).collect::<rusqlite::Result<Vec<Value>>>()
         });
-        rows.map_err(refused)?.map(|row| row.map(Row::from).map_err(refused)).collect()
+        let rows = rows.map_err(refused)?.map(|row| row.map(Row::from).map_err(refused)).collect();
+        self.steps.set(self.steps.get() + u64::try_from(statement.get_status(StatementStatus::VmStep)).unwrap());
+        rows
     }
 }
 
@@ -91,6 +96,43 @@ impl Database {
         drop(data);
         drop(own);
         copy
+    }
+
+    /// Makes every table of these steps, as versions before did.
+    pub fn older(&self, versions: &str, steps: &[&[&str]]) {
+        let connection = self.connection.borrow();
+        connection.execute_batch(&format!("CREATE TABLE {versions} (version INTEGER PRIMARY KEY) STRICT")).unwrap();
+        connection.execute_batch(&format!("INSERT INTO {versions} (version) VALUES (0)")).unwrap();
+        for (step, version) in steps.iter().zip(1..) {
+            step.iter().for_each(|statement| connection.execute_batch(statement).unwrap());
+            connection.execute_batch(&format!("INSERT INTO {versions} (version) VALUES ({version})")).unwrap();
+        }
+    }
+
+    /// Makes what there is not yet of these steps, for who fills tables by hand.
+    pub fn complete(&self, steps: &[&[&str]]) {
+        let connection = self.connection.borrow();
+        steps.iter().copied().flatten().for_each(|statement| drop(connection.execute_batch(statement)));
+    }
+
+    /// Every table and index, and how it was made.
+    pub fn schema(&self) -> BTreeSet<String> {
+        let rows = self.query("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'sqlite_sequence'", 0);
+        rows.iter().map(|row| format!("{row:?}")).collect()
+    }
+
+    /// How much room it takes, in pages.
+    pub fn pages(&self) -> i64 {
+        match self.query("PRAGMA page_count", 0)[..] {
+            [ref row] => {
+                if let [Bound::Integer(pages)] = row[..] {
+                    pages
+                } else {
+                    unreachable!()
+                }
+            }
+            _ => unreachable!(),
+        }
     }
 
     /// All that is stored: of every table its name and its rows.

@@ -83,6 +83,8 @@ pub struct Platform {
     pub asked: Cell<u32>,
     /// What becomes of the calls of all stores, if they are to fail.
     pub outage: Cell<Option<Outage>>,
+    /// How often each kind of object was asked for what, and the directory.
+    pub calls: RefCell<BTreeMap<String, u64>>,
 }
 
 /// Every store fails after so many calls of any.
@@ -133,13 +135,13 @@ impl Platform {
 
     /// Keeps the first of each form.
     fn sample(&self, kind: &str, what: &str, value: &Value) {
-        let form = match value {
-            Value::Object(fields) if fields.len() == 1 => fields.keys().next().unwrap().clone(),
-            Value::String(name) => name.clone(),
-            _ => "one".to_owned(),
-        };
+        let form = form(value);
         let mut samples = self.samples.borrow_mut();
         samples.entry(format!("{kind}/{what}")).or_default().entry(form).or_insert_with(|| value.clone());
+    }
+
+    fn count(&self, kind: &str, what: &str) {
+        *self.calls.borrow_mut().entry(format!("{kind} {what}")).or_default() += 1;
     }
 
     /// Another request may run in here.
@@ -197,6 +199,7 @@ impl Platform {
             halting: Cell::new(false),
             asked: Cell::new(0),
             outage: Cell::new(None),
+            calls: RefCell::default(),
         }
     }
 
@@ -213,6 +216,7 @@ impl Cells for Platform {
         // Commands and outcomes cross as JSON, as they do on the real runtime.
         let command = serde_json::to_value(&command).unwrap();
         self.sample(M::KIND, "commands", &command);
+        self.count(M::KIND, &form(&command));
         let outcome = self.call(|| Ok(self.step(&format!("{}/{id}", M::KIND), &command.to_string())))?;
         self.sample(M::KIND, "outcomes", &serde_json::from_str(&outcome).unwrap());
         Ok(serde_json::from_str(&outcome).unwrap())
@@ -233,11 +237,13 @@ impl Cells for Platform {
 impl Directory for Platform {
     async fn read(&self, name: &str, _stale_after: Ttl) -> Result<Option<String>, StoreError> {
         self.reachable("directory")?;
+        self.count("directory", "read");
         self.call(|| Ok(self.directory.borrow().get(name).cloned()))
     }
 
     async fn publish(&self, name: &str, value: &str, _ttl: Option<Ttl>) -> Result<(), StoreError> {
         self.reachable("directory")?;
+        self.count("directory", "publish");
         self.call(|| {
             self.directory.borrow_mut().insert(name.to_owned(), value.to_owned());
             Ok(())
@@ -317,6 +323,13 @@ impl Accounts for Platform {
         self.halt().await;
         self.reachable(account::KIND)?;
         self.asked.set(self.asked.get() + 1);
+        self.count(
+            account::KIND,
+            &match &command {
+                account::Command::Tenant(command) => form(&serde_json::to_value(&command.what).unwrap()),
+                command => form(&serde_json::to_value(command).unwrap()),
+            },
+        );
         self.call(|| self.tables(id.as_str(), &command))
     }
 }
@@ -367,6 +380,15 @@ impl Log for Platform {
 /// attacker: the real one is tested in workerd.
 pub fn stretched(input: &[u8]) -> Vec<u8> {
     (0..8_u8).flat_map(|part| Sha256::digest([&[0xff, part], input].concat())).collect()
+}
+
+/// Which of its forms a command or an outcome has.
+fn form(value: &Value) -> String {
+    match value {
+        Value::Object(fields) if fields.len() == 1 => fields.keys().next().unwrap().clone(),
+        Value::String(name) => name.clone(),
+        _ => "one".to_owned(),
+    }
 }
 
 /// A deployment in that world, with one isolate.

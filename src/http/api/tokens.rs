@@ -156,17 +156,26 @@ pub(in crate::http) fn of(pairs: &[(&str, &str)]) -> Result<Params, Refused> {
     Ok(Params::parse(form.as_bytes())?)
 }
 
+/// The use of a key is noted elsewhere.
+pub(in crate::http) fn noted<P>(agent: &RegistrationId, number: u32, cx: &Cx<'_, P>) {
+    cx.memory.used.borrow_mut().insert(name(agent, number), cx.now);
+}
+
+fn name(agent: &RegistrationId, number: u32) -> String {
+    format!("{agent} {number}")
+}
+
 /// Notes that a key was used, once a minute and isolate; a key works whether or not that can be noted.
 async fn used<P: Ports>(key: &str, cx: &Cx<'_, P>) {
     let Some(key) = Presented::<ApiKey>::parse(&cx.config.api_key_prefix, key, &cx.config.masters) else { return };
     let agent = RegistrationId::from_digits(key.digits());
     let Some((_, Some(standing))) = cx.memory.standings.borrow().find(&Holder::Registration(agent.clone())) else { return };
     let Some(number) = standing.credentials.iter().find(|known| key.matches(&known.digest)).map(|known| known.id) else { return };
-    let name = format!("{agent} {number}");
-    if cx.memory.used.borrow().find(&name).is_some_and(|noted| cx.now < noted.plus(NOTED_EVERY)) {
+    let known = cx.memory.used.borrow().find(&name(&agent, number));
+    if known.is_some_and(|noted| cx.now < noted.plus(NOTED_EVERY)) {
         return;
     }
-    cx.memory.used.borrow_mut().insert(name, cx.now);
+    noted(&agent, number, cx);
     let account = standing.root(&agent).account();
     let what = What::Key { agent, number, ended: false };
     let command = Command::alone(what);

@@ -43,7 +43,7 @@ pub(super) async fn start<P: Ports>(body: &Body, cx: &Cx<'_, P>) -> Result<Respo
     }
     vouch::attach(&id, &tie, cx).await?;
     match matched {
-        Match::Known(person) => {
+        Match::Known(person, _) => {
             let vouch = vouch::bind(&vouched, &tie, &person, &id, Said::default(), cx).await?;
             match cx.ports.run::<Registration>(&id, Command::ClaimVouched { token: digests(), vouch }).await? {
                 Outcome::Standing(standing) => {

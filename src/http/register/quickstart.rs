@@ -12,6 +12,7 @@ use crate::grant;
 use crate::grant::claim::merge;
 use crate::http::api::agents::{fields, shown, token};
 use crate::http::api::manager::{retain, run, unexpected};
+use crate::http::api::tokens;
 use crate::http::limit::Allowance;
 use crate::http::refuse::Refused;
 use crate::id::{CredentialId, RegistrationId};
@@ -42,11 +43,11 @@ pub(in crate::http) async fn quickstart<P: Ports>(
 ) -> Result<ComeIn, Refused> {
     let (id, profile, opened) = opened("quickstart", true, fields, headers, cx).await?;
     let Opened { standing, made, allowance, .. } = opened;
-    let agent = entered(&id, profile, cx).await?;
     let key = made.key.map(Secret::reveal).unwrap_or_default();
     let prefix = key.get(..cx.config.api_key_prefix.len() + 9).unwrap_or_default();
-    let stamp = standing.credentials.first().map(Credential::stamp);
-    listed(&id, prefix, &standing, cx).await?;
+    let first = standing.credentials.first();
+    let stamp = first.map(Credential::stamp);
+    let agent = entered(&id, profile, first.map(|key| listed(&id, prefix, key, cx)), cx).await?;
     let entitled = rights::entitled(&standing, None, stamp, cx.config);
     let own = cx.config.resource(&cx.config.own("/api/v1")).map(|resource| &resource.scopes);
     let entitled = own.map_or_else(Scope::default, |own| entitled.as_scope().intersect(own));
@@ -77,7 +78,7 @@ pub(in crate::http) async fn bootstrap<P: Ports>(
 ) -> Result<ComeIn, Refused> {
     let (id, profile, opened) = opened("bootstrap", false, fields, headers, cx).await?;
     let Opened { standing, made, allowance, .. } = opened;
-    let agent = entered(&id, profile, cx).await?;
+    let agent = entered(&id, profile, None, cx).await?;
     // Dated by the registration, so that a repeated answer says the same.
     let (assertion, expires) = grant::identity_assertion(&id, &standing, made.jti, standing.created, cx).await?;
     let mut meta = json!({
@@ -108,23 +109,36 @@ async fn opened<P: Ports>(
     Ok((seed.registration, profile, opened))
 }
 
-/// Enters the root into its account; as it is there already, if the request is a repeat.
-async fn entered<P: Ports>(id: &RegistrationId, profile: Profile, cx: &Cx<'_, P>) -> Result<Agent, Refused> {
+/// Enters the root into its account, with the key that it came with; as it is there already, if the request is a repeat. Nobody has a
+/// credential to ask the account with yet.
+async fn entered<P: Ports>(
+    id: &RegistrationId,
+    profile: Profile,
+    key: Option<tenant::Credential>,
+    cx: &Cx<'_, P>,
+) -> Result<Agent, Refused> {
     let about = json!({ "name": profile.name, "agent_type": profile.agent_type });
-    let audit = audited("agent.created", ("agent", id.as_str()), id, &about, cx);
-    match told(id, What::Root { id: id.clone(), profile }, audit, cx).await? {
+    let mut audit = vec![audited("agent.created", ("agent", id.as_str()), id, &about, cx)];
+    let what = match key {
+        Some(key) => {
+            audit.push(audited("credential.created", ("credential", key.id.as_str()), id, &json!({ "agent_id": id }), cx));
+            tokens::noted(id, key.number, cx);
+            What::Arrive { id: id.clone(), profile, credential: Box::new(key) }
+        }
+        None => What::Root { id: id.clone(), profile },
+    };
+    let command = tenant::Command { audit, retain: retain(cx), ..tenant::Command::alone(what) };
+    match run(&id.account(), command, cx).await? {
         Outcome::Agent(agent, _) => Ok(*agent),
+        Outcome::Refused(refused) => Err(refused.into()),
         _ => Err(unexpected()),
     }
 }
 
-/// Lists the key that the root came with. There is one, so it is called as the root is.
-async fn listed<P: Ports>(id: &RegistrationId, prefix: &str, standing: &Standing, cx: &Cx<'_, P>) -> Result<(), Refused> {
-    let Some(key) = standing.credentials.first() else { return Ok(()) };
-    let credential = CredentialId::from_digits(id.digits());
-    let audit = audited("credential.created", ("credential", credential.as_str()), id, &json!({ "agent_id": id }), cx);
-    let row = tenant::Credential {
-        id: credential,
+/// The key that the root came with, as it is listed. There is one, so it is called as the root is.
+fn listed<P>(id: &RegistrationId, prefix: &str, key: &Credential, cx: &Cx<'_, P>) -> tenant::Credential {
+    tenant::Credential {
+        id: CredentialId::from_digits(id.digits()),
         agent: id.clone(),
         number: key.id,
         kind: "api_key".to_owned(),
@@ -138,19 +152,6 @@ async fn listed<P: Ports>(id: &RegistrationId, prefix: &str, standing: &Standing
         metadata: "{}".to_owned(),
         created: cx.now,
         updated: cx.now,
-    };
-    match told(id, What::AddCredential(Box::new(row)), audit, cx).await? {
-        Outcome::Credential(..) => Ok(()),
-        _ => Err(unexpected()),
-    }
-}
-
-/// What the new root's account says: nobody has a credential to ask with yet.
-async fn told<P: Ports>(root: &RegistrationId, what: What, audit: AuditRow, cx: &Cx<'_, P>) -> Result<Outcome, Refused> {
-    let command = tenant::Command { audit: vec![audit], retain: retain(cx), ..tenant::Command::alone(what) };
-    match run(&root.account(), command, cx).await? {
-        Outcome::Refused(refused) => Err(refused.into()),
-        outcome => Ok(outcome),
     }
 }
 

@@ -63,7 +63,10 @@ pub(super) async fn register<P: Ports>(
     }
     let said = Said { email: None, agent: fields.said(None).agent.or_else(|| vouched.agent_platform.clone()) };
     match matched {
-        Match::Known(person) => let_in(&vouched, &tie, &person, said, dialect, allowance, cx).await,
+        Match::Known(person, known) => {
+            let standing = vouch::let_in(&vouched, &tie, (&person, known), said, cx).await?;
+            admitted(&tie, &standing, vouched.within(), dialect, allowance, cx).await
+        }
         Match::StepUp { person, email } => step_up(&vouched, &tie, (person, email), said, dialect, allowance, cx).await,
         Match::Newcomer => Err(Refused::new(ErrorCode::TemporarilyUnavailable, "nobody was made")),
     }
@@ -89,19 +92,6 @@ pub(crate) fn not_vouched(error: InvalidIdJag) -> Refused {
     let seconds = max_age.seconds();
     let challenge = format!("AgentAuth error=\"{}\", max_age=\"{seconds}\", error_description=\"{}\"", code.as_str(), code.description());
     refused.header(WWW_AUTHENTICATE, challenge).with(json!({ "max_age": seconds }))
-}
-
-async fn let_in<P: Ports>(
-    vouched: &Vouched<'_>,
-    tie: &Tie,
-    person: &AccountId,
-    said: Said,
-    dialect: Dialect,
-    allowance: Option<Allowance>,
-    cx: &Cx<'_, P>,
-) -> Result<Response<Bytes>, Refused> {
-    let standing = vouch::let_in(vouched, tie, person, said, cx).await?;
-    admitted(tie, &standing, vouched.within(), dialect, allowance, cx).await
 }
 
 /// The registration is somebody's: its identity, or its credential.

@@ -64,6 +64,9 @@ pub enum Command {
         block: Option<(Block, Ttl)>,
         /// How long what it brings lives if there is no refresh token.
         life: Ttl,
+        /// No key for ID tokens is at hand: if one is due, nothing is used up yet, and the answer is [`Outcome::Promise`].
+        #[serde(default, skip_serializing_if = "is_off")]
+        keyless: bool,
     },
     /// A refresh token is spent.
     Refresh {
@@ -194,4 +197,9 @@ pub enum GrantRefusal {
     Taken,
     /// So many tokens were issued lately that no place in a status list is left for another one.
     Full,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_off(flag: &bool) -> bool {
+    !*flag
 }

@@ -27,7 +27,7 @@ impl Grant {
     /// RFC 6749, section 4.1.3; RFC 7636, section 4.6. A code that comes again ends what it has brought (RFC 6749, section 10.5), and so
     /// only its own client can end that.
     pub(super) fn redeem(mut self, command: Command, now: Timestamp) -> (Next<Self>, Outcome) {
-        let Command::Redeem { code, by, challenge, redirect_uri, id, refresh, bind, block, life } = command else {
+        let Command::Redeem { code, by, challenge, redirect_uri, id, refresh, bind, block, life, keyless } = command else {
             return (Next::Keep, Outcome::Unknown);
         };
         let refused = |refusal| (Next::Keep, Outcome::Refused(refusal));
@@ -66,6 +66,9 @@ impl Grant {
         let asked = known.terms.clone();
         if self.is_full(block.as_ref()) {
             return refused(GrantRefusal::Full);
+        }
+        if keyless && asked.scope.as_scope().iter().any(|name| name == "openid") {
+            return (Next::Keep, self.promise(&code));
         }
         // The nonce is for this answer's ID token alone.
         let jkt = if bind { by.jkt } else { None };

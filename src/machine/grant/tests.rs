@@ -94,6 +94,7 @@ impl World {
 
     fn redeem_by(&mut self, code: &str, id: u32, by: By, challenge: Option<&str>, redirect_uri: Option<&str>) -> Outcome {
         self.run(Command::Redeem {
+            keyless: false,
             code: vec![digest(code)],
             by,
             challenge: challenge.map(str::to_owned),

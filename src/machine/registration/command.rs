@@ -208,6 +208,9 @@ pub enum Command {
     },
     /// A provider vouches for the agent and its person, who is known: the registration is theirs.
     Vouch(Vouch),
+    /// Would [`Command::Vouch`] change anything? [`Outcome::Standing`] if not, and nobody is to be told anything; [`Outcome::Refused`] if
+    /// owner or operator have taken the agent back; [`Outcome::Unknown`] if it would. Nothing changes.
+    Recognise(Vouch),
     /// A provider vouches for the agent; the matched person must confirm first.
     StepUp {
         /// How long it waits.

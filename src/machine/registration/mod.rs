@@ -115,6 +115,7 @@ impl Machine for Registration {
             (None, command) => (Next::Keep, Self::absent(&command)),
             (Some(known), Command::Introduce) => (Next::Keep, Outcome::Feed(known.feed())),
             (Some(known), Command::Held(person)) => (Next::Keep, known.held(&person)),
+            (Some(known), Command::Recognise(vouch)) => (Next::Keep, known.recognise(vouch, now)),
             (Some(known), Command::Look) => (Next::Keep, Outcome::Standing(known.standing)),
             (Some(known), Command::Issue { proof, block }) => known.issue(&proof, block, now),
             (Some(known), Command::View { view }) => known.view(&view, now),

@@ -57,6 +57,18 @@ impl Registration {
         (known.put(), Outcome::Standing(standing))
     }
 
+    /// Whether a provider vouches for what is known already.
+    pub(super) fn recognise(self, vouch: Vouch, now: Timestamp) -> Outcome {
+        if self.standing.withdrawn {
+            return Outcome::Refused;
+        }
+        let is_told = self.feed().is_none();
+        match Self::vouch(Some(self), vouch, now) {
+            (Next::Keep, Outcome::Standing(standing)) if is_told => Outcome::Standing(standing),
+            _ => Outcome::Unknown,
+        }
+    }
+
     /// A provider vouches, and the matched person must confirm. If they just have, nothing is asked again.
     pub(super) fn step_up(state: Option<Self>, ttl: Ttl, said: Said, claim: NewClaim, now: Timestamp) -> (Next<Self>, Outcome) {
         let wanted = claim.attempt.as_ref().and_then(|attempt| attempt.vouched.clone());

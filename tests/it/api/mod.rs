@@ -8,7 +8,7 @@ mod credentials;
 pub mod delegations;
 mod every;
 mod outlive;
-mod party;
+pub mod party;
 pub mod policies;
 mod tokens;
 mod webhook_lanes;

@@ -11,8 +11,8 @@ use postern::time::Ttl;
 use serde_json::json;
 
 use super::{
-    ROOT, add, at, audited, command, crd, create, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg, run, subscribe,
-    webhook, whk,
+    ROOT, add, at, audited, command, crd, create, credential, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg,
+    run, subscribe, webhook, whk,
 };
 use crate::sqlite::Database;
 
@@ -87,6 +87,7 @@ pub(super) fn everything() -> Vec<What> {
         What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) },
         What::PutDelegation(Box::new(dead)),
         What::PutDelegation(Box::new(delegation(10, 2, 3))),
+        What::Arrive { id: reg(ROOT), profile: profile("root", 3), credential: Box::new(credential(30, ROOT)) },
     ];
     // Whoever subscribes after it is told again.
     all.push(What::Claimed { key: "claim".to_owned(), until: at(60), at: at(0), generation: 1 });
@@ -156,7 +157,7 @@ struct Planned<'a> {
 
 impl Sql for Planned<'_> {
     fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
-        if !statement.starts_with("CREATE") && !statement.contains("sqlite_master") {
+        if !["CREATE", "ALTER", "DROP", "PRAGMA"].iter().any(|word| statement.starts_with(word)) {
             for row in self.database.query(&format!("EXPLAIN QUERY PLAN {statement}"), values.len()) {
                 self.plans.borrow_mut().push(format!("{:?} of {statement}", row[3]));
             }
@@ -165,9 +166,103 @@ impl Sql for Planned<'_> {
     }
 }
 
+/// The same once there is so much that it is found by indexes.
+fn grown() -> Database {
+    let database = full();
+    for number in 20..28 {
+        own(&database, add(number, 3));
+    }
+    for _ in 0..32 {
+        run(&database, 0, Command { audit: vec![audited("a.b", Some(2))], ..command(None, What::Note) });
+    }
+    database
+}
+
+#[test]
+fn a_table_is_there_from_what_is_first_written_to_it_and_an_index_when_there_is_something_to_find() {
+    let database = Database::default();
+    let has = |name: &str| database.schema().iter().any(|made| made.contains(&format!("\"{name}\"")));
+    run(
+        &database,
+        0,
+        Command { audit: vec![audited("a.b", Some(1))], ..command(None, What::Root { id: reg(ROOT), profile: profile("root", 3) }) },
+    );
+    own(&database, add(1, ROOT));
+    for table in ["agent", "tally", "credential", "audit"] {
+        assert!(has(&format!("tenant_{table}")), "{table}");
+    }
+    assert!(database.pages() <= 11, "{} pages", database.pages());
+    println!("a root with one key, both audited: {} pages; every table and index of the same: {}", database.pages(), older().pages());
+    // Whatever is asked of tables that are not there finds nothing, and makes none.
+    let before = database.schema();
+    for what in everything().into_iter().filter(|what| !writes(what)) {
+        run(&database, 0, command(Some(ROOT), what));
+    }
+    assert_eq!(database.schema(), before);
+    for (what, index) in [(create(2, 1, "two", 1), "agent_name"), (What::Note, "audit_actor"), (What::Note, "credential_live")] {
+        assert!(!has(&format!("tenant_{index}")), "{index}");
+        match &what {
+            What::Note if index == "audit_actor" => {
+                (0..32).for_each(|_| drop(run(&database, 0, Command { audit: vec![audited("a.b", None)], ..command(None, What::Note) })));
+            }
+            What::Note => (2..9).for_each(|number| drop(own(&database, add(number, ROOT)))),
+            _ => drop(own(&database, what)),
+        }
+        assert!(has(&format!("tenant_{index}")), "{index}");
+    }
+    // With everything in it, it is what it was when all tables were made at once.
+    let database = grown();
+    own(&database, What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) });
+    own(&database, enter(4, Some(1)));
+    let (schema, older) = (database.schema(), older().schema());
+    assert_eq!(schema.symmetric_difference(&older).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// Whether something comes of it in an account that has but its root.
+fn writes(what: &What) -> bool {
+    match what {
+        What::Root { .. }
+        | What::Arrive { .. }
+        | What::Create { .. }
+        | What::Patch { .. }
+        | What::SetStatus { .. }
+        | What::AddCredential(_)
+        | What::RotateCredential { .. }
+        | What::PutDelegation(_)
+        | What::CreatePolicy(_)
+        | What::Enter { .. }
+        | What::Remark { .. }
+        | What::Subscribe(_)
+        | What::Repeat { .. } => true,
+        _ => false,
+    }
+}
+
+/// An account of the version before, empty: with every table and every index.
+fn older() -> Database {
+    let database = Database::default();
+    database.older("tenant_migration", STEPS);
+    database
+}
+
+#[test]
+fn an_account_that_has_every_table_and_index_keeps_them_as_they_are() {
+    let (database, before) = (older(), older().schema());
+    own(&database, What::Root { id: reg(ROOT), profile: profile("root", 3) });
+    for (id, parent) in [(2, 1), (3, 1), (4, 2), (5, 4)] {
+        own(&database, create(id, parent, &format!("agent {id}"), 10));
+    }
+    for what in everything() {
+        let command = with_notes(what);
+        database.command(&command, at(0)).unwrap();
+    }
+    (20..28).for_each(|number| drop(own(&database, add(number, 3))));
+    assert_eq!(database.schema(), before);
+}
+
 #[test]
 fn no_statement_walks_through_a_table_or_sorts() {
-    let database = full();
+    let database = grown();
     let sql = Planned { database: &database, plans: RefCell::default() };
     for what in everything() {
         let command = with_notes(what);
@@ -294,9 +389,9 @@ fn tables_have_versions_of_their_own_and_are_brought_up_once() {
     let later: &[&str] = &["ALTER TABLE tenant_agent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'"];
     let steps = [STEPS, &[later]].concat();
     for _ in 0..2 {
-        assert_eq!(database.transaction(|| tables::upgrade(&database, &steps)), Ok(true));
+        assert_eq!(database.transaction(|| Ok(tables::open(&database, &steps)?.are_there())), Ok(true));
     }
-    assert_eq!(database.query("SELECT version FROM tenant_migration", 0).len(), steps.len() + 1);
+    assert_eq!(database.query("SELECT version FROM tenant_migration", 0).len(), 2, "the one that it began with, and the later one");
     // This version reads what a later one has left, and takes nothing back.
     assert!(matches!(own(&database, everybody()), Outcome::Agents(_, 5)));
     assert!(matches!(own(&database, create(8, 3, "eight", 0)), Outcome::Agent(_, true)));
@@ -306,7 +401,7 @@ fn tables_have_versions_of_their_own_and_are_brought_up_once() {
 #[test]
 fn webhooks_of_before_a_claim_that_was_told_to_the_version_before_are_disabled_too() {
     let database = Database::default();
-    database.transaction(|| tables::create(&database, &STEPS[..5])).unwrap();
+    database.older("tenant_migration", &STEPS[..5]);
     let millis = |seconds| at(seconds).millis();
     for (number, created) in [(1, millis(0)), (2, millis(9))] {
         let id = whk(number);

@@ -21,6 +21,7 @@ fn asking_an_object_that_was_never_written_is_answered_nothing_and_writes_nothin
         let opens = matches!(
             what,
             What::Root { .. }
+                | What::Arrive { .. }
                 | What::AddCredential(_)
                 | What::PutDelegation(_)
                 | What::CreatePolicy(_)

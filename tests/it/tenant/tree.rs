@@ -241,3 +241,39 @@ fn whoever_is_not_active_changes_nothing() {
         assert_eq!(refused(&by(&database, ROOT, what)), Refused::Inactive, "nor does anything begin there");
     }
 }
+
+#[test]
+fn a_page_far_on_costs_no_more_than_the_first_and_shows_the_same_as_if_all_were_walked_past() {
+    const AGENTS: u32 = 500;
+    let database = rooted();
+    for id in 2..=AGENTS {
+        own(&database, create(id, ROOT, &format!("agent {id}"), 1));
+    }
+    agent(by(&database, ROOT, set(40, Status::Revoked)));
+    let pages = |what: &dyn Fn(u32) -> What| {
+        let mut all = Vec::new();
+        for offset in (0..AGENTS).step_by(50) {
+            let before = database.steps.get();
+            let (shown, total) = super::page(by(&database, ROOT, what(offset)));
+            all.push((shown, total, database.steps.get() - before));
+        }
+        all
+    };
+    for (first, what) in [
+        (1, &(|offset| What::Agents { parent: None, status: None, limit: 50, offset }) as &dyn Fn(u32) -> What),
+        (2, &|offset| What::Children { id: reg(ROOT), limit: 50, offset }),
+    ] {
+        let all = pages(what);
+        let walked: Vec<u32> = all.iter().flat_map(|(shown, ..)| shown.clone()).collect();
+        assert_eq!(walked, (first..=AGENTS).collect::<Vec<_>>());
+        assert!(all.iter().all(|(_, total, _)| *total == u64::from(AGENTS + 1 - first)));
+        let steps: Vec<u64> = all.iter().map(|(.., steps)| *steps).collect();
+        assert!(steps.iter().all(|taken| *taken < steps[0] + 100), "{steps:?}");
+    }
+    // One more level, and the order of the tree is another than that of the numbers.
+    own(&database, What::Patch { id: reg(2), patch: Box::new(deep(3)) });
+    own(&database, What::Patch { id: reg(ROOT), patch: Box::new(deep(5)) });
+    agent(own(&database, create(AGENTS + 1, 2, "below", 0)));
+    let (shown, _) = super::page(by(&database, ROOT, What::Agents { parent: None, status: None, limit: 3, offset: 1 }));
+    assert_eq!(shown, [2, AGENTS + 1, 3]);
+}

@@ -1,4 +1,5 @@
 use postern::tenant::delivery::{DEAD_FOR, DELIVERED_FOR, LEASE, MOST, wait};
+use postern::tenant::tables::STEPS;
 use postern::tenant::turn::MOST_DEAD_LETTERS;
 use postern::tenant::{AuditFilter, Command, Delivery, DeliveryState, Outcome, Refused, Status, Webhook, What, webhook as limits};
 use postern::time::{Timestamp, Ttl};
@@ -386,6 +387,7 @@ fn logs_have_the_newest_first_and_count_all_pages() {
 
 /// Fills the queue with rows of one state.
 fn fill(database: &Database, rows: u64, state: &'static str) {
+    database.complete(STEPS);
     let due = if state == "pending" { "0" } else { "NULL" };
     database.query(&format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) INSERT INTO tenant_delivery
         (webhook, event_type, payload, attempt, due, state, created, updated) SELECT '{}', 'old', '', 1, {due}, '{state}', {created}, {created}

@@ -1,0 +1,165 @@
+//! Tables that come into being when something is first written to them. A table and each of its indexes is a page of its own: most accounts
+//! never need most of them.
+//!
+//! What tables there are the database itself knows. Reading from one that is not there finds nothing, not even that it has 0 rows, and changing
+//! it changes nothing.
+
+use std::cell::Cell;
+
+use super::sql::{Row, Sql, SqlError, Value, first};
+
+/// Which tables there are; the rows of this pragma are counted as none.
+const TABLES: &str = "PRAGMA table_list";
+
+/// Tables that have versions of their own.
+pub(crate) struct Track {
+    /// The table of versions: once it is there, so are all the others, as far as anybody can tell.
+    pub versions: &'static str,
+    /// Makes it.
+    pub create: &'static str,
+    /// The last version.
+    pub version: &'static str,
+    /// Takes down a version.
+    pub advance: &'static str,
+    /// The others, 32 at most.
+    pub tables: &'static [&'static str],
+    /// Those that are made at once.
+    pub begins_with: &'static [&'static str],
+    /// Those whose indexes are made when they have grown: [`Track::index`].
+    pub indexed_later: &'static [&'static str],
+}
+
+impl Track {
+    /// The tables as they are, brought up to the last of `steps` if there are any.
+    pub(crate) fn open<'a, S: Sql>(&'static self, sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
+        let tables = Tables { sql, track: self, steps, there: Cell::new(0), begun: Cell::new(false) };
+        for mut row in sql.run(TABLES, &[])? {
+            // The name of the schema comes first.
+            row.text()?;
+            let name = row.text()?;
+            tables.there.set(tables.there.get() | self.bit(&name));
+            tables.begun.set(tables.begun.get() || name == self.versions);
+        }
+        if tables.begun.get() {
+            tables.upgrade()?;
+        }
+        Ok(tables)
+    }
+
+    /// Makes the indexes of a table that has had so few rows until now that it needed none.
+    pub(crate) fn index(&self, sql: &impl Sql, steps: &[&[&'static str]], table: &str) -> Result<(), SqlError> {
+        let of_table = |statement: &&&'static str| is_index(statement) && self.named(statement) == self.bit(table);
+        steps.iter().copied().flatten().filter(of_table).try_for_each(|statement| sql.run(statement, &[]).map(drop))
+    }
+
+    /// The tables that a statement names, one bit each. The index that it drops is called like its table.
+    fn named(&self, statement: &str) -> u32 {
+        let drops = statement.starts_with("DROP INDEX");
+        let (mut named, mut before) = (0, "");
+        for word in statement.split_ascii_whitespace() {
+            if matches!(before, "FROM" | "INTO" | "UPDATE" | "JOIN" | "TABLE" | "ON") || drops {
+                let name = word.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').next().unwrap_or_default();
+                named |= if drops { self.longest(name) } else { self.bit(name) };
+            }
+            before = word;
+        }
+        named
+    }
+
+    fn bit(&self, table: &str) -> u32 {
+        self.tables.iter().position(|known| *known == table).map_or(0, |place| 1 << place)
+    }
+
+    fn longest(&self, index: &str) -> u32 {
+        self.tables.iter().filter(|table| index.starts_with(**table)).max_by_key(|table| table.len()).map_or(0, |table| self.bit(table))
+    }
+}
+
+/// A database with the tables of one track.
+pub struct Tables<'a, S> {
+    sql: &'a S,
+    track: &'static Track,
+    steps: &'a [&'a [&'static str]],
+    there: Cell<u32>,
+    begun: Cell<bool>,
+}
+
+impl<S: Sql> Tables<'_, S> {
+    /// Whether anybody has made them.
+    #[must_use]
+    pub fn are_there(&self) -> bool {
+        self.begun.get()
+    }
+
+    /// Makes them, unless they are there.
+    ///
+    /// # Errors
+    /// The database refused a step.
+    pub fn create(&self) -> Result<(), SqlError> {
+        if self.begun.replace(true) {
+            return Ok(());
+        }
+        self.sql.run(self.track.create, &[])?;
+        self.advance(self.steps.len())?;
+        self.track.begins_with.iter().try_for_each(|table| self.make(table))
+    }
+
+    /// Brings what is there up to the last step.
+    fn upgrade(&self) -> Result<(), SqlError> {
+        let version = first(self.sql.run(self.track.version, &[])?).map_or(Ok(0), |mut row| row.number())?;
+        for (number, step) in (1..).zip(self.steps).filter(|(number, _)| u64::try_from(*number).is_ok_and(|number| number > version)) {
+            for statement in *step {
+                // Whatever is made later is made as it is then.
+                if !statement.starts_with("CREATE TABLE") && self.lacks(statement) == 0 {
+                    self.sql.run(statement, &[])?;
+                }
+            }
+            self.advance(number)?;
+        }
+        Ok(())
+    }
+
+    fn advance(&self, version: usize) -> Result<(), SqlError> {
+        self.sql.run(self.track.advance, &[Value::number(u64::try_from(version).unwrap_or(u64::MAX))?]).map(drop)
+    }
+
+    fn lacks(&self, statement: &str) -> u32 {
+        self.track.named(statement) & !self.there.get()
+    }
+
+    /// Makes a table as all steps together leave it. There is nothing in it that they could change.
+    fn make(&self, table: &str) -> Result<(), SqlError> {
+        let bit = self.track.bit(table);
+        let later = self.track.indexed_later.contains(&table);
+        for statement in self.steps.iter().copied().flatten() {
+            let is_meant = self.track.named(statement) == bit && !statement.starts_with("UPDATE");
+            if is_meant && !(later && is_index(statement)) {
+                self.sql.run(statement, &[])?;
+            }
+        }
+        self.there.set(self.there.get() | bit);
+        Ok(())
+    }
+}
+
+impl<S: Sql> Sql for Tables<'_, S> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let lacks = self.lacks(statement);
+        if lacks != 0 {
+            // What also reads a table that is there may find something without the other.
+            if lacks == self.track.named(statement) && !statement.starts_with("INSERT") {
+                return Ok(Vec::new());
+            }
+            for (place, table) in self.track.tables.iter().enumerate() {
+                if lacks & (1 << place) != 0 {
+                    self.make(table)?;
+                }
+            }
+        }
+        self.sql.run(statement, values)
+    }
+}
+
+fn is_index(statement: &str) -> bool {
+    statement.starts_with("CREATE INDEX") || statement.starts_with("CREATE UNIQUE INDEX")
+}

@@ -1,0 +1,3 @@
+//! What requests do to storage, counted.
+
+mod paths;
