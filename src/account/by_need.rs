@@ -54,16 +54,26 @@ impl Track {
 
     /// The tables that a statement names, one bit each. The index that it drops is called like its table.
     fn named(&self, statement: &str) -> u32 {
+        self.all_named(statement).fold(0, |named, table| named | table)
+    }
+
+    /// The table that a statement changes.
+    fn first_named(&self, statement: &str) -> u32 {
+        self.all_named(statement).find(|table| *table != 0).unwrap_or_default()
+    }
+
+    fn all_named<'s>(&'s self, statement: &'s str) -> impl Iterator<Item = u32> + 's {
         let drops = statement.starts_with("DROP INDEX");
-        let (mut named, mut before) = (0, "");
-        for word in statement.split_ascii_whitespace() {
-            if matches!(before, "FROM" | "INTO" | "UPDATE" | "JOIN" | "TABLE" | "ON") || drops {
-                let name = word.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').next().unwrap_or_default();
-                named |= if drops { self.longest(name) } else { self.bit(name) };
+        let mut before = "";
+        statement.split_ascii_whitespace().map(move |word| {
+            let is_name = drops || matches!(std::mem::replace(&mut before, word), "FROM" | "INTO" | "UPDATE" | "JOIN" | "TABLE" | "ON");
+            let name = word.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').next().unwrap_or_default();
+            match (is_name, drops) {
+                (false, _) => 0,
+                (true, true) => self.longest(name),
+                (true, false) => self.bit(name),
             }
-            before = word;
-        }
-        named
+        })
     }
 
     fn bit(&self, table: &str) -> u32 {
@@ -146,8 +156,9 @@ impl<S: Sql> Sql for Tables<'_, S> {
     fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
         let lacks = self.lacks(statement);
         if lacks != 0 {
-            // What also reads a table that is there may find something without the other.
-            if lacks == self.track.named(statement) && !statement.starts_with("INSERT") {
+            // What reads one that is there may find something without the other; what changes one that is not there never does.
+            let needed = if is_change(statement) { self.track.first_named(statement) } else { self.track.named(statement) };
+            if needed & self.there.get() == 0 && !statement.starts_with("INSERT") {
                 return Ok(Vec::new());
             }
             for (place, table) in self.track.tables.iter().enumerate() {
@@ -158,6 +169,10 @@ impl<S: Sql> Sql for Tables<'_, S> {
         }
         self.sql.run(statement, values)
     }
+}
+
+fn is_change(statement: &str) -> bool {
+    statement.starts_with("UPDATE") || statement.starts_with("DELETE")
 }
 
 fn is_index(statement: &str) -> bool {

@@ -214,6 +214,7 @@ fn a_table_is_there_from_what_is_first_written_to_it_and_an_index_when_there_is_
     let database = grown();
     own(&database, What::Repeat { key: "k".to_owned(), request: "r".to_owned(), until: at(600) });
     own(&database, enter(4, Some(1)));
+    own(&database, What::Claimed { key: "claim".to_owned(), until: at(60), at: at(0), generation: 1 });
     let (schema, older) = (database.schema(), older().schema());
     assert_eq!(schema.symmetric_difference(&older).collect::<Vec<_>>(), Vec::<&String>::new());
 }
@@ -232,6 +233,7 @@ fn writes(what: &What) -> bool {
         | What::CreatePolicy(_)
         | What::Enter { .. }
         | What::Remark { .. }
+        | What::Claimed { .. }
         | What::Subscribe(_)
         | What::Repeat { .. } => true,
         _ => false,
@@ -457,5 +459,5 @@ fn commands_and_outcomes_are_pinned() {
     serde_json::from_value::<account::Command>(old["command"].clone()).unwrap();
     old["what"].as_object().unwrap().values().for_each(|what| drop(serde_json::from_value::<What>(what.clone()).unwrap()));
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
-    assert_eq!((whats.len(), outcomes.len()), (40, 22), "one of each");
+    assert_eq!((whats.len(), outcomes.len()), (42, 22), "one of each");
 }
