@@ -193,7 +193,7 @@ fn drop_dead(call: &Call<'_, impl Sql>, delegate: &RegistrationId) -> Result<(),
     let statement = concat!("SELECT number FROM tenant_delegation d WHERE d.delegate = ? AND d.until > ? AND NOT (", whole!(), ")");
     for mut row in call.sql.run(statement, &values)? {
         let number = Value::number(row.number()?)?;
-        call.sql.run("UPDATE tenant_delegation SET until = 0 WHERE number = ?", &[number.clone()])?;
+        call.sql.run("UPDATE tenant_delegation SET until = 0 WHERE number = ?", std::slice::from_ref(&number))?;
         call.sql.run("UPDATE tenant_party SET until = 0 WHERE number = ?", &[number])?;
     }
     Ok(())
