@@ -22,7 +22,7 @@ extern "C" {
 
     /// The one BLOB that a statement gives.
     #[wasm_bindgen(catch)]
-    pub(super) fn bytes(sql: &JsValue, statement: &str) -> Result<Option<Vec<u8>>, JsValue>;
+    fn bytes(sql: &JsValue, statement: &str) -> Result<Option<Vec<u8>>, JsValue>;
 
     /// A statement with one text as its value.
     #[wasm_bindgen(catch)]
@@ -101,6 +101,12 @@ extern "C" {
 /// What a text of the platform says; nothing if it is none.
 pub(super) fn text(value: &JsValue) -> Option<String> {
     if value.is_string() { String::from_utf8(utf8(value)).ok() } else { None }
+}
+
+/// The one text that a statement gives as a BLOB, which the platform makes no text of: the module reads bytes.
+pub(super) fn column(sql: &JsValue, statement: &str) -> Result<Option<String>, JsValue> {
+    let unreadable = |error: std::string::FromUtf8Error| js_sys::Error::new(&error.to_string()).into();
+    bytes(sql, statement)?.map(|body| String::from_utf8(body).map_err(unreadable)).transpose()
 }
 
 /// A member of an object.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::border::{bytes, put, said};
+use super::border::{column, put, said};
 use super::isolate::Isolate;
 use super::object::Object;
 use super::platform::Platform;
@@ -171,19 +171,17 @@ impl Cell {
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let found = bytes(&self.object.sql, "SELECT x'' FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
+                let found = column(&self.object.sql, "SELECT x'' FROM sqlite_master WHERE type = 'table' AND name = 'record'")?.is_some();
                 self.table.set(Some(found));
                 found
             }
         };
-        // As a BLOB, which the platform makes no text of: the module reads bytes.
-        let body = if table { bytes(&self.object.sql, "SELECT CAST(body AS BLOB) FROM record")? } else { None };
-        Ok(body.map(String::from_utf8).transpose().map_err(|error| error.utf8_error())?)
+        if table { Ok(column(&self.object.sql, "SELECT CAST(body AS BLOB) FROM record")?) } else { Ok(None) }
     }
 
     fn write(&self, body: &str) -> Result<(), Failed> {
         if self.table.get() != Some(true) {
-            bytes(&self.object.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
+            column(&self.object.sql, "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
             self.table.set(Some(true));
         }
         put(&self.object.sql, "INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body)?;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::border::{self, Storage, member, millis, put, text};
+use super::border::{self, Storage, column, member, millis, put};
 use super::now;
 use crate::pause::Pause;
 use crate::time::Timestamp;
@@ -47,8 +47,8 @@ impl Object {
     /// Rings again for what could not be done, ever later. Only what has failed is written down: whatever goes well costs nothing, and
     /// an object that is made anew goes on where the one before it was.
     pub(super) fn rest(&self) -> Result<(), JsValue> {
-        text(&self.sql, "CREATE TABLE IF NOT EXISTS pause (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
-        let before = text(&self.sql, "SELECT body FROM pause")?;
+        column(&self.sql, "CREATE TABLE IF NOT EXISTS pause (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
+        let before = column(&self.sql, "SELECT CAST(body AS BLOB) FROM pause")?;
         let pause = Pause::after(before.as_deref().and_then(Pause::parse), now());
         let write = "INSERT INTO pause (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
         put(&self.sql, write, &pause.to_string())?;
