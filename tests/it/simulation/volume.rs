@@ -4,7 +4,6 @@
 //! budgets, registrations, and places in status lists, with neither requests nor signatures.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use postern::id::RegistrationId;
 use postern::machine::budget::{Budget, Command as Draw};
@@ -81,13 +80,12 @@ fn add(all: &mut Vec<Tally>, cost: Tally) {
 }
 
 /// Says what each tenth has cost, and judges it: the same as before, and no more objects than live.
-fn judge(all: usize, tenths: &[Tenth], began: Instant) {
+fn judge(all: usize, tenths: &[Tenth]) {
     println!("{:>13} {:>10}   registration: calls, writes   token: calls, writes   objects", "registrations", "tokens");
     for (Tenth { costs: [calls, writes, of_token, written], objects }, number) in tenths.iter().zip(1..) {
         let made = all / 10 * number;
         println!("{made:>13} {:>10} {calls:>20.3} {writes:>7.3} {of_token:>15.3} {written:>7.3} {objects:>9}", made * TOKENS);
     }
-    println!("in {:.1} s", began.elapsed().as_secs_f64());
     let usual = tenths[3].costs;
     // Those that live, a limit for each network, and what there is for all.
     let most = usize::try_from(LIFE * 1000 / APART).unwrap() + NETWORKS + 64;
@@ -112,7 +110,7 @@ fn nothing_stays(region: &Region) {
 
 #[test]
 fn what_a_registration_and_its_tokens_cost_does_not_grow_and_nothing_stays_of_what_has_lapsed() {
-    let (region, all, began) = (region(), registrations("REGISTRATIONS", 2000), Instant::now());
+    let (region, all) = (region(), registrations("REGISTRATIONS", 2000));
     let (mut live, mut costs, mut tenths) = (VecDeque::new(), Costs::default(), Vec::new());
     for number in 0..all {
         let address = format!("198.51.{}.{}", number % NETWORKS, number % 250);
@@ -133,7 +131,7 @@ fn what_a_registration_and_its_tokens_cost_does_not_grow_and_nothing_stays_of_wh
             tenths.push(costs.tenth(&region));
         }
     }
-    judge(all, &tenths, began);
+    judge(all, &tenths);
     nothing_stays(&region);
 }
 
@@ -186,7 +184,7 @@ impl Isolate<'_> {
 
 #[test]
 fn a_million_registrations_and_ten_million_tokens_are_decided_at_the_same_cost_from_first_to_last() {
-    let (region, all, began) = (region(), registrations("DECIDED", 100_000), Instant::now());
+    let (region, all) = (region(), registrations("DECIDED", 100_000));
     let isolate = Isolate(&region);
     let (mut live, mut costs, mut tenths) = (VecDeque::new(), Costs::default(), Vec::new());
     for number in 0..all {
@@ -204,6 +202,6 @@ fn a_million_registrations_and_ten_million_tokens_are_decided_at_the_same_cost_f
             tenths.push(costs.tenth(&region));
         }
     }
-    judge(all, &tenths, began);
+    judge(all, &tenths);
     nothing_stays(&region);
 }
