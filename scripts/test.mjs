@@ -14,6 +14,9 @@ const remarks = [];
 // The same inputs on every run; the long run has more of them.
 const rounds = {
   ROUNDS: long ? "100" : "5",
+  // Of the simulations: through the front door, and put to what decides what is stored.
+  REGISTRATIONS: long ? "20000" : "2000",
+  DECIDED: long ? "1000000" : "100000",
   PROPTEST_CASES: long ? "2000" : "64",
   PROPTEST_RNG_SEED: "42",
   BOLERO_RANDOM_SEED: "42",

@@ -21,6 +21,7 @@ use crate::machine::status_index::Block;
 use crate::provider::client::ClientMetadata;
 use crate::provider::fetch::Kept;
 use crate::provider::jwks::KeySet as ProviderKeys;
+use crate::tenant::Allowance;
 use crate::time::Timestamp;
 use crate::trace::Watch;
 use crate::upstream::metadata::Metadata;
@@ -129,6 +130,8 @@ pub struct Memory {
     pub used: RefCell<Bounded<String, Timestamp>>,
     /// How often keys of an agent were shown that do not count, and since when.
     pub failures: RefCell<Bounded<RegistrationId, (Timestamp, u32)>>,
+    /// Agents that have made all the requests that they may, and until when.
+    pub spent: RefCell<Bounded<RegistrationId, Allowance>>,
     /// Which clients are on their way in.
     pub watch: RefCell<Watch>,
 }
@@ -156,6 +159,7 @@ impl Default for Memory {
             client_documents: RefCell::new(Bounded::new(256)),
             client_keys: RefCell::new(Bounded::new(128)),
             registered_clients: RefCell::new(Bounded::new(1024)),
+            spent: RefCell::new(Bounded::new(1024)),
             watch: RefCell::default(),
         }
     }

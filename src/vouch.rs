@@ -104,22 +104,22 @@ async fn known<P: Ports>(
     person: &AccountId,
     cx: &Cx<'_, P>,
 ) -> Result<(Option<Person>, Outcome), StoreError> {
-    enum Said {
+    enum Told {
         Person(Option<Person>),
-        Agent(Outcome),
+        Agent(Box<Outcome>),
     }
     let ask = async |of_person: bool| {
         if of_person {
-            return people::look(person, cx).await.map(Said::Person);
+            return people::look(person, cx).await.map(Told::Person);
         }
-        let recognise = Command::Recognise(word(vouched, tie, person, &tie.registration, Default::default()));
-        cx.ports.run::<Registration>(&tie.registration, recognise).await.map(Said::Agent)
+        let recognise = Command::Recognise(word(vouched, tie, person, &tie.registration, Said::default()));
+        cx.ports.run::<Registration>(&tie.registration, recognise).await.map(|outcome| Told::Agent(Box::new(outcome)))
     };
     let (mut found, mut agent) = (None, Outcome::Unknown);
-    for said in together(vec![ask(true), ask(false)]).await {
-        match said? {
-            Said::Person(person) => found = person,
-            Said::Agent(outcome) => agent = outcome,
+    for told in together(vec![ask(true), ask(false)]).await {
+        match told? {
+            Told::Person(person) => found = person,
+            Told::Agent(outcome) => agent = *outcome,
         }
     }
     Ok((found, agent))

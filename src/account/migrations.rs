@@ -1,7 +1,7 @@
 //! The tables, as numbered steps from nothing to what this version reads.
 //!
 //! A step that has been released is never changed: what comes later is a step of its own. An account that nobody has
-//! opened has no table at all, and each table comes into being when something is first written to it ([`by_need`](super::by_need)).
+//! opened has no table at all, and each table comes into being when something is first written to it.
 
 use super::by_need::{Tables, Track};
 use super::sql::{Sql, SqlError};

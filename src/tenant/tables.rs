@@ -4,7 +4,7 @@
 //! that agent's or of somebody below it. What belongs to no agent of this tree has a path that no agent's begins.
 //!
 //! Most accounts are those of one agent with one key: each table comes into being when something is first written to it, and the indexes
-//! of those that every account has when they have grown ([`index`]).
+//! of those that every account has when they have grown.
 
 use crate::account::by_need::{Tables, Track};
 use crate::account::sql::{Sql, SqlError};

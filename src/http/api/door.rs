@@ -90,6 +90,11 @@ pub(super) async fn enter<P: Ports>(
     }
     let reads = here.action == Action::Read.as_str();
     let rate = Rate { most: cx.config.limits.api_per_minute, window: MINUTE };
+    // Whoever has asked too often is told so without a word from the account, until the window ends.
+    let spent = cx.memory.spent.borrow().find(&manager.id);
+    if let Some(spent) = spent.filter(|spent| cx.now < spent.reset && spent.reset <= cx.now.plus(rate.window)) {
+        return Err(exhausted(spent, cx));
+    }
     let asked: Vec<Asking> = std::iter::once(here.clone()).chain(also).collect();
     let (allowance, weighed) = match ask(manager, Some(rate), asked.clone(), cx).await? {
         // A root that has done nothing yet is entered once it does something.
@@ -104,11 +109,9 @@ pub(super) async fn enter<P: Ports>(
         Some(found) => found,
     };
     let entered = Entered(allowance);
-    if let Some(Allowance { remaining: None, reset, .. }) = allowance {
-        let refused = Refused::new(ErrorCode::RateLimited, "the agent's limit")
-            .hint("Wait for retry_after seconds: RateLimit-Remaining says how many requests are left.")
-            .retry_after(cx.now.until(reset));
-        return Err(entered.limits(cx).into_iter().fold(refused, |refused, (name, value)| refused.header(name, value)));
+    if let Some(spent) = allowance.filter(|allowance| allowance.remaining.is_none()) {
+        cx.memory.spent.borrow_mut().insert(manager.id.clone(), spent);
+        return Err(exhausted(spent, cx));
     }
     let mut weighed = weighed.into_iter();
     let Some(of_here) = weighed.next().flatten().filter(|weighed| weighed.is_active) else {
@@ -122,6 +125,14 @@ pub(super) async fn enter<P: Ports>(
         return Err(entered.limits(cx).into_iter().fold(refused, |refused, (name, value)| refused.header(name, value)));
     }
     Ok((entered, weighed.next().flatten()))
+}
+
+/// 429, until the window ends.
+fn exhausted<P>(spent: Allowance, cx: &Cx<'_, P>) -> Refused {
+    let refused = Refused::new(ErrorCode::RateLimited, "the agent's limit")
+        .hint("Wait for retry_after seconds: RateLimit-Remaining says how many requests are left.")
+        .retry_after(cx.now.until(spent.reset));
+    Entered(Some(spent)).limits(cx).into_iter().fold(refused, |refused, (name, value)| refused.header(name, value))
 }
 
 /// Asks policies about another thing that somebody who has come in is about to do: it is no further request.

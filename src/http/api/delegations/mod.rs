@@ -27,7 +27,7 @@ use crate::tenant::{Outcome, What};
 use answer::decline;
 pub(in crate::http) use answer::{accept, revoke};
 pub(in crate::http) use create::{SCHEMA, create};
-#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 pub(in crate::http) use shown::EXPIRED;
 use shown::{chain, object, read};
 
