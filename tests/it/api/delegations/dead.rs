@@ -69,7 +69,7 @@ fn what_has_ended_in_an_account_of_others_gives_its_places_back_when_they_are_ne
     assert_eq!(read(&world, &bob, &waiting)["status"], "revoked");
     assert_eq!(listed(&world, &ann, true).1, 0, "known in the account of both links");
     let fresh = ann.accepted(&world, &bob, &["api.read"], json!({}));
-    assert_eq!(listed(&world, &bob, true), all(&[fresh.clone()], "active", |_| Value::Null));
+    assert_eq!(listed(&world, &bob, true), all(std::slice::from_ref(&fresh), "active", |_| Value::Null));
     let (rows, _) = listed(&world, &bob, false);
     let (ended, _) = all(&old, "revoked", |_| json!(first));
     assert_eq!(rows[..8], ended);

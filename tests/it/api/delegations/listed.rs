@@ -121,7 +121,7 @@ fn the_other_account_hears_of_who_did_it_what_the_delegation_names_and_not_from_
     // What the one account did, both have: who that was in the one, and in the other.
     let made = ("created", ann.id.as_str(), Some(ann.id.as_str()));
     let did = [made; 4].into_iter().chain([("revoked", ada.id.as_str(), None); 2]).collect::<Vec<_>>();
-    let answered = vec![
+    let answered = [
         ("accepted", bob.id.as_str(), None),
         ("accepted", &ben.id, Some(ben.id.as_str())),
         ("declined", &bob.id, None),
