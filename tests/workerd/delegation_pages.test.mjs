@@ -63,6 +63,22 @@ describe("the page of an agent", () => {
     for (const side of [giver, taker]) assert.equal(await status(side, delegation.id), "revoked");
   });
 
+  looks("delegation-pages", 200, "many@example.com", async (page) => {
+    const root = await claimedRoot(postern, "many@example.com");
+    for (const name of ["one", "two", "three"]) {
+      const { data: { id } } = await root.key.createAgent({ name, agent_type: "tool" });
+      for (let more = 0; more < 7; more += 1) await root.key.createDelegation({ delegate_agent_id: id, scopes: ["api.read"] });
+    }
+    await page.goto(`/account/agent?id=${root.id}`);
+    const section = page.locator("section[aria-labelledby=delegations]");
+    await section.getByRole("heading", { name: /: 21$/ }).waitFor();
+    assert.equal(await section.locator(".rows > li").count(), 20);
+    await section.getByRole("link", { name: "More delegations" }).click();
+    await section.getByRole("link", { name: "First delegations" }).waitFor();
+    assert.equal(await section.locator(".rows > li").count(), 1);
+    assert.equal(await section.getByRole("link", { name: "More delegations" }).count(), 0);
+  });
+
   test("nobody else answers, with a form of their own or by another site's", async () => {
     const { giver, taker, delegation } = await offered("mine@example.com");
     const thief = await (await new Browser(postern).signIn("thief@example.com")).open("/account");
