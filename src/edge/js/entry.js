@@ -223,6 +223,24 @@ export default {
   },
 };
 
+/** In milliseconds: the first pause before an alarm that has failed rings again, the longest one, and by how much alarms may be late. */
+const FIRST = 5000;
+const LONGEST_PAUSE = 3_600_000;
+const LATE = 60_000;
+
+/** Rings again, after a pause twice as long as the one before, unless that is over for long. The module is not asked: it has just broken. */
+async function again(storage) {
+  const now = Date.now();
+  const before = await storage.get("pause");
+  const runs = before !== undefined && now < before.until + Math.max(before.length, LATE);
+  const length = runs ? Math.min(before.length * 2, LONGEST_PAUSE) : FIRST;
+  const until = now + length;
+  await storage.put("pause", { length, until });
+  // Whoever has rung in the meantime is not made to wait.
+  const set = await storage.getAlarm();
+  if (set === null || set > until) await storage.setAlarm(until);
+}
+
 /** The durable objects: their commands come by RPC, which costs less than a request. */
 const object = (Class, what) =>
   class extends DurableObject {
@@ -242,9 +260,27 @@ const object = (Class, what) =>
       return outcome === undefined ? new Response(`the ${what} did not take the command`, { status: 500 }) : new Response(outcome);
     }
 
-    /** If the module breaks the platform rings again: its own promise would never end. */
+    /** What was due stays so whatever the module does: the platform drops an alarm that has failed six times. */
     async alarm() {
-      if ((await owe(this.inner.alarm())) === null) throw new Error("the module broke");
+      const { reason, error } = await this.woken();
+      if (reason === undefined) return;
+      console.log(JSON.stringify({ level: "error", event: "wake_failed", reason: `${what}: ${reason}${error ? `: ${error.message}` : ""}` }));
+      await again(this.ctx.storage);
+    }
+
+    /** Why the module has not done what was due, or nothing. If it breaks its own promise never ends. */
+    async woken() {
+      let waking;
+      try {
+        waking = this.inner.alarm();
+      } catch (error) {
+        breaks();
+        return { reason: "the module broke", error };
+      }
+      return owe(waking).then(
+        (end) => (end === null ? { reason: "the module broke" } : {}),
+        (error) => ({ reason: "no alarm", error }),
+      );
     }
   };
 
