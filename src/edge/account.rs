@@ -13,6 +13,7 @@ use super::platform::Platform;
 use super::{log, now};
 use crate::account::sql::{Row, Sql, SqlError, Value};
 use crate::account::{self, After, KIND, carry_out, wake};
+use crate::pause::LONGEST;
 use crate::store::StoreError;
 use crate::tenant::{self, Outcome, What};
 use crate::time::Timestamp;
@@ -54,7 +55,7 @@ impl Account {
             self.transaction(|sql| wake(sql, now(), delivered)).and_then(|at| at.map_or(Ok(()), |at| self.object.ring(at).map_err(lost)));
         let Err(SqlError(error)) = woken else { return Ok(()) };
         log::warn("wake_failed", &format!("{KIND}: {error}"));
-        self.object.rest()
+        self.object.rest(LONGEST)
     }
 }
 

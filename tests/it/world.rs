@@ -491,15 +491,12 @@ impl World {
             Wake::Free => self.platform.cells.borrow_mut().remove(name).is_some(),
             Wake::Sleep(_) => false,
             Wake::Effects(effects) => {
-                let mut done = true;
-                for effect in effects {
-                    // What could not be done stays due, and the object tries again later.
-                    match block(effect::perform(effect, &self.cx(""))) {
-                        Ok(command) => drop(self.platform.step(name, &command)),
-                        Err(_) => done = false,
-                    }
-                }
-                done
+                // What could not be done stays due, and the object tries again later.
+                let settle = |command: &str| {
+                    self.platform.step(name, command);
+                    Ok(())
+                };
+                block(effect::perform_each(effects, &self.cx(""), settle)).is_empty()
             }
         }
     }
