@@ -120,27 +120,35 @@ function begin(context, env) {
   if (state.criticalError) new Module(context, env);
 }
 
-/** How to end what the module still owes: a panic takes all of it along. */
-const owed = new Set();
-/** So many are remembered: what a client has gone away from is never settled. */
-const MOST_OWED = 1000;
+/** How to end what the module still owes, to requests and to alarms: a panic takes all of it along. */
+const answers = new Set();
+const alarms = new Set();
+/** So many answers are remembered: one that a client has gone away from is never settled. An alarm always is. */
+const MOST_ANSWERS = 10_000;
 state.broken = () => {
-  for (const end of owed) end();
-  owed.clear();
+  for (const owed of [answers, alarms]) {
+    for (const end of owed) end();
+    owed.clear();
+  }
 };
 
 /** What the promise comes to, or null if the module breaks before. */
-function owe(promise) {
+function owe(owed, promise) {
   return new Promise((done, fail) => {
     const broken = () => done(null);
     const end = (settle) => (value) => {
       owed.delete(broken);
       settle(value);
     };
-    if (owed.size >= MOST_OWED) owed.delete(owed.values().next().value);
     owed.add(broken);
     promise.then(end(done), end(fail));
   });
+}
+
+/** The same of the answer to a request. */
+function oweAnswer(promise) {
+  if (answers.size >= MOST_ANSWERS) answers.delete(answers.values().next().value);
+  return owe(answers, promise);
 }
 
 /** Nothing that the module has left behind is to be used any more. */
@@ -159,44 +167,51 @@ const PROBLEM = JSON.stringify({
   error_description: "Something went wrong on our side.",
 });
 
-/** The answer to a request that the module broke at. */
-function broken(id, method) {
-  console.log(JSON.stringify({ level: "error", event: "request", request_id: id, route: "none", method, status: 500, reason: "the module broke", trace: null, ms: 0 }));
+/** The answer to a request that the module broke at, with what it broke by, if that is known. */
+function broken(id, method, error) {
+  const line = { level: "error", event: "request", request_id: id, route: "none", method, status: 500, reason: "the module broke", trace: null, ms: 0 };
+  console.log(JSON.stringify(error === undefined ? line : { ...line, error: String(error?.message) }));
   const headers = { "content-type": "application/problem+json", "cache-control": "no-store", "x-content-type-options": "nosniff", "access-control-allow-origin": "*", "x-request-id": id };
   return new Response(method === "HEAD" ? null : PROBLEM, { status: 500, headers });
 }
 
 /** Crosses the border. */
 function cross(visit, id, method, head, body, isTooLong) {
-  const otherwise = () => broken(id, method);
+  const otherwise = (error) => broken(id, method, error);
   try {
     begin(visit.context, visit.env);
     const answer = serve(visit, visit.env, utf8(head), body, isTooLong);
-    return answer instanceof Promise ? owe(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
-  } catch {
+    return answer instanceof Promise ? oweAnswer(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
+  } catch (error) {
     breaks();
-    return otherwise();
+    return otherwise(error);
   }
 }
 
-/** What `wants` has said, by method and path. */
+/** What `wants` has said, by method and path, unless they are long. */
 const asked = new Map();
+const LONGEST_ASKED = 100;
 
-/** What the module looks at of a request, bit by bit; null if it broke at that. */
+/** What the module looks at of a request, bit by bit; throws if it broke at that. */
 function wanted(context, env, method, path) {
   const name = `${method} ${path}`;
-  const known = asked.get(name);
-  if (known !== undefined) return known;
-  try {
-    begin(context, env);
-    const bits = wants(method, path);
+  let bits = asked.get(name);
+  if (bits === undefined) {
+    try {
+      begin(context, env);
+      bits = wants(method, path);
+    } catch (error) {
+      breaks();
+      throw error;
+    }
+    if (name.length >= LONGEST_ASKED) return bits;
     if (asked.size >= MOST) asked.delete(asked.keys().next().value);
-    asked.set(name, bits);
-    return bits;
-  } catch {
-    breaks();
-    return null;
+  } else {
+    // Whoever was asked for least lately goes first.
+    asked.delete(name);
   }
+  asked.set(name, bits);
+  return bits;
 }
 
 export default {
@@ -211,8 +226,12 @@ export default {
     if (answer !== null) return answer;
     const visit = new Visit(env, context, path);
     const id = requestId();
-    const bits = wanted(context, env, method, path);
-    if (bits === null) return broken(id, method);
+    let bits;
+    try {
+      bits = wanted(context, env, method, path);
+    } catch (error) {
+      return broken(id, method, error);
+    }
     let head = `${id}\n${method}\n${url}\n`;
     for (const name of names[bits]) {
       const value = headers.get(name);
@@ -277,7 +296,7 @@ const object = (Class, what) =>
         breaks();
         return { reason: "the module broke", error };
       }
-      return owe(waking).then(
+      return owe(alarms, waking).then(
         (end) => (end === null ? { reason: "the module broke" } : {}),
         (error) => ({ reason: "no alarm", error }),
       );
