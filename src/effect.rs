@@ -10,6 +10,32 @@ use crate::store::Ports;
 use crate::tenant;
 use crate::time::Ttl;
 
+/// What was due and is not done: why, for the log.
+#[derive(Debug)]
+pub enum Undone {
+    /// Somebody else did not answer.
+    Outside(String),
+    /// It was done, but the record did not take that.
+    Unsettled(String),
+}
+
+/// Does each of `effects` and has its record take the command that settles it. One that cannot be done or settled stays due, and holds up no
+/// other; all of those, in their order.
+pub async fn perform_each<P: Ports>(
+    effects: Vec<Effect<String>>,
+    cx: &Cx<'_, P>,
+    mut settle: impl FnMut(&str) -> Result<(), String>,
+) -> Vec<Undone> {
+    let mut undone = Vec::new();
+    for effect in effects {
+        match perform(effect, cx).await {
+            Ok(command) => undone.extend(settle(&command).err().map(Undone::Unsettled)),
+            Err(error) => undone.push(Undone::Outside(error.to_string())),
+        }
+    }
+    undone
+}
+
 /// Does `effect`; the command that it returns settles it.
 ///
 /// # Errors

@@ -13,16 +13,18 @@ use super::platform::Platform;
 use super::{log, now};
 use crate::account::sql::{Row, Sql, SqlError, Value};
 use crate::account::{self, After, KIND, carry_out, wake};
+use crate::pause::LONGEST;
 use crate::store::StoreError;
 use crate::tenant::{self, Outcome, What};
 use crate::time::Timestamp;
-use crate::webhook::{self, Queue};
+use crate::webhook::{self, Hurry, Queue};
 
 /// The account of a person, or of an agent and all below it.
 #[wasm_bindgen]
 pub struct Account {
     object: Object,
     env: JsValue,
+    hurry: Hurry,
 }
 
 #[wasm_bindgen]
@@ -33,7 +35,7 @@ impl Account {
     /// It has no storage.
     #[wasm_bindgen(constructor)]
     pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
-        Ok(Self { object: Object::of(state)?, env })
+        Ok(Self { object: Object::of(state)?, env, hurry: Hurry::default() })
     }
 
     /// The outcome of a command; nothing if it was not taken.
@@ -50,11 +52,13 @@ impl Account {
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.object.rang();
         let delivered = self.deliver().await;
-        let woken =
-            self.transaction(|sql| wake(sql, now(), delivered)).and_then(|at| at.map_or(Ok(()), |at| self.object.ring(at).map_err(lost)));
+        let woken = self.transaction(|sql| wake(sql, now(), delivered.is_some())).and_then(|at| {
+            let at = if delivered == Some(true) { Some(now()) } else { at };
+            at.map_or(Ok(()), |at| self.object.ring(at).map_err(lost))
+        });
         let Err(SqlError(error)) = woken else { return Ok(()) };
         log::warn("wake_failed", &format!("{KIND}: {error}"));
-        self.object.rest()
+        self.object.rest(LONGEST)
     }
 }
 
@@ -74,19 +78,17 @@ impl Queue for Account {
 }
 
 impl Account {
-    /// Tells webhooks what is due, and whether that can be done at all. What could not be done is due again later.
-    async fn deliver(&self) -> bool {
+    /// Tells webhooks what is due, and whether there may be more at once; nothing if that cannot be done at all. What could not be done is due
+    /// again later.
+    async fn deliver(&self) -> Option<bool> {
         let isolate = Isolate::of(&self.env);
         let Ok(config) = &isolate.config else {
             log::warn("webhooks_failed", "the deployment is misconfigured");
-            return false;
+            return None;
         };
         let ports = Platform::new(self.env.clone());
-        let delivered = webhook::deliver(self, &isolate.alone(config, &ports)).await;
-        if let Err(error) = &delivered {
-            log::warn("webhooks_failed", &error.to_string());
-        }
-        delivered.is_ok()
+        let delivered = webhook::deliver(self, &self.hurry, &isolate.alone(config, &ports)).await;
+        delivered.map_err(|error| log::warn("webhooks_failed", &error.to_string())).ok()
     }
 
     fn answer(&self, command: &str) -> Result<String, SqlError> {

@@ -10,7 +10,8 @@ use crate::time::Ttl;
 #[wasm_bindgen(module = "/src/edge/js/border.js")]
 extern "C" {
     /// An answer: `head` has the headers that others have too, `own` those of this one; names and values in turn, one a line.
-    pub(super) fn respond(status: u16, head: &str, own: &str, body: &[u8]) -> JsValue;
+    #[wasm_bindgen(catch)]
+    pub(super) fn respond(status: u16, head: &str, own: &str, body: &[u8]) -> Result<JsValue, JsValue>;
 
     /// Has an object take a command; the answer is its outcome, or null.
     #[wasm_bindgen(catch)]
@@ -45,7 +46,8 @@ extern "C" {
     pub(super) fn erase(storage: &Storage) -> Result<(), JsValue>;
 
     /// Is done after so many milliseconds.
-    fn pause(millis: f64) -> Pause;
+    #[wasm_bindgen(catch)]
+    fn pause(millis: f64) -> Result<Pause, JsValue>;
 
     /// Writes a line of the log.
     pub(super) fn log(line: &str);
@@ -69,12 +71,13 @@ extern "C" {
     pub type Visit;
 
     /// What is done after the answer.
-    #[wasm_bindgen(method)]
-    pub(super) fn after(this: &Visit, promise: &Promise);
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn after(this: &Visit, promise: &Promise) -> Result<(), JsValue>;
 
     /// Keeps the answer as that to all who ask for the same path.
-    #[wasm_bindgen(method)]
-    pub(super) fn keep(this: &Visit, route: &str, etag: &str, millis: f64, head: &str, unchanged: &str, body: &[u8]);
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn keep(this: &Visit, route: &str, etag: &str, millis: f64, head: &str, unchanged: &str, body: &[u8])
+    -> Result<(), JsValue>;
 
     /// Keeps no answer any more.
     #[wasm_bindgen(method)]
@@ -116,7 +119,8 @@ pub(super) fn member(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
 
 /// What is done when so much time has gone by.
 pub(super) async fn wait(length: Ttl) {
-    let waiting = Waiting(pause(millis(length.millis())));
+    // Where there are no timers nobody can wait.
+    let Ok(waiting) = pause(millis(length.millis())).map(Waiting) else { return };
     let _ = JsFuture::from(waiting.0.promise()).await;
 }
 

@@ -15,13 +15,12 @@ use super::isolate::Isolate;
 use super::object::Object;
 use super::platform::Platform;
 use super::{log, now};
-use crate::effect;
+use crate::effect::{self, Undone};
 use crate::machine::Effect;
 use crate::machine::registry::{self, Entry, Wake, Written};
+use crate::pause::{LONGEST, LONGEST_OUTSIDE};
 use crate::time::Ttl;
 
-/// After something outside has failed it is tried again so much later.
-const RETRY: Ttl = Ttl::from_seconds(5);
 /// Effects of one wake; what is left is done at the next, at once.
 const ROUNDS: usize = 16;
 
@@ -42,17 +41,33 @@ struct Kind {
 /// Why a command was not taken; for the log.
 struct Failed(String);
 
-/// Why a wake has not done all that was due: kind and reason, for the log.
-enum Late {
-    /// Somebody else did not answer, or the deployment is misconfigured.
-    Outside(String),
-    /// The record cannot be read, or not be woken.
-    Record(String),
+/// Why a wake has not done all that was due.
+struct Late {
+    /// Kinds and reasons, for the log.
+    reasons: Vec<String>,
+    /// It is tried again ever later, but no later than this.
+    longest: Ttl,
 }
 
 impl Late {
+    /// The record cannot be read, or not be woken.
     fn of(kind: &str, Failed(error): Failed) -> Self {
-        Self::Record(format!("{kind}: {error}"))
+        Self { reasons: vec![format!("{kind}: {error}")], longest: LONGEST }
+    }
+
+    /// So much of what is due; nothing if that is none.
+    fn undone(kind: &str, undone: &[Undone]) -> Result<(), Self> {
+        if undone.is_empty() {
+            return Ok(());
+        }
+        let longest = if undone.iter().any(|undone| matches!(undone, Undone::Outside(_))) { LONGEST_OUTSIDE } else { LONGEST };
+        let reasons = undone.iter().map(|undone| match undone {
+            Undone::Outside(error) => format!("{kind}: {error}"),
+            Undone::Unsettled(error) => format!("{kind}: not settled: {error}"),
+        });
+        let mut reasons: Vec<String> = reasons.collect();
+        reasons.dedup();
+        Err(Self { reasons, longest })
     }
 }
 
@@ -98,17 +113,9 @@ impl Cell {
     /// The alarm could not be set: the platform rings again.
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.object.rang();
-        match self.wake().await {
-            Ok(()) => Ok(()),
-            Err(Late::Outside(error)) => {
-                log::warn("wake_failed", &error);
-                self.object.ring(now().plus(RETRY))
-            }
-            Err(Late::Record(error)) => {
-                log::warn("wake_failed", &error);
-                self.object.rest()
-            }
-        }
+        let Err(Late { reasons, longest }) = self.wake().await else { return Ok(()) };
+        reasons.iter().for_each(|reason| log::warn("wake_failed", reason));
+        self.object.rest(longest)
     }
 }
 
@@ -140,18 +147,13 @@ impl Cell {
                 None => return Ok(()),
             };
             let isolate = Isolate::of(&self.env);
-            let Ok(config) = &isolate.config else { return Err(Late::Outside(format!("{kind}: the deployment is misconfigured"))) };
+            let Ok(config) = &isolate.config else {
+                return Late::undone(&kind, &[Undone::Outside("the deployment is misconfigured".to_owned())]);
+            };
             let ports = Platform::new(self.env.clone());
             let cx = isolate.alone(config, &ports);
-            let mut failed = Ok(());
-            for effect in effects {
-                // One that cannot be done now stays due, and holds up no other.
-                match effect::perform(effect, &cx).await {
-                    Ok(command) => drop(self.step(&kind, &command).map_err(late)?),
-                    Err(error) => failed = Err(Late::Outside(format!("{kind}: {error}"))),
-                }
-            }
-            failed?;
+            let settle = |command: &str| self.step(&kind, command).map(drop).map_err(|Failed(error)| error);
+            Late::undone(&kind, &effect::perform_each(effects, &cx, settle).await)?;
         }
         self.object.ring(now()).map_err(|error| Late::of("some record", error.into()))
     }

@@ -17,7 +17,10 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, ETAG, HOST, HeaderMap, LAST_MODIFIED, LINK, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, HOST, HeaderMap, LAST_MODIFIED, LINK, LOCATION, RETRY_AFTER, SET_COOKIE,
+    WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -30,7 +33,7 @@ use crate::http::{Kept, TooLong, handle};
 use crate::network::Origin;
 use crate::time::Timestamp;
 use crate::trace::Pending;
-use border::{Visit, millis, respond};
+use border::{Visit, millis, respond, said};
 use isolate::Isolate;
 use platform::Platform;
 
@@ -48,8 +51,11 @@ pub fn wants(method: &str, path: &str) -> u32 {
 
 /// Every request to the deployment; the answer is a response, or the promise of one. `head` has a line each for the name by which the log calls
 /// the request, its method, its absolute URL, and names and values of headers in turn. Whatever has not to wait for anything is answered at once.
+///
+/// # Errors
+/// The platform does not take the answer, nor that there is none.
 #[wasm_bindgen]
-pub fn serve(visit: Visit, env: JsValue, head: &[u8], body: Option<Vec<u8>>, is_too_long: bool) -> JsValue {
+pub fn serve(visit: Visit, env: JsValue, head: &[u8], body: Option<Vec<u8>>, is_too_long: bool) -> Result<JsValue, JsValue> {
     let started = now();
     let isolate = Isolate::of(&env);
     let body = if is_too_long { Err(TooLong) } else { Ok(body.map(Bytes::from).unwrap_or_default()) };
@@ -73,26 +79,35 @@ pub fn serve(visit: Visit, env: JsValue, head: &[u8], body: Option<Vec<u8>>, is_
         log::request(&id, &method, &response, started.until(now()).millis());
         if let Some(step) = response.extensions_mut().remove::<Pending>() {
             let isolate = isolate.clone();
-            visit.after(&future_to_promise(async move {
+            let kept = future_to_promise(async move {
                 keep(step, &isolate, Platform::new(env)).await;
                 Ok(JsValue::UNDEFINED)
-            }));
+            });
+            if let Err(error) = visit.after(&kept) {
+                log::warn("trace_failed", &said(&error));
+            }
         }
         if isolate.memory.turned.take() {
             visit.forget();
         }
-        write(&response, &id, &visit)
+        write(&response, &id, &visit).or_else(|error| {
+            log::warn("answer_failed", &format!("{id}: {}", said(&error)));
+            write(&unanswered(), &id, &visit)
+        })
     };
     at_once(answer)
 }
 
 /// What is ready needs no promise.
-fn at_once(answer: impl Future<Output = JsValue> + 'static) -> JsValue {
+///
+/// # Errors
+/// Those of `answer`: the entry answers in its place.
+fn at_once(answer: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Result<JsValue, JsValue> {
     let mut answer = Box::pin(answer);
     // Whoever waits is asked again, with a waker that counts.
     match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
-        Poll::Pending => future_to_promise(async move { Ok(answer.await) }).into(),
+        Poll::Pending => Ok(future_to_promise(answer).into()),
     }
 }
 
@@ -103,6 +118,16 @@ fn misconfigured(faults: &crate::config::Faults) -> Response<Bytes> {
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(Reason(format!("misconfigured: {faults}")));
+    response
+}
+
+/// The answer to a request whose own answer the platform does not take.
+fn unanswered() -> Response<Bytes> {
+    let refused = b"{\"error\":\"server_error\",\"error_description\":\"Something went wrong on our side.\"}\n";
+    let mut response = Response::new(Bytes::from_static(refused));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     response
 }
 
@@ -171,22 +196,32 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     headers.insert(name, HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("?")));
 }
 
-/// Headers that one answer hardly shares with another.
-const OWN: [HeaderName; 8] = [ETAG, LINK, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, CONTENT_DISPOSITION, LAST_MODIFIED];
+/// Headers that one answer hardly shares with another: those with a nonce, a time, a count or an address of its own.
+const OWN: [HeaderName; 14] = [
+    ETAG,
+    LINK,
+    LOCATION,
+    RETRY_AFTER,
+    SET_COOKIE,
+    WWW_AUTHENTICATE,
+    CONTENT_DISPOSITION,
+    LAST_MODIFIED,
+    CONTENT_SECURITY_POLICY,
+    HeaderName::from_static("dpop-nonce"),
+    HeaderName::from_static("refresh"),
+    HeaderName::from_static("x-next-cursor"),
+    HeaderName::from_static("x-token-expires-in"),
+    HeaderName::from_static("x-total-returned"),
+];
 
 /// The answer as the platform takes it.
-fn write(response: &Response<Bytes>, id: &str, visit: &Visit) -> JsValue {
+fn write(response: &Response<Bytes>, id: &str, visit: &Visit) -> Result<JsValue, JsValue> {
     let headers = response.headers();
     if let Some(kept) = response.extensions().get::<Kept>() {
         let route = response.extensions().get::<RouteName>().map_or("none", |route| route.0);
-        visit.keep(
-            route,
-            &kept.etag,
-            millis(kept.ttl.millis()),
-            &lines(headers, |_| true),
-            &lines(&kept.unchanged, |_| true),
-            response.body(),
-        );
+        let (all, unchanged) = (lines(headers, |_| true), lines(&kept.unchanged, |_| true));
+        let is_kept = visit.keep(route, &kept.etag, millis(kept.ttl.millis()), &all, &unchanged, response.body());
+        is_kept.unwrap_or_else(|error| log::warn("document_not_kept", &said(&error)));
     }
     let is_own = |name: &HeaderName| OWN.contains(name) || name.as_str().contains("ratelimit");
     let mut own = lines(headers, is_own);

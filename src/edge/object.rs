@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::border::{self, Storage, column, member, millis, put};
 use super::now;
 use crate::pause::Pause;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Ttl};
 
 /// The platform takes no alarm after 2189.
 const LATEST: Timestamp = Timestamp::from_millis(6_900_000_000_000);
@@ -44,12 +44,12 @@ impl Object {
         Ok(())
     }
 
-    /// Rings again for what could not be done, ever later. Only what has failed is written down: whatever goes well costs nothing, and
+    /// Rings again for what could not be done, ever later, up to `longest`. Only what has failed is written down: whatever goes well costs nothing, and
     /// an object that is made anew goes on where the one before it was.
-    pub(super) fn rest(&self) -> Result<(), JsValue> {
+    pub(super) fn rest(&self, longest: Ttl) -> Result<(), JsValue> {
         column(&self.sql, "CREATE TABLE IF NOT EXISTS pause (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)")?;
         let before = column(&self.sql, "SELECT CAST(body AS BLOB) FROM pause")?;
-        let pause = Pause::after(before.as_deref().and_then(Pause::parse), now());
+        let pause = Pause::after(before.as_deref().and_then(Pause::parse), now(), longest);
         let write = "INSERT INTO pause (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
         put(&self.sql, write, &pause.to_string())?;
         self.ring(pause.until)

@@ -18,6 +18,7 @@ mod clock;
 mod deployment;
 mod device;
 mod dpop;
+mod effects;
 mod exchange;
 mod fuzz;
 mod golden;

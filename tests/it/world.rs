@@ -466,7 +466,7 @@ impl World {
         for name in due {
             let queue = Inside { platform: &self.platform, name: &name };
             let cx = self.cx("");
-            for outcome in together([webhook::deliver(&queue, &cx)]) {
+            for outcome in together([webhook::deliver(&queue, &webhook::Hurry::default(), &cx)]) {
                 outcome.unwrap();
             }
             self.platform.accounts.borrow().get(&name).unwrap().ring(now);
@@ -474,11 +474,19 @@ impl World {
     }
 
     /// One alarm of that account, as time goes on: `meanwhile` is told how long it has rung, in steps of a tenth of a second.
-    pub fn ring_slowly(&self, name: &str, mut meanwhile: impl FnMut(Ttl)) {
+    pub fn ring_slowly(&self, name: &str, meanwhile: impl FnMut(Ttl)) {
+        self.ring_hurried(name, &webhook::Hurry::default(), meanwhile);
+    }
+
+    /// The same of an object that has rung before; whether it rings again at once.
+    pub fn ring_hurried(&self, name: &str, hurry: &webhook::Hurry, mut meanwhile: impl FnMut(Ttl)) -> bool {
         let queue = Inside { platform: &self.platform, name };
         let (cx, begun) = (self.cx(""), self.platform.now.get());
-        let mut telling = pin!(webhook::deliver(&queue, &cx));
-        while telling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        let mut telling = pin!(webhook::deliver(&queue, hurry, &cx));
+        loop {
+            if let Poll::Ready(told) = telling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return told.unwrap();
+            }
             self.platform.now.set(self.platform.now.get().plus(Ttl::from_millis(100)));
             meanwhile(begun.until(self.platform.now.get()));
         }
@@ -491,15 +499,12 @@ impl World {
             Wake::Free => self.platform.cells.borrow_mut().remove(name).is_some(),
             Wake::Sleep(_) => false,
             Wake::Effects(effects) => {
-                let mut done = true;
-                for effect in effects {
-                    // What could not be done stays due, and the object tries again later.
-                    match block(effect::perform(effect, &self.cx(""))) {
-                        Ok(command) => drop(self.platform.step(name, &command)),
-                        Err(_) => done = false,
-                    }
-                }
-                done
+                // What could not be done stays due, and the object tries again later.
+                let settle = |command: &str| {
+                    self.platform.step(name, command);
+                    Ok(())
+                };
+                block(effect::perform_each(effects, &self.cx(""), settle)).is_empty()
             }
         }
     }

@@ -12,8 +12,11 @@ function common(head) {
     headers = new Headers();
     add(headers, head);
     if (heads.size >= MOST) heads.delete(heads.keys().next().value);
-    heads.set(head, headers);
+  } else {
+    // Whatever was used least lately goes first.
+    heads.delete(head);
   }
+  heads.set(head, headers);
   return headers;
 }
 

@@ -120,27 +120,35 @@ function begin(context, env) {
   if (state.criticalError) new Module(context, env);
 }
 
-/** How to end what the module still owes: a panic takes all of it along. */
-const owed = new Set();
-/** So many are remembered: what a client has gone away from is never settled. */
-const MOST_OWED = 1000;
+/** How to end what the module still owes, to requests and to alarms: a panic takes all of it along. */
+const answers = new Set();
+const alarms = new Set();
+/** So many answers are remembered: one that a client has gone away from is never settled. An alarm always is. */
+const MOST_ANSWERS = 10_000;
 state.broken = () => {
-  for (const end of owed) end();
-  owed.clear();
+  for (const owed of [answers, alarms]) {
+    for (const end of owed) end();
+    owed.clear();
+  }
 };
 
 /** What the promise comes to, or null if the module breaks before. */
-function owe(promise) {
+function owe(owed, promise) {
   return new Promise((done, fail) => {
     const broken = () => done(null);
     const end = (settle) => (value) => {
       owed.delete(broken);
       settle(value);
     };
-    if (owed.size >= MOST_OWED) owed.delete(owed.values().next().value);
     owed.add(broken);
     promise.then(end(done), end(fail));
   });
+}
+
+/** The same of the answer to a request. */
+function oweAnswer(promise) {
+  if (answers.size >= MOST_ANSWERS) answers.delete(answers.values().next().value);
+  return owe(answers, promise);
 }
 
 /** Nothing that the module has left behind is to be used any more. */
@@ -159,44 +167,51 @@ const PROBLEM = JSON.stringify({
   error_description: "Something went wrong on our side.",
 });
 
-/** The answer to a request that the module broke at. */
-function broken(id, method) {
-  console.log(JSON.stringify({ level: "error", event: "request", request_id: id, route: "none", method, status: 500, reason: "the module broke", trace: null, ms: 0 }));
+/** The answer to a request that the module broke at, with what it broke by, if that is known. */
+function broken(id, method, error) {
+  const line = { level: "error", event: "request", request_id: id, route: "none", method, status: 500, reason: "the module broke", trace: null, ms: 0 };
+  console.log(JSON.stringify(error === undefined ? line : { ...line, error: String(error?.message) }));
   const headers = { "content-type": "application/problem+json", "cache-control": "no-store", "x-content-type-options": "nosniff", "access-control-allow-origin": "*", "x-request-id": id };
   return new Response(method === "HEAD" ? null : PROBLEM, { status: 500, headers });
 }
 
 /** Crosses the border. */
 function cross(visit, id, method, head, body, isTooLong) {
-  const otherwise = () => broken(id, method);
+  const otherwise = (error) => broken(id, method, error);
   try {
     begin(visit.context, visit.env);
     const answer = serve(visit, visit.env, utf8(head), body, isTooLong);
-    return answer instanceof Promise ? owe(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
-  } catch {
+    return answer instanceof Promise ? oweAnswer(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
+  } catch (error) {
     breaks();
-    return otherwise();
+    return otherwise(error);
   }
 }
 
-/** What `wants` has said, by method and path. */
+/** What `wants` has said, by method and path, unless they are long. */
 const asked = new Map();
+const LONGEST_ASKED = 100;
 
-/** What the module looks at of a request, bit by bit; null if it broke at that. */
+/** What the module looks at of a request, bit by bit; throws if it broke at that. */
 function wanted(context, env, method, path) {
   const name = `${method} ${path}`;
-  const known = asked.get(name);
-  if (known !== undefined) return known;
-  try {
-    begin(context, env);
-    const bits = wants(method, path);
+  let bits = asked.get(name);
+  if (bits === undefined) {
+    try {
+      begin(context, env);
+      bits = wants(method, path);
+    } catch (error) {
+      breaks();
+      throw error;
+    }
+    if (name.length >= LONGEST_ASKED) return bits;
     if (asked.size >= MOST) asked.delete(asked.keys().next().value);
-    asked.set(name, bits);
-    return bits;
-  } catch {
-    breaks();
-    return null;
+  } else {
+    // Whoever was asked for least lately goes first.
+    asked.delete(name);
   }
+  asked.set(name, bits);
+  return bits;
 }
 
 export default {
@@ -211,8 +226,12 @@ export default {
     if (answer !== null) return answer;
     const visit = new Visit(env, context, path);
     const id = requestId();
-    const bits = wanted(context, env, method, path);
-    if (bits === null) return broken(id, method);
+    let bits;
+    try {
+      bits = wanted(context, env, method, path);
+    } catch (error) {
+      return broken(id, method, error);
+    }
     let head = `${id}\n${method}\n${url}\n`;
     for (const name of names[bits]) {
       const value = headers.get(name);
@@ -222,6 +241,24 @@ export default {
     return read(request).then((body) => cross(visit, id, method, head, body ?? undefined, body === null));
   },
 };
+
+/** In milliseconds: the first pause before an alarm that has failed rings again, the longest one, and by how much alarms may be late. */
+const FIRST = 5000;
+const LONGEST_PAUSE = 3_600_000;
+const LATE = 60_000;
+
+/** Rings again, after a pause twice as long as the one before, unless that is over for long. The module is not asked: it has just broken. */
+async function again(storage) {
+  const now = Date.now();
+  const before = await storage.get("pause");
+  const runs = before !== undefined && now < before.until + Math.max(before.length, LATE);
+  const length = runs ? Math.min(before.length * 2, LONGEST_PAUSE) : FIRST;
+  const until = now + length;
+  await storage.put("pause", { length, until });
+  // Whoever has rung in the meantime is not made to wait.
+  const set = await storage.getAlarm();
+  if (set === null || set > until) await storage.setAlarm(until);
+}
 
 /** The durable objects: their commands come by RPC, which costs less than a request. */
 const object = (Class, what) =>
@@ -242,9 +279,27 @@ const object = (Class, what) =>
       return outcome === undefined ? new Response(`the ${what} did not take the command`, { status: 500 }) : new Response(outcome);
     }
 
-    /** If the module breaks the platform rings again: its own promise would never end. */
+    /** What was due stays so whatever the module does: the platform drops an alarm that has failed six times. */
     async alarm() {
-      if ((await owe(this.inner.alarm())) === null) throw new Error("the module broke");
+      const { reason, error } = await this.woken();
+      if (reason === undefined) return;
+      console.log(JSON.stringify({ level: "error", event: "wake_failed", reason: `${what}: ${reason}${error ? `: ${error.message}` : ""}` }));
+      await again(this.ctx.storage);
+    }
+
+    /** Why the module has not done what was due, or nothing. If it breaks its own promise never ends. */
+    async woken() {
+      let waking;
+      try {
+        waking = this.inner.alarm();
+      } catch (error) {
+        breaks();
+        return { reason: "the module broke", error };
+      }
+      return owe(alarms, waking).then(
+        (end) => (end === null ? { reason: "the module broke" } : {}),
+        (error) => ({ reason: "no alarm", error }),
+      );
     }
   };
 

@@ -119,17 +119,21 @@ async fn entered<P: Ports>(
 ) -> Result<Agent, Refused> {
     let about = json!({ "name": profile.name, "agent_type": profile.agent_type });
     let mut audit = vec![audited("agent.created", ("agent", id.as_str()), id, &about, cx)];
+    let number = key.as_ref().map(|key| key.number);
     let what = match key {
         Some(key) => {
             audit.push(audited("credential.created", ("credential", key.id.as_str()), id, &json!({ "agent_id": id }), cx));
-            tokens::noted(id, key.number, cx);
             What::Arrive { id: id.clone(), profile, credential: Box::new(key) }
         }
         None => What::Root { id: id.clone(), profile },
     };
     let command = tenant::Command { audit, retain: retain(cx), ..tenant::Command::alone(what) };
     match run(&id.account(), command, cx).await? {
-        Outcome::Agent(agent, _) => Ok(*agent),
+        Outcome::Agent(agent, _) => {
+            // Not before the account has the key: a request that fails on the way there is repeated.
+            number.into_iter().for_each(|number| tokens::noted(id, number, cx));
+            Ok(*agent)
+        }
         Outcome::Refused(refused) => Err(refused.into()),
         _ => Err(unexpected()),
     }

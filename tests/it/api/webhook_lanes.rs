@@ -1,6 +1,7 @@
 //! Webhooks that take their time.
 
 use postern::time::Ttl;
+use postern::webhook::Hurry;
 use serde_json::json;
 
 use super::party::Party;
@@ -89,4 +90,43 @@ fn an_endpoint_that_was_slow_counts_as_quick_again_after_some_quick_answers() {
     let begun = now(&world);
     ring();
     assert_eq!(times(&world, url).last(), Some(&begun));
+}
+
+#[test]
+fn more_than_one_go_can_tell_waits_for_slow_endpoints_once_and_they_have_a_go_again() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let (slow, quick) = siblings(&party);
+    let (account, hurry) = (party.account(), Hurry::default());
+    slow.iter().for_each(|(agent, _)| agent.happen());
+    (0..2).for_each(|_| world.ring_slowly(account.as_str(), |_| ()));
+    let others: Vec<Party<'_>> = (0..12).map(|number| party.child(200 + number)).collect();
+    for (number, other) in others.iter().enumerate() {
+        let url = format!("https://other-{number}.example.com/");
+        answers(&world, &url, 200);
+        subscribe(other, &url, &json!(["*"]));
+    }
+    let to_slow = || slow.iter().map(|(_, url)| received(&world, url).len() - 1).sum::<usize>();
+    slow.iter().for_each(|(agent, _)| agent.happen());
+    for _ in 0..24 {
+        others.iter().for_each(Party::happen);
+        quick.happen();
+    }
+    let ring = || {
+        let begun = now(&world);
+        (world.ring_hurried(account.as_str(), &hurry, |_| ()), now(&world) - begun)
+    };
+    let (again, took) = ring();
+    assert!(again && took <= 9, "whoever is slow and has begun is waited for: {took}");
+    let begun = to_slow();
+    assert!(begun <= 3, "nobody slow begins once the rest have had all that is theirs: {begun}");
+    for go in 0..8 {
+        assert_eq!((ring(), to_slow()), ((true, 0), begun), "{go}");
+    }
+    assert!(ring().1 >= 8 && to_slow() > begun, "then it is their turn");
+    (0..4).for_each(|_| {
+        ring();
+    });
+    assert_eq!(to_slow(), 8);
+    assert_eq!(received(&world, QUICK).len(), 24);
 }
