@@ -187,7 +187,7 @@ pub(super) fn downstream(call: &Call<'_, impl Sql>, id: &DelegationId, limit: u3
     Ok(chain::shown(call, all(rows, read)?, total.map_or(Ok(0), |mut row| row.number())?)?)
 }
 
-/// Whatever has ended above it is not looked at again with every question about that agent: there are never more rows than may count.
+/// Whatever has ended for good above it, which is all that [`whole`] asks, is not looked at again with every question about that agent: there are never more rows than may count.
 fn drop_dead(call: &Call<'_, impl Sql>, delegate: &RegistrationId) -> Result<(), SqlError> {
     let values = [&[delegate.as_str().into(), call.now.into()], &Now::of(call)?.whole()[..]].concat();
     let statement = concat!("SELECT number FROM tenant_delegation d WHERE d.delegate = ? AND d.until > ? AND NOT (", whole!(), ")");
