@@ -225,3 +225,18 @@ fn what_was_made_of_a_link_whose_acceptance_is_told_late_goes_on_to_count() {
     own(&database, put(Delegation { sequence: 3, status: DelegationStatus::Revoked, expires: Some(at(600)), ..offered(1, 7) }));
     assert_eq!(ids(own(&database, list(true))), (vec![], 0));
 }
+
+#[test]
+fn an_offer_that_is_told_after_it_was_taken_back_does_not_come_back() {
+    let database = family();
+    let over = |number, sequence| Delegation { sequence, status: DelegationStatus::Revoked, ..offered(number, 7) };
+    own(&database, put(offered(1, 7)));
+    own(&database, put(over(1, 3)));
+    own(&database, put(over(2, 2)));
+    for late in [offered(1, 7), Delegation { sequence: 2, status: DelegationStatus::Active, ..offered(1, 7) }, offered(2, 7)] {
+        assert_eq!(own(&database, put(late)), Outcome::Done(false));
+    }
+    assert_eq!((ids(own(&database, list(false))), offers(&database, 0)), ((vec![], 0), (vec![], 0)));
+    let again = Delegation { sequence: 9, ..offered(1, 7) };
+    assert!(matches!(run(&database, 600, command(None, put(again))), Outcome::Delegation(_, true)), "the name may come again");
+}
