@@ -21,7 +21,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scope;
 use crate::secret::{ApiKey, Digest, Secret};
 use crate::store::Ports;
-use crate::tenant::{self, AuditOutcome, Credential, UNNUMBERED, What};
+use crate::tenant::{self, AuditOutcome, Credential, Trouble, UNNUMBERED, What};
 use crate::time::{Timestamp, Ttl};
 use crate::verify;
 
@@ -220,7 +220,7 @@ async fn denied<P: Ports>(manager: &Manager, what: What, id: &CredentialId, cx: 
     }
 }
 
-/// The refusal, once it is audited; as often as other refusals, and with them.
+/// The refusal, once it is audited; as often as other denials, and with them.
 async fn noted<P: Ports>(
     manager: &Manager,
     event: &str,
@@ -229,7 +229,12 @@ async fn noted<P: Ports>(
     cx: &Cx<'_, P>,
 ) -> Result<Refused, Refused> {
     manager
-        .ask(Deed::new(attempt::counted(manager, cx)).audited(event, target, &manager.id, &Value::Null).ended(AuditOutcome::Denied), cx)
+        .ask(
+            Deed::new(attempt::counted(manager, Trouble::Denied, cx))
+                .audited(event, target, &manager.id, &Value::Null)
+                .ended(AuditOutcome::Denied),
+            cx,
+        )
         .await?;
     Ok(refused.noted())
 }
