@@ -32,7 +32,7 @@ pub(crate) struct Track {
 impl Track {
     /// The tables as they are, brought up to the last of `steps` if there are any.
     pub(crate) fn open<'a, S: Sql>(&'static self, sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
-        let tables = Tables { sql, track: self, steps, there: Cell::new(0), begun: Cell::new(false) };
+        let tables = Tables { sql, track: self, steps, there: Cell::new(0), begun: Cell::new(false), newer: Cell::new(false) };
         for mut row in sql.run(TABLES, &[])? {
             // The name of the schema comes first.
             row.text()?;
@@ -92,6 +92,8 @@ pub struct Tables<'a, S> {
     steps: &'a [&'a [&'static str]],
     there: Cell<u32>,
     begun: Cell<bool>,
+    /// A later version than this one has been here.
+    newer: Cell<bool>,
 }
 
 impl<S: Sql> Tables<'_, S> {
@@ -117,6 +119,7 @@ impl<S: Sql> Tables<'_, S> {
     /// Brings what is there up to the last step.
     fn upgrade(&self) -> Result<(), SqlError> {
         let version = first(self.sql.run(self.track.version, &[])?).map_or(Ok(0), |mut row| row.number())?;
+        self.newer.set(u64::try_from(self.steps.len()).is_ok_and(|last| last < version));
         for (number, step) in (1..).zip(self.steps).filter(|(number, _)| u64::try_from(*number).is_ok_and(|number| number > version)) {
             for statement in *step {
                 // Whatever is made later is made as it is then.
@@ -137,8 +140,12 @@ impl<S: Sql> Tables<'_, S> {
         self.track.named(statement) & !self.there.get()
     }
 
-    /// Makes a table as all steps together leave it. There is nothing in it that they could change.
+    /// Makes a table as all steps together leave it. There is nothing in it that they could change. Not where a later version has been: what its
+    /// steps do to the table is not known here, and would never be done to it.
     fn make(&self, table: &str) -> Result<(), SqlError> {
+        if self.newer.get() {
+            return Err(SqlError(format!("{table} is for a later version to make")));
+        }
         let bit = self.track.bit(table);
         let later = self.track.indexed_later.contains(&table);
         for statement in self.steps.iter().copied().flatten() {

@@ -65,18 +65,24 @@ pub(super) async fn caller<P: Ports>(request: &dpop::Request<'_>, path: &'static
     Ok(Caller { active, scope, manages, door })
 }
 
-/// The headers with `X-Agent-Key`, which AgentAuth's clients send, as the credential of `Authorization`; as they are without it.
+/// The headers with `X-Agent-Key`, which AgentAuth's clients send, as the credential of `Authorization`, where the same may come too; as they are
+/// without it.
 ///
 /// # Errors
 /// Another credential came too.
 pub(super) fn keyed(headers: &HeaderMap) -> Result<Cow<'_, HeaderMap>, Refused> {
     let Some(key) = headers.get("x-agent-key") else { return Ok(Cow::Borrowed(headers)) };
-    let bearer = format!("Bearer {}", key.to_str().unwrap_or("?"));
-    if headers.get(AUTHORIZATION).is_some_and(|other| other.as_bytes() != bearer.as_bytes()) {
+    let key = key.to_str().unwrap_or("?");
+    let is_same = match Authorization::parse(headers) {
+        Ok(None) => true,
+        Ok(Some(Authorization::Bearer(other))) => other == key.trim(),
+        Ok(Some(Authorization::Basic { .. } | Authorization::Dpop(_))) | Err(_) => false,
+    };
+    if !is_same {
         return Err(Refused::new(ErrorCode::InvalidRequest, "two credentials").hint("Send X-Agent-Key or Authorization, not both."));
     }
     let mut headers = headers.clone();
-    headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap_or(HeaderValue::from_static("?")));
+    headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}")).unwrap_or(HeaderValue::from_static("?")));
     Ok(Cow::Owned(headers))
 }
 

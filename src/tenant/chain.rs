@@ -11,14 +11,15 @@ use crate::id::DelegationId;
 use crate::machine::standing::Taken;
 use crate::time::Timestamp;
 
-/// Whether no link above `d` has ended, as far as is known: takes what [`Now::above`] gives. There are nine at most, of 26 characters each.
+/// Whether no link above `d` has ended for good, as far as is known. One that waits for an answer has not: that it was accepted may be told here
+/// later than what was made of it. Takes what [`Now::above`] gives. There are nine at most, of 26 characters each.
 macro_rules! above {
     () => {
         "NOT EXISTS (SELECT 1 FROM tenant_delegation u
              WHERE u.id IN (substr(d.upstream, 1, 26), substr(d.upstream, 28, 26), substr(d.upstream, 55, 26), substr(d.upstream, 82, 26),
                  substr(d.upstream, 109, 26), substr(d.upstream, 136, 26), substr(d.upstream, 163, 26), substr(d.upstream, 190, 26),
                  substr(d.upstream, 217, 26))
-             AND (u.until <= ? OR u.offered = 0 AND coalesce(u.root_generation < ?, u.created <= ?)))"
+             AND (CASE u.status WHEN 'pending' THEN u.expires ELSE u.until END <= ? OR u.offered = 0 AND coalesce(u.root_generation < ?, u.created <= ?)))"
     };
 }
 pub(super) use above;

@@ -6,7 +6,7 @@ use super::call::{Call, Stop, page};
 use super::chain::{self, Now, whole};
 use super::tally;
 use super::words::DelegationStatus;
-use super::{Delegation, MOST_PEERS, Outcome, Peer, Refused, offers};
+use super::{Delegation, MOST_PEERS, Outcome, Peer, Refused, offers, repeat};
 use crate::account::sql::{LARGEST, Row, Sql, SqlError, Value, all, first};
 use crate::id::{DelegationId, RegistrationId};
 use crate::time::Timestamp;
@@ -33,9 +33,13 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     {
         return Ok(Outcome::Delegation(Box::new(known.clone()), false));
     }
-    // What was offered from elsewhere, and is taken back before it was heard of, is nobody's business.
+    // What was offered from elsewhere, and is taken back before it was heard of, is nobody's business; nor what is told of it later still.
+    if known.is_none() && told.offered && repeat::is_buried(call, told.id.as_str())? {
+        return Ok(Outcome::Done(false));
+    }
     let is_over = told.status == DelegationStatus::Revoked;
     if known.is_none() && is_over && told.peer.is_some() && call.node(&told.delegator)?.is_none() {
+        repeat::bury(call, told.id.as_str())?;
         return Ok(Outcome::Done(false));
     }
     let was = known.as_ref().map(|(known, _)| known.status);
@@ -47,6 +51,7 @@ pub(super) fn put(call: &Call<'_, impl Sql>, told: Delegation) -> Result<Outcome
     }
     if let Some((_, number)) = known.as_ref().filter(|(known, _)| offers::is_withdrawn(known, &told)) {
         forget(call, *number)?;
+        repeat::bury(call, told.id.as_str())?;
         return Ok(Outcome::Delegation(Box::new(told), true));
     }
     let until = until(&told)?;
@@ -187,7 +192,7 @@ pub(super) fn downstream(call: &Call<'_, impl Sql>, id: &DelegationId, limit: u3
     Ok(chain::shown(call, all(rows, read)?, total.map_or(Ok(0), |mut row| row.number())?)?)
 }
 
-/// Whatever has ended above it is not looked at again with every question about that agent: there are never more rows than may count.
+/// Whatever has ended for good above it, which is all that [`whole`] asks, is not looked at again with every question about that agent: there are never more rows than may count.
 fn drop_dead(call: &Call<'_, impl Sql>, delegate: &RegistrationId) -> Result<(), SqlError> {
     let values = [&[delegate.as_str().into(), call.now.into()], &Now::of(call)?.whole()[..]].concat();
     let statement = concat!("SELECT number FROM tenant_delegation d WHERE d.delegate = ? AND d.until > ? AND NOT (", whole!(), ")");

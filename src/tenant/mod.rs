@@ -37,7 +37,7 @@ pub use credential::UNNUMBERED;
 pub use enter::{Allowance, Asking, Rate, Weighed};
 pub use outcome::{Outcome, Refused, Repeat, Stats};
 pub use rows::{Agent, AuditFilter, AuditRow, Credential, Delegation, Delivery, Emit, Patch, Peer, Policy, PolicyPatch, Profile, Webhook};
-pub(crate) use run::{carry_out, trouble, wake};
+pub(crate) use run::{Trouble, carry_out, wake};
 pub use words::{AgentType, AuditOutcome, DelegationStatus, DeliveryState, Status, TrustLevel, UnknownWord};
 
 use crate::time::Ttl;
@@ -45,7 +45,7 @@ use crate::time::Ttl;
 /// The longest page of every list but that of audit rows.
 pub const LONGEST_PAGE: u32 = 100;
 
-/// So many refused or failed attempts of one agent are audited, and for how long they are counted: more fill nothing.
+/// So many attempts of one kind of one agent are audited, and for how long they are counted: more fill nothing.
 pub const MOST_TROUBLE: (u32, Ttl) = (60, Ttl::from_seconds(60));
 
 /// For how long a repeated request is answered as the first time.

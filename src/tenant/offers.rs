@@ -6,7 +6,7 @@
 use super::call::{Call, Stop, page};
 use super::chain::{Now, above, shown, whole};
 use super::delegation::{delegations, find, forget, read};
-use super::{AuditRow, Delegation, DelegationStatus, Outcome, repeat};
+use super::{AuditRow, Delegation, DelegationStatus, Emit, Outcome, repeat};
 use crate::account::sql::{Sql, SqlError, Value, all, first};
 use crate::delegation::{MOST_CHAINS, MOST_CHAINS_OF_ONE};
 use crate::id::{AccountId, RegistrationId};
@@ -17,7 +17,7 @@ use crate::time::Ttl;
 const MOST_PENDING: u64 = 256;
 /// So many of them from one account.
 const MOST_PENDING_OF_ONE: u64 = 8;
-/// So many rows of what strangers do with their offers are audited within [`SAID_WITHIN`].
+/// So many rows of what strangers do with their offers are audited, and told to webhooks, within [`SAID_WITHIN`].
 const MOST_SAID: u32 = 100;
 /// So many of them of one account.
 const MOST_SAID_OF_ONE: u32 = 10;
@@ -51,12 +51,14 @@ pub(super) fn of_strangers(call: &Call<'_, impl Sql>, told: &Delegation) -> Resu
 }
 
 impl Strange {
-    /// What is audited of it: all that somebody of this account has done, and of the others' so much.
-    pub fn heard(&self, call: &Call<'_, impl Sql>, rows: Vec<AuditRow>) -> Result<Vec<AuditRow>, SqlError> {
-        let mut heard = Vec::new();
-        for row in rows {
+    /// What is audited of it, and told to webhooks: all that somebody of this account has done, and of the others' so much. Each event comes
+    /// with a row.
+    pub fn heard(&self, call: &Call<'_, impl Sql>, rows: Vec<AuditRow>, events: Vec<Emit>) -> Result<(Vec<AuditRow>, Vec<Emit>), SqlError> {
+        let mut heard = (Vec::new(), Vec::new());
+        for (row, event) in rows.into_iter().zip(events.into_iter().map(Some).chain(std::iter::repeat_with(|| None))) {
             if self.is_own(&row) || self.may_say(call)? {
-                heard.push(row);
+                heard.0.push(row);
+                heard.1.extend(event);
             }
         }
         Ok(heard)

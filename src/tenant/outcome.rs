@@ -105,10 +105,3 @@ pub enum Repeat {
     /// Another was, with the same key.
     Other,
 }
-
-impl Outcome {
-    /// Whether it was refused.
-    pub(super) const fn is_refused(&self) -> bool {
-        matches!(self, Self::Refused(_))
-    }
-}

@@ -29,6 +29,12 @@ pub(super) fn within(call: &Call<'_, impl Sql>, key: &str, most: u32, until: Tim
     Ok(true)
 }
 
+/// Until when nothing more happens with this one, if that is so already.
+pub(super) fn spent(call: &Call<'_, impl Sql>, key: &str, most: u32) -> Result<Option<Timestamp>, SqlError> {
+    let known = find(call, key)?.filter(|(count, _)| count.parse().map_or(true, |count: u32| count >= most));
+    Ok(known.map(|(_, until)| until))
+}
+
 /// Nothing is made under that name any more for as long as a request that has made it may be repeated.
 pub(super) fn bury(call: &Call<'_, impl Sql>, id: &str) -> Result<(), SqlError> {
     put(call, &grave(id), "", call.now.plus(REMEMBERED))

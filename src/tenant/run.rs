@@ -1,11 +1,13 @@
 //! Carries out one command, in the transaction that the account has begun.
 
+use serde_json::{Map, Value};
+
 use super::call::{Call, Stop};
 use super::tables::{self, STEPS};
 use super::words::{AuditOutcome, TrustLevel};
 use super::{
-    Command, MOST_TROUBLE, Outcome, What, agent, agents, audit, claim, credential, delegation, delivery, enter, offers, policy, repeat,
-    stats, turn, webhook,
+    AuditRow, Command, MOST_TROUBLE, Outcome, Refused, What, agent, agents, audit, claim, credential, delegation, delivery, enter, offers,
+    policy, repeat, stats, turn, webhook,
 };
 use crate::account::sql::{Sql, SqlError};
 use crate::machine::standing::Taken;
@@ -29,6 +31,10 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
         What::PutDelegation(told) => offers::of_strangers(&call, told)?,
         _ => None,
     };
+    let counted = match &what {
+        What::Remark { key, most, .. } => Some((key.clone(), *most)),
+        _ => None,
+    };
     let delivers = matches!(what, What::Due { .. } | What::Settled { .. });
     let changes = changes(&what);
     let outcome = match dispatch(what, &call) {
@@ -36,15 +42,20 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
         Err(Stop::Refused(refused)) => Outcome::Refused(refused),
         Err(Stop::Failed(error)) => return Err(error),
     };
-    if outcome.is_refused() {
-        let denied: Vec<_> = audit.into_iter().map(|row| super::AuditRow { outcome: AuditOutcome::Denied, ..row }).collect();
-        let (most, counted) = MOST_TROUBLE;
+    if let Outcome::Refused(refused) = &outcome {
+        let mut denied: Vec<_> = audit.into_iter().map(|row| AuditRow { outcome: AuditOutcome::Denied, ..row }).collect();
+        // Whoever names what is not there can do so without end.
+        let kind = if *refused == Refused::Missing { Trouble::Failed } else { Trouble::Denied };
+        let (key, (most, within)) = (kind.of(call.caller_name()), MOST_TROUBLE);
         let is_noted = !denied.is_empty()
             && match &strange {
                 Some(strange) => strange.may_say(&call)?,
-                None => repeat::within(&call, &trouble(call.caller_name()), most, now.plus(counted))?,
+                None => repeat::within(&call, &key, most, now.plus(within))?,
             };
         if is_noted {
+            if strange.is_none() {
+                say_if_last(&call, &key, most, &mut denied)?;
+            }
             audit::append(&call, denied, retain)?;
         }
         return Ok((outcome, None));
@@ -52,7 +63,10 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     let mut told = false;
     // The same again has been audited, and told, the first time.
     if !changes || has_changed(&outcome) {
-        let audit = if let Some(strange) = &strange { strange.heard(&call, audit)? } else { audit };
+        let (mut audit, emit) = if let Some(strange) = &strange { strange.heard(&call, audit, emit)? } else { (audit, emit) };
+        if let Some((key, most)) = &counted {
+            say_if_last(&call, key, *most, &mut audit)?;
+        }
         audit::append(&call, audit, retain)?;
         webhook::emit(&call, &emit)?;
         told = !emit.is_empty();
@@ -61,9 +75,38 @@ pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Res
     Ok((outcome, due))
 }
 
-/// What refused and failed attempts of an agent are counted under.
-pub(crate) fn trouble(agent: &str) -> String {
-    format!("trouble/{agent}")
+/// What attempts of an agent are counted together: nobody hides those of one kind behind another.
+#[derive(Clone, Copy)]
+pub(crate) enum Trouble {
+    /// They did not fit, or named what is not there.
+    Failed,
+    /// A scope was missing, or the account refused them.
+    Denied,
+    /// A policy denied them.
+    Policy,
+}
+
+impl Trouble {
+    /// What those of that agent are counted under.
+    pub(crate) fn of(self, agent: &str) -> String {
+        let kind = match self {
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Policy => "policy",
+        };
+        format!("trouble/{kind}/{agent}")
+    }
+}
+
+/// The last row that is written of what is counted says that, and until when: whoever reads the audit knows that there may have been more.
+fn say_if_last(call: &Call<'_, impl Sql>, key: &str, most: u32, rows: &mut [AuditRow]) -> Result<(), SqlError> {
+    let Some(row) = rows.last_mut() else { return Ok(()) };
+    if let Some(until) = repeat::spent(call, key, most)? {
+        let mut metadata: Map<String, Value> = row.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        metadata.insert("more_not_recorded_until".to_owned(), until.iso().into());
+        row.metadata = Some(Value::Object(metadata).to_string());
+    }
+    Ok(())
 }
 
 /// When the alarm has to ring again, after it has; `delivered` says whether webhooks could be told anything at all.

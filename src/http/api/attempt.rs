@@ -11,7 +11,7 @@ use crate::http::refuse::Refused;
 use crate::id::{CredentialId, DelegationId, PolicyId, RegistrationId, WebhookId};
 use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
-use crate::tenant::{AuditOutcome, MOST_TROUBLE, What, trouble};
+use crate::tenant::{AuditOutcome, MOST_TROUBLE, Trouble, What};
 
 /// The arguments of tools that name a record, the one that it is about first.
 const RECORDS: [&str; 5] = ["credential_id", "delegation_id", "policy_id", "delegate_agent_id", "agent_id"];
@@ -34,7 +34,7 @@ pub(in crate::http) fn outcome(refused: &Refused) -> Option<AuditOutcome> {
     Some(if status == StatusCode::FORBIDDEN { AuditOutcome::Denied } else { AuditOutcome::Failure })
 }
 
-/// Writes down a refusal, unless it is there already; at most [`MOST_TROUBLE`] of one agent. Of what was sent nothing is repeated but the name of
+/// Writes down a refusal, unless it is there already; at most [`MOST_TROUBLE`] of one kind. Of what was sent nothing is repeated but the name of
 /// a record, if it has the form of one.
 pub(super) async fn note<P: Ports>(manager: &Manager, sent: &Sent<'_>, refused: &Refused, cx: &Cx<'_, P>) {
     let Some(outcome) = outcome(refused) else { return };
@@ -61,17 +61,18 @@ pub(in crate::http) async fn of_tool<P: Ports>(
 }
 
 async fn write<P: Ports>(manager: &Manager, target: (&str, &str), outcome: AuditOutcome, metadata: &Value, cx: &Cx<'_, P>) {
-    let event = if outcome == AuditOutcome::Denied { "request.denied" } else { "request.failed" };
-    let deed = Deed::new(counted(manager, cx)).audited(event, target, &manager.id, metadata).ended(outcome);
+    let (event, kind) =
+        if outcome == AuditOutcome::Denied { ("request.denied", Trouble::Denied) } else { ("request.failed", Trouble::Failed) };
+    let deed = Deed::new(counted(manager, kind, cx)).audited(event, target, &manager.id, metadata).ended(outcome);
     if let Err(error) = manager.ask(deed, cx).await {
         cx.ports.warn("attempt_not_audited", &error.reason);
     }
 }
 
-/// A refusal that is audited at most [`MOST_TROUBLE`] of one agent.
-pub(super) fn counted<P>(manager: &Manager, cx: &Cx<'_, P>) -> What {
+/// A refusal that is audited at most [`MOST_TROUBLE`] of one agent and kind.
+pub(super) fn counted<P>(manager: &Manager, kind: Trouble, cx: &Cx<'_, P>) -> What {
     let (most, within) = MOST_TROUBLE;
-    What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(within) }
+    What::Remark { key: kind.of(manager.id.as_str()), most, until: cx.now.plus(within) }
 }
 
 /// A path of ours, with nothing in it but names of ours: where another name was sent, there may be a secret.

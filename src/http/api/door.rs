@@ -13,7 +13,7 @@ use crate::http::reply;
 use crate::oauth::error::ErrorCode;
 use crate::policy::{self, Action, Decision, Needed, Question, Rights};
 use crate::store::Ports;
-use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, MOST_TROUBLE, Outcome, Rate, TrustLevel, Weighed, What, trouble};
+use crate::tenant::{self, AgentType, Allowance, Asking, AuditOutcome, Outcome, Rate, Trouble, TrustLevel, Weighed, What};
 use crate::time::Ttl;
 
 /// What was decided, as AgentAuth tells it: `allow` or `deny`.
@@ -197,9 +197,7 @@ async fn denied<P: Ports>(manager: &Manager, here: &Asking, decision: &Decision,
         "agent_id": manager.id.as_str(), "action": here.action, "resource": attempt::shown(&here.resource), "policy_id": id, "policy_name": name,
         "reason": decision.reason,
     });
-    let (most, counted) = MOST_TROUBLE;
-    let what = What::Remark { key: trouble(manager.id.as_str()), most, until: cx.now.plus(counted) };
-    let deed = Deed::new(what)
+    let deed = Deed::new(attempt::counted(manager, Trouble::Policy, cx))
         .audited("policy.denied", ("policy", id.unwrap_or_default()), &manager.id, &told)
         .ended(AuditOutcome::Denied)
         .told("policy.denied", &manager.id, &told, cx);

@@ -120,7 +120,7 @@ async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>,
     };
     let decision = wish.answer(&asking, weighed, own, cx).await?;
     if !is_own || !decision.is_allowed() {
-        let key = asked_key(&manager.id);
+        let key = format!("asked/{}", manager.id);
         let (most, counted) = MOST_TROUBLE;
         let deed = Deed::new(What::Remark { key, most, until: cx.now.plus(counted) })
             .audited(EVALUATED, ("agent", wish.agent.as_str()), &wish.agent, &wish.noted(&decision))
@@ -150,6 +150,8 @@ async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<
     let mut weighed = weighed.ok_or(tenant::Refused::Missing)?;
     let own = held(&standing, &mut weighed, cx).await?;
     let decision = wish.answer(&asking, weighed, own, cx).await?;
+    // What is denied is not hidden behind what is allowed, nor either behind what the agent asks itself.
+    let key = format!("shown/{}/{}", if decision.is_allowed() { "allowed" } else { "denied" }, wish.agent);
     let (most, within) = MOST_TROUBLE;
     let remark = Remark {
         event: EVALUATED,
@@ -158,15 +160,10 @@ async fn of_any<P: Ports>(fields: Map<String, Value>, cx: &Cx<'_, P>) -> Result<
         target: ("agent", wish.agent.as_str()),
         metadata: wish.noted(&decision),
         told: false,
-        most: (asked_key(&wish.agent), most, within),
+        most: (key, most, within),
     };
     audit::remark(&wish.agent, &standing, remark, cx).await;
     Ok(decision.to_value())
-}
-
-/// What questions are counted under: not with attempts, so that nobody hides those behind questions.
-fn asked_key(who: &RegistrationId) -> String {
-    format!("asked/{who}")
 }
 
 /// What may be asked, and nothing else.

@@ -142,15 +142,15 @@ impl Manager {
         Ok(Self { caller, id, root, account, entered: Entered::default(), on_behalf })
     }
 
-    /// Lets the agent make something that lasts: not with a credential that is older than a person's claim. What was made before must not stay
-    /// with whoever had the agent then.
+    /// Lets the agent make, change or end something for good: not with a credential that is older than a person's claim. Whoever had the agent
+    /// then must neither keep anything of it nor take anything from its new owner.
     ///
     /// # Errors
     /// It is older.
     pub(in crate::http) fn lasting(&self) -> Result<(), Refused> {
         let active = &self.caller.active;
         if active.is_old() {
-            return Err(Refused::new(ErrorCode::Forbidden, "a credential that is older than the claim makes nothing")
+            return Err(Refused::new(ErrorCode::Forbidden, "a credential that is older than the claim changes nothing")
                 .hint("A person has claimed the agent since: use a credential that came after that."));
         }
         Ok(())

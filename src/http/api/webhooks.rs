@@ -98,6 +98,7 @@ async fn subscribe<P: Ports>(manager: &Manager, fields: &Map<String, Value>, see
 }
 
 async fn unsubscribe<P: Ports>(manager: &Manager, webhook: Webhook, cx: &Cx<'_, P>) -> Result<(), Refused> {
+    manager.lasting()?;
     let about = webhook.agent.as_ref().unwrap_or(&manager.id);
     let deed = Deed::new(What::Unsubscribe(webhook.id.clone()));
     manager.ask(deed.audited("webhook.deleted", ("webhook", webhook.id.as_str()), about, &Value::Null), cx).await?;

@@ -61,6 +61,67 @@ fn failures_of_one_agent_fill_nothing() {
 }
 
 #[test]
+fn failures_hide_no_denial_and_neither_hides_what_a_policy_denies_from_the_audit_or_webhooks() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let webhook = json!({ "url": "https://hooks.example.com/", "events": ["policy.denied"] });
+    assert_eq!(party.send("POST", "/webhooks", &webhook).status(), 201);
+    let deny = json!({
+        "name": "No stats", "effect": "deny", "subjects": { "wildcard": true }, "resources": { "paths": ["/api/v1/stats"] }, "actions": ["read"],
+    });
+    assert_eq!(party.send("POST", "/policies", &deny).status(), 201);
+    let narrow = [("grant_type", "client_credentials"), ("client_secret", party.key.as_str()), ("scope", "agents.read audit.read")];
+    let narrow = format!("Bearer {}", world.form("/oauth2/token", &narrow).text("access_token"));
+    let by_narrow = |path: &str| world.send(super::party::ADDRESS, "GET", &format!("/api/v1{path}"), &[("authorization", &narrow)], "");
+    // What is not there can be named without end, whoever says so.
+    for number in 0..65 {
+        assert_eq!(party.get("/webhooks/x").status(), 404);
+        assert_eq!(party.send("DELETE", &format!("/credentials/crd_{number:022}"), &Value::Null).status(), 404);
+    }
+    for _ in 0..65 {
+        assert_eq!(by_narrow("/policies").status(), 403);
+    }
+    assert_eq!(party.get("/stats").text("error"), "policy_denied");
+    world.later(30);
+    let rows = party.audited("");
+    let of = |event: &str| rows.iter().filter(|row| row["event_type"] == event).collect::<Vec<_>>();
+    assert_eq!(of("request.failed").len() + of("credential.revoked").len(), 60);
+    assert_eq!((of("request.denied").len(), of("policy.denied").len()), (60, 1));
+    let last = |row: &Value| row["metadata"]["more_not_recorded_until"].is_string();
+    let told: Vec<usize> = (0..rows.len()).filter(|at| last(&rows[*at])).collect();
+    let failed = rows.iter().rposition(|row| row["event_type"] == "request.failed" || row["event_type"] == "credential.revoked").unwrap();
+    let denied = rows.iter().rposition(|row| row["event_type"] == "request.denied").unwrap();
+    assert_eq!(told, [failed, denied], "the last of each kind says that there may have been more");
+    let accounts = world.platform.accounts.borrow();
+    let deliveries = accounts[party.account().as_str()].query("SELECT number FROM tenant_delivery WHERE event_type = 'policy.denied'", 0);
+    assert_eq!(deliveries.len(), 1);
+}
+
+#[test]
+fn no_agent_hides_what_it_is_denied_elsewhere_behind_its_own_questions_or_what_is_allowed() {
+    let world = World::new(&[]);
+    let party = Party::claimed(&world, "ada@example.com");
+    let deny = json!({
+        "name": "No files", "effect": "deny", "subjects": { "wildcard": true }, "resources": { "paths": ["/files/*"] }, "actions": ["read"],
+    });
+    assert_eq!(party.send("POST", "/policies", &deny).status(), 201);
+    let question = |resource: &str| json!({ "agent_id": party.id, "action": "read", "resource": resource });
+    for _ in 0..65 {
+        assert_eq!(party.send("POST", "/policies/evaluate", &question("/files/a")).status(), 200);
+    }
+    let operator = [("authorization", "Bearer operator-operator-operator-operator"), ("content-type", "application/json")];
+    let shown = |resource: &str| {
+        let answer = world.send("203.0.113.1", "POST", "/api/v1/policies/evaluate", &operator, &question(resource).to_string());
+        assert_eq!(answer.status(), 200);
+    };
+    (0..65).for_each(|_| shown("/api"));
+    shown("/files/b");
+    let rows = party.audited("&event_type=policy.evaluated");
+    let of = |actor: &str, outcome: &str| rows.iter().filter(|row| row["actor_type"] == actor && row["outcome"] == outcome).count();
+    assert_eq!((of("agent", "denied"), of("system", "success"), of("system", "denied")), (60, 60, 1));
+}
+
+#[test]
 fn calls_of_tools_that_fail_are_there_once() {
     let world = World::new(&[]);
     let party = Party::claimed(&world, "ada@example.com");
@@ -102,7 +163,8 @@ fn calls_of_tools_that_fail_are_there_once() {
     for _ in 0..70 {
         by.fails(&world, "get_agent", &json!({}));
     }
-    assert_eq!(party.audited("&outcome=failure").len() + party.audited("&outcome=denied").len(), 60, "failures of one agent fill nothing");
+    assert_eq!(party.audited("&outcome=failure").len(), 60, "failures of one agent fill nothing");
+    assert_eq!(party.audited("&outcome=denied").len(), 2);
 }
 
 #[test]
@@ -171,8 +233,8 @@ fn questions_about_others_and_those_that_are_denied_are_there() {
         assert_eq!(world.send("203.0.113.1", "POST", "/api/v1/policies/evaluate", &operator, &question).status(), 200);
     }
     let rows = child.audited("&event_type=policy.evaluated");
-    assert_eq!(rows.len(), 61, "so often and no more");
-    assert_eq!((&rows[60]["actor_type"], &rows[60]["target_id"]), (&json!("system"), &of_child));
+    assert_eq!(rows.len(), 62, "so often and no more, whatever the agent asks itself");
+    assert_eq!((&rows[61]["actor_type"], &rows[61]["target_id"]), (&json!("system"), &of_child));
     assert_eq!(party.send("POST", "/policies/evaluate", &json!({ "agent_id": "x" })).status(), 422);
     assert_eq!(events(&party.audited("&event_type=request.failed")), [pair("request.failed", "failure")]);
 }

@@ -32,16 +32,21 @@ impl<'w> Party<'w> {
 
     /// The person with that address has claimed it.
     pub fn claimed(world: &'w World, email: &str) -> Self {
-        let mut party = Self::unclaimed(world);
+        Self::unclaimed(world).claim(email)
+    }
+
+    /// The person with that address claims it.
+    pub fn claim(mut self, email: &str) -> Self {
+        let world = self.world;
         let mut person = Person::sign_in(world, email);
-        let start = json!({ "type": "login_hint", "claim_token": party.claim_token, "login_hint": email });
+        let start = json!({ "type": "login_hint", "claim_token": self.claim_token, "login_hint": email });
         let started = world.json("/agent/identity/claim", &start).json();
         assert_eq!(person.get(&page(started["claim_attempt"]["verification_uri"].as_str().unwrap())).status(), 200);
         let code = started["claim_attempt"]["user_code"].as_str().unwrap();
         assert_eq!(person.post("/agent/identity/claim/complete", &[("user_code", code)]).status(), 200);
         world.ring();
-        party.key = key(world, &party.id);
-        party
+        self.key = key(world, &self.id);
+        self
     }
 
     /// An agent below it, made as the API makes it.

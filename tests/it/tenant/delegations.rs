@@ -210,3 +210,33 @@ fn one_delegator_leaves_room_for_the_others_of_what_an_agent_may_have() {
     }
     assert_eq!(ids(own(&database, list(true))).1, 72, "what an agent of elsewhere has is counted there");
 }
+
+#[test]
+fn what_was_made_of_a_link_whose_acceptance_is_told_late_goes_on_to_count() {
+    let database = family();
+    own(&database, put(Delegation { expires: Some(at(600)), ..offered(1, 7) }));
+    let made = |number| Delegation { upstream: vec![dlg(1)], chain_depth: 2, expires: None, ..delegation(number, 2, 3) };
+    own(&database, put(made(2)));
+    own(&database, put(made(3)));
+    assert_eq!(ids(own(&database, list(true))), (vec![2, 3], 2));
+    assert_eq!(ids(run(&database, 600, command(None, list(true)))), (vec![], 0), "it could not be accepted any more");
+    own(&database, put(Delegation { sequence: 2, status: DelegationStatus::Active, expires: Some(at(600)), ..offered(1, 7) }));
+    assert_eq!(ids(own(&database, list(true))), (vec![1, 2, 3], 3));
+    own(&database, put(Delegation { sequence: 3, status: DelegationStatus::Revoked, expires: Some(at(600)), ..offered(1, 7) }));
+    assert_eq!(ids(own(&database, list(true))), (vec![], 0));
+}
+
+#[test]
+fn an_offer_that_is_told_after_it_was_taken_back_does_not_come_back() {
+    let database = family();
+    let over = |number, sequence| Delegation { sequence, status: DelegationStatus::Revoked, ..offered(number, 7) };
+    own(&database, put(offered(1, 7)));
+    own(&database, put(over(1, 3)));
+    own(&database, put(over(2, 2)));
+    for late in [offered(1, 7), Delegation { sequence: 2, status: DelegationStatus::Active, ..offered(1, 7) }, offered(2, 7)] {
+        assert_eq!(own(&database, put(late)), Outcome::Done(false));
+    }
+    assert_eq!((ids(own(&database, list(false))), offers(&database, 0)), ((vec![], 0), (vec![], 0)));
+    let again = Delegation { sequence: 9, ..offered(1, 7) };
+    assert!(matches!(run(&database, 600, command(None, put(again))), Outcome::Delegation(_, true)), "the name may come again");
+}

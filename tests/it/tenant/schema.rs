@@ -470,3 +470,23 @@ fn commands_and_outcomes_are_pinned() {
     old["outcomes"].as_object().unwrap().values().for_each(|outcome| drop(serde_json::from_value::<Outcome>(outcome.clone()).unwrap()));
     assert_eq!((whats.len(), outcomes.len()), (42, 22), "one of each");
 }
+
+#[test]
+fn no_table_is_made_where_a_later_version_has_been_until_that_is_back() {
+    let database = family();
+    let later: &[&str] = &["ALTER TABLE tenant_webhook ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'"];
+    let steps = [STEPS, &[later]].concat();
+    assert_eq!(database.transaction(|| Ok(tables::open(&database, &steps)?.are_there())), Ok(true));
+    let before = database.dump();
+    let needs = account::Command::Tenant(Box::new(command(None, subscribe(1, Some(2), &["*"]))));
+    assert!(database.command(&needs, at(0)).is_err());
+    assert_eq!(database.dump(), before);
+    assert!(matches!(own(&database, everybody()), Outcome::Agents(_, 5)), "what is there can be read");
+    // The later version makes it as it wants to have it.
+    let made = database.transaction(|| {
+        let tables = tables::open(&database, &steps)?;
+        tables.run("INSERT INTO tenant_webhook (id, path, url, events, enabled, secret_version, created, updated) VALUES ('w', '', '', '', 1, 1, 0, 0)", &[])?;
+        Ok(tables.run("SELECT colour FROM tenant_webhook", &[])?.len())
+    });
+    assert_eq!(made, Ok(1));
+}

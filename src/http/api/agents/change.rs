@@ -33,6 +33,7 @@ pub(in crate::http) async fn change<P: Ports>(
     fields: &Map<String, Value>,
     cx: &Cx<'_, P>,
 ) -> Result<Agent, Refused> {
+    manager.lasting()?;
     let patch = patch(fields)?;
     let status: Option<Status> = text(fields, "status").and_then(|word| word.parse().ok());
     if matches!(status, Some(Status::Suspended | Status::Revoked)) {
@@ -62,6 +63,7 @@ pub(in crate::http) async fn change<P: Ports>(
 /// # Errors
 /// As [`change`].
 pub(in crate::http) async fn suspend<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<Agent, Refused> {
+    manager.lasting()?;
     let agent = below(manager, id, cx).await?;
     may(&agent, Status::Suspended)?;
     set(manager, &agent, Status::Suspended, cx).await

@@ -21,7 +21,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scope;
 use crate::secret::{ApiKey, Digest, Secret};
 use crate::store::Ports;
-use crate::tenant::{self, AuditOutcome, Credential, UNNUMBERED, What};
+use crate::tenant::{self, AuditOutcome, Credential, Trouble, UNNUMBERED, What};
 use crate::time::{Timestamp, Ttl};
 use crate::verify;
 
@@ -120,9 +120,7 @@ pub(in crate::http) async fn rotate<P: Ports>(manager: &Manager, id: &str, seed:
         Err(refused) => return Err(refused),
     };
     let agent = old.agent.clone();
-    let stamp = manager.caller.active.stamp().and_then(|stamp| manager.caller.active.standing.key(stamp));
-    let is_own = agent == manager.id && stamp.is_some_and(|key| key.id == old.number);
-    if let Err(refused) = manager.lasting().and_then(|()| limit.allows(&old, is_own)) {
+    if let Err(refused) = manager.lasting().and_then(|()| limit.allows(&old, is_own(manager, &old))) {
         return Err(noted(manager, "credential.rotated", ("credential", id.as_str()), refused, cx).await?);
     }
     let (secret, prefix) = secret(&agent, seed.bytes("rotated key", cx)?, cx);
@@ -178,6 +176,10 @@ pub(in crate::http) async fn revoke<P: Ports>(manager: &Manager, id: &str, cx: &
     if credential.revoked.is_some() {
         return Err(tenant::Refused::Ended.into());
     }
+    // Whoever has a key may always say that it is to count no more.
+    if let Err(refused) = manager.lasting().or_else(|refused| if is_own(manager, &credential) { Ok(()) } else { Err(refused) }) {
+        return Err(noted(manager, "credential.revoked", ("credential", id.as_str()), refused, cx).await?);
+    }
     let agent = credential.agent.clone();
     let mut standing = None;
     if credential.number != UNNUMBERED
@@ -190,6 +192,13 @@ pub(in crate::http) async fn revoke<P: Ports>(manager: &Manager, id: &str, cx: &
     let keys = standing.map_or_else(|| Keys::none(manager), |standing| Keys::told(&agent, standing, manager));
     let meta = json!({ "credential_id": id, "message": "The key and its tokens do not count any more." });
     Ok(json!({ "data": keys.show(&credential, cx), "meta": meta }))
+}
+
+/// Whether the manager has come with it, or with a token of it.
+fn is_own(manager: &Manager, credential: &Credential) -> bool {
+    let active = &manager.caller.active;
+    let key = active.stamp().and_then(|stamp| active.standing.key(stamp));
+    credential.agent == manager.id && key.is_some_and(|key| key.id == credential.number)
 }
 
 /// What is done to a credential, with who is told. No more of the key than its prefix.
@@ -211,7 +220,7 @@ async fn denied<P: Ports>(manager: &Manager, what: What, id: &CredentialId, cx: 
     }
 }
 
-/// The refusal, once it is audited; as often as other refusals, and with them.
+/// The refusal, once it is audited; as often as other denials, and with them.
 async fn noted<P: Ports>(
     manager: &Manager,
     event: &str,
@@ -220,7 +229,12 @@ async fn noted<P: Ports>(
     cx: &Cx<'_, P>,
 ) -> Result<Refused, Refused> {
     manager
-        .ask(Deed::new(attempt::counted(manager, cx)).audited(event, target, &manager.id, &Value::Null).ended(AuditOutcome::Denied), cx)
+        .ask(
+            Deed::new(attempt::counted(manager, Trouble::Denied, cx))
+                .audited(event, target, &manager.id, &Value::Null)
+                .ended(AuditOutcome::Denied),
+            cx,
+        )
         .await?;
     Ok(refused.noted())
 }

@@ -34,6 +34,7 @@ pub(in crate::http) async fn accept<P: Ports>(manager: &Manager, id: &str, cx: &
 /// It is not there, or not the caller's to answer, or over.
 pub(in crate::http) async fn decline<P: Ports>(manager: &Manager, id: &str, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let offered = offered(manager, id, cx).await?;
+    manager.lasting()?;
     Ok(object(&link::decline(&offered, by(manager, cx), cx).await?.row(false), cx))
 }
 
@@ -44,6 +45,7 @@ pub(in crate::http) async fn decline<P: Ports>(manager: &Manager, id: &str, cx: 
 /// It is not there, or the caller may see it and not end it.
 pub(in crate::http) async fn revoke<P: Ports>(manager: &Manager, id: &str, cascade: bool, cx: &Cx<'_, P>) -> Result<Value, Refused> {
     let link = read(manager, id, cx).await?;
+    manager.lasting()?;
     if !answers_for(manager, link.delegator(), cx).await? && !answers_for(manager, &link.terms.delegate, cx).await? {
         return Err(
             Refused::new(ErrorCode::Forbidden, "a link further down").hint("Revoke the link that you have made: this one ends with it.")

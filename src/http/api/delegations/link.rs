@@ -7,6 +7,7 @@ use super::super::manager::{retain, run, unexpected};
 use super::shown::unknown;
 use crate::cx::Cx;
 use crate::delegation::{self, Cut, MOST_CHAINS, MOST_CHAINS_OF_ONE};
+use crate::entropy::random;
 use crate::http::refuse::Refused;
 use crate::id::{AccountId, DelegationId, RegistrationId};
 use crate::machine::delegation::{By, Command, Delegation, Link, Outcome, Telling};
@@ -14,6 +15,9 @@ use crate::oauth::error::ErrorCode;
 use crate::store::Ports;
 use crate::tenant::{self, DelegationStatus, LONGEST_PAGE, What};
 use crate::verify;
+
+/// So many delegations are looked at for one that makes room: each may cost thirty questions.
+const MOST_LOOKED_AT: usize = 4;
 
 /// Takes what was offered. Taken before is taken.
 ///
@@ -24,8 +28,8 @@ pub(in crate::http) async fn accept<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P
         return Err(Refused::new(ErrorCode::AgentInactive, "the delegate does not count"));
     }
     if let Some(Cut { by, .. }) = delegation::cut(link, cx).await? {
-        change(&link.terms.id, Command::Cut(by), cx).await?;
-        return Err(ended());
+        let (link, _) = change(&link.terms.id, Command::Cut(by), cx).await?;
+        return Err(over(&link, cx).await);
     }
     let terms = &link.terms;
     if link.status == DelegationStatus::Pending && !room(terms.delegator(), &terms.delegate, &terms.delegate_account, cx).await? {
@@ -37,7 +41,7 @@ pub(in crate::http) async fn accept<P: Ports>(link: &Link, by: By, cx: &Cx<'_, P
         change(&link.terms.id, Command::Revoke(by), cx).await?;
         return Err(full());
     }
-    if link.is_live(cx.now) { Ok(link) } else { Err(ended()) }
+    if link.is_live(cx.now) { Ok(link) } else { Err(over(&link, cx).await) }
 }
 
 /// Turns it down, for good.
@@ -49,7 +53,7 @@ pub(in crate::http) async fn decline<P: Ports>(link: &Link, by: By, cx: &Cx<'_, 
     match link.status {
         DelegationStatus::Declined => Ok(link),
         DelegationStatus::Active => Err(Refused::new(ErrorCode::Conflict, "it was taken before").hint("Give it back: DELETE it.")),
-        DelegationStatus::Pending | DelegationStatus::Revoked => Err(ended()),
+        DelegationStatus::Pending | DelegationStatus::Revoked => Err(over(&link, cx).await),
     }
 }
 
@@ -80,7 +84,8 @@ pub(super) async fn make<P: Ports>(id: &DelegationId, command: Command, by: By, 
     })
 }
 
-/// Whether a delegate may have one more of that delegator. Where there is no room, what is dead by what its account cannot know makes some.
+/// Whether a delegate may have one more of that delegator. Where there is no room, what is dead by what its account cannot know makes some: of
+/// those that are in the way a few are looked at, others each time.
 pub(super) async fn room<P: Ports>(
     delegator: &RegistrationId,
     delegate: &RegistrationId,
@@ -97,7 +102,13 @@ pub(super) async fn room<P: Ports>(
     if fits(&rows) {
         return Ok(true);
     }
-    for id in rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>() {
+    let is_full = reaches(rows.len(), MOST_CHAINS);
+    let mut ids: Vec<_> = rows.iter().filter(|row| is_full || row.delegator == *delegator).map(|row| row.id.clone()).collect();
+    let [chance] = random(cx.entropy)?;
+    let first = usize::from(chance).checked_rem(ids.len()).unwrap_or_default();
+    ids.rotate_left(first);
+    ids.truncate(MOST_LOOKED_AT);
+    for id in ids {
         let Some(link) = delegation::find(&id, |_| false, cx).await? else { continue };
         if let Some(Cut { by, .. }) = delegation::cut(&link, cx).await? {
             change(&id, Command::Cut(by), cx).await?;
@@ -110,6 +121,15 @@ pub(super) async fn room<P: Ports>(
 pub(super) fn full() -> Refused {
     Refused::new(ErrorCode::LimitReached, "the delegate has too many delegations")
         .hint("An agent has at most 32 delegations that count, and 8 of one delegator: end some of them, or let them expire.")
+}
+
+/// It is over. Whoever answers it may have seen it wait: their account is told how it stands once more, and changes nothing if it knows.
+async fn over<P: Ports>(link: &Link, cx: &Cx<'_, P>) -> Refused {
+    let command = tenant::Command { retain: retain(cx), ..tenant::Command::alone(What::PutDelegation(Box::new(link.row(false)))) };
+    if let Err(refused) = run(&link.terms.delegate_account, command, cx).await {
+        cx.ports.warn("delegation_not_told", &refused.reason);
+    }
+    ended()
 }
 
 fn ended() -> Refused {

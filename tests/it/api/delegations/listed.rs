@@ -181,6 +181,53 @@ fn strangers_fill_no_audit_with_offers_that_they_withdraw_or_that_are_refused_an
 }
 
 #[test]
+fn strangers_fill_no_webhook_either() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    let webhook = json!({ "url": "https://hooks.example.com/", "events": ["delegation.*"] });
+    assert_eq!(bob.ask(&world, "POST", "/api/v1/webhooks", &webhook).status(), 201);
+    let told = || {
+        let accounts = world.platform.accounts.borrow();
+        let bobs = &accounts[AccountId::from_digits(bob.registration().digits()).as_str()];
+        bobs.query("SELECT number FROM tenant_delivery", 0).len()
+    };
+    for _ in 0..30 {
+        let id = ada.delegated(&world, &bob, &["api.read"], json!({}));
+        ada.revoke(&world, &id);
+    }
+    assert_eq!(told(), 10, "as many as are audited");
+    let id = ada.delegated(&world, &bob, &["api.read"], json!({}));
+    assert_eq!(bob.ask(&world, "POST", &format!("/api/v1/delegations/{id}/decline"), &json!({})).status(), 200);
+    assert_eq!(told(), 11, "what somebody of the account does itself is told");
+}
+
+#[test]
+fn whoever_answers_an_offer_that_is_over_sees_it_go_from_the_list() {
+    let world = world();
+    let [ada, bob] = [0; 2].map(|_| Agent::root(&world));
+    for answer in ["accept", "decline"] {
+        let id = ada.delegated(&world, &bob, &["api.read"], json!({}));
+        let account = AccountId::from_digits(bob.registration().digits());
+        let asked = |what: What| {
+            let command = tenant::Command { caller: None, what, audit: vec![], emit: vec![], retain: Ttl::from_millis(0) };
+            let command = account::Command::Tenant(Box::new(command));
+            match world.platform.accounts.borrow()[account.as_str()].command(&command, world.platform.now.get()).unwrap() {
+                account::Outcome::Tenant(outcome) => *outcome,
+                other => panic!("{other:?}"),
+            }
+        };
+        let Outcome::Delegations(offers, 1) = asked(What::Offers { limit: 1, offset: 0 }) else { panic!("no offer") };
+        ada.revoke(&world, &id);
+        // As a version did that buried nothing: what was told first comes last.
+        world.platform.accounts.borrow()[account.as_str()].query("DELETE FROM tenant_repeat", 0);
+        assert!(matches!(asked(What::PutDelegation(Box::new(offers[0].clone()))), Outcome::Delegation(_, true)));
+        assert_eq!(listed(&world, &bob, "?active_only=false"), [(id.clone(), "pending".to_owned())]);
+        is(&bob.ask(&world, "POST", &format!("/api/v1/delegations/{id}/{answer}"), &json!({})), 400, "already_revoked");
+        assert_eq!(listed(&world, &bob, "?active_only=false"), []);
+    }
+}
+
+#[test]
 fn an_offer_that_the_other_account_refuses_when_it_hears_of_it_later_is_over() {
     let world = world();
     let [ada, bob] = [0; 2].map(|_| Agent::root(&world));

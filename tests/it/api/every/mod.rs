@@ -3,6 +3,7 @@
 mod edges;
 mod foreign;
 mod keyed;
+mod old;
 mod outage;
 mod page;
 
@@ -23,6 +24,8 @@ pub struct Stage {
     pub world: World,
     /// The API key of a root that somebody has claimed.
     pub key: String,
+    /// Another, which it had before that.
+    pub old_key: String,
     pub root: String,
     pub child: String,
     /// An API key of the child.
@@ -62,7 +65,9 @@ impl Stage {
             answer.json()
         };
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let (me, other) = (Party::claimed(&world, "ada@example.com"), Party::claimed(&world, "eve@example.com"));
+        let me = Party::unclaimed(&world);
+        let old_key = me.key.clone();
+        let (me, other) = (me.claim("ada@example.com"), Party::claimed(&world, "eve@example.com"));
         let child = text(&answer(me.send("POST", "/agents", &json!({ "name": "Scout", "agent_type": "tool" })))["data"]["id"]);
         let made = answer(me.send("POST", "/credentials", &json!({ "agent_id": child })));
         let policy = json!({
@@ -78,6 +83,7 @@ impl Stage {
         let stage = Self {
             root: me.id.to_string(),
             key: me.key.clone(),
+            old_key,
             childs_key: text(&made["raw_key"]),
             credential: text(&made["credential"]["id"]),
             delegation: text(&answer(me.send("POST", "/delegations", &delegated(&child)))["id"]),
