@@ -70,6 +70,12 @@ impl Expected {
         (live && !self.paused[made.from]).then_some(above & made.scopes)
     }
 
+    /// A link above it has ended for good.
+    fn is_cut(&self, which: usize) -> bool {
+        let over = |above: &Made| above.ended || above.expires.is_some_and(|expires| self.now >= expires);
+        self.made[which].source.is_some_and(|source| over(&self.made[source]) || self.is_cut(source))
+    }
+
     fn works(&self, which: usize) -> Option<u8> {
         self.worth(which).filter(|worth| *worth != 0 && !self.paused[self.made[which].to])
     }
@@ -124,18 +130,21 @@ fn apply(op: &Op, world: &mut World, who: &[Agent], expected: &mut Expected) {
         Op::Accept(which) | Op::Decline(which) => {
             let Some(which) = pick(which) else { return };
             let yes = matches!(op, Op::Accept(_));
+            let cut = expected.is_cut(which);
             let made = &mut expected.made[which];
             let path = format!("/api/v1/delegations/{}/{}", made.id, if yes { "accept" } else { "decline" });
             let answer = who[made.to].ask(world, "POST", &path, &json!({}));
-            let lapsed = made.expires.is_some_and(|expires| expected.now >= expires);
-            if !expected.paused[made.to] {
-                if !made.accepted && !made.ended && !lapsed {
-                    assert_eq!(answer.status(), 200, "{}", answer.json());
-                    made.accepted = yes;
-                    made.ended = !yes;
-                } else if yes {
-                    assert_eq!(answer.status() == 200, made.accepted && !made.ended && !lapsed, "{}", answer.json());
-                }
+            let over = made.ended || made.expires.is_some_and(|expires| expected.now >= expires);
+            let paused = expected.paused[made.to];
+            if !paused && yes {
+                assert_eq!(answer.status() == 200, !over && !cut, "{}", answer.json());
+                made.accepted |= !over && !cut;
+                // Nobody can make anything of it any more.
+                made.ended |= cut;
+            } else if !paused && !made.accepted && !over {
+                // What a link above has ended may have been ended itself meanwhile.
+                assert!(answer.status() == 200 || cut, "{}", answer.json());
+                made.ended = true;
             }
         }
         Op::Revoke(which, by_delegator) => {
