@@ -48,7 +48,7 @@ function leb128(bytes, at) {
 async function enter(folder, { ESBUILD_BIN }) {
   const at = (name) => join(root, folder, name);
   renameSync(at("index.js"), at("module.js"));
-  const ours = ["entry.js", "utf8.js"];
+  const ours = ["entry.js", "shared.js"];
   for (const name of ours) copyFileSync(join(root, "src", "edge", "js", name), at(name));
   const args = ["entry.js", "--bundle", "--minify", "--format=esm", "--outfile=index.js", "--external:./index_bg.wasm", "--external:cloudflare:*"];
   await run(ESBUILD_BIN, args, { quiet: true, cwd: at("") });

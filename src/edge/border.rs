@@ -59,7 +59,7 @@ extern "C" {
     pub(super) fn state() -> JsValue;
 }
 
-#[wasm_bindgen(module = "/src/edge/js/utf8.js")]
+#[wasm_bindgen(module = "/src/edge/js/shared.js")]
 extern "C" {
     /// The bytes of a text.
     fn utf8(text: &JsValue) -> Vec<u8>;

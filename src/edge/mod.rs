@@ -40,6 +40,10 @@ use platform::Platform;
 /// In which the address of the client comes; the core gets it as [`Cx::origin`].
 const ADDRESS: &str = "cf-connecting-ip";
 
+/// Bits of [`wants`].
+const QUERY: u32 = 1 << 1;
+const HOST_NAME: u32 = 1 << 5;
+
 /// What is looked at of a request to `path`, bit by bit: its body, its query, cookies, a proof, the program, the host.
 #[wasm_bindgen]
 #[must_use]
@@ -49,20 +53,21 @@ pub fn wants(method: &str, path: &str) -> u32 {
     bits.iter().enumerate().fold(0, |sum, (place, wanted)| sum | (u32::from(*wanted) << place))
 }
 
-/// Every request to the deployment; the answer is a response, or the promise of one. `head` has a line each for the name by which the log calls
-/// the request, its method, its absolute URL, and names and values of headers in turn. Whatever has not to wait for anything is answered at once.
+/// Every request to the deployment; the answer is a response, or the promise of one. `bits` is what it [`wants`]. `head` has a line each for the
+/// name by which the log calls the request, its method, its absolute URL, and names and values of headers in turn. Whatever has not to wait for
+/// anything is answered at once.
 ///
 /// # Errors
 /// The platform does not take the answer, nor that there is none.
 #[wasm_bindgen]
-pub fn serve(visit: Visit, env: JsValue, head: &[u8], body: Option<Vec<u8>>, is_too_long: bool) -> Result<JsValue, JsValue> {
+pub fn serve(visit: Visit, env: JsValue, bits: u32, head: &[u8], body: Option<Vec<u8>>, is_too_long: bool) -> Result<JsValue, JsValue> {
     let started = now();
     let isolate = Isolate::of(&env);
     let body = if is_too_long { Err(TooLong) } else { Ok(body.map(Bytes::from).unwrap_or_default()) };
     // The entry has made these bytes of a text.
     let mut lines = std::str::from_utf8(head).unwrap_or_default().lines();
     let [id, method, url] = [(); 3].map(|()| lines.next().unwrap_or_default());
-    let (request, address) = read(method, url, lines, body);
+    let (request, address) = read(bits, method, url, lines, body);
     let development = isolate.config.as_ref().is_ok_and(|config| config.development && is_loopback(url));
     let (id, method) = (id.to_owned(), method.to_owned());
     let answer = async move {
@@ -145,6 +150,7 @@ fn now() -> Timestamp {
 
 /// The request as the core takes it, and the address it comes from.
 fn read<'h>(
+    bits: u32,
     method: &str,
     url: &str,
     mut lines: impl Iterator<Item = &'h str>,
@@ -152,11 +158,10 @@ fn read<'h>(
 ) -> (Request<Result<Bytes, TooLong>>, Option<String>) {
     let target = target(url);
     let path = target.split('?').next().unwrap_or("/");
-    let wants = crate::http::wants(method, path, false);
     let mut read = Request::new(body);
     // What no request can be is none that we know: both end in 404 or 405.
     *read.method_mut() = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
-    *read.uri_mut() = (if wants.query { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
+    *read.uri_mut() = (if bits & QUERY != 0 { target } else { path }).parse::<Uri>().unwrap_or_else(|_| Uri::from_static("/unreadable"));
     let headers = read.headers_mut();
     let mut address = None;
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
@@ -166,7 +171,7 @@ fn read<'h>(
             Err(_) => {}
         }
     }
-    if wants.host {
+    if bits & HOST_NAME != 0 {
         // The platform has read the host: it is part of the address.
         put(headers, HOST, host(url));
     }

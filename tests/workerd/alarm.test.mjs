@@ -56,7 +56,7 @@ const MODULE = `
 let folder, mf;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "postern-alarm-"));
-  for (const name of ["entry.js", "utf8.js"]) writeFileSync(join(folder, name), readFileSync(join(root, "src", "edge", "js", name)));
+  for (const name of ["entry.js", "shared.js"]) writeFileSync(join(folder, name), readFileSync(join(root, "src", "edge", "js", name)));
   writeFileSync(join(folder, "module.js"), MODULE);
   const { outputFiles } = buildSync({ entryPoints: [join(folder, "entry.js")], bundle: true, format: "esm", external: ["cloudflare:*"], write: false });
   const modules = [{ type: "ESModule", path: "index.js", contents: outputFiles[0].text }];

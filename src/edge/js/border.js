@@ -1,28 +1,14 @@
 // What the module asks of the platform, each in one call across the border.
+import { add, remember } from "./shared.js";
 
-/** So many heads are kept. */
-const MOST = 64;
 /** Headers by their text: to copy them costs a third of what making them does. */
 const heads = new Map();
 
 /** The headers that this text says. */
 function common(head) {
-  let headers = heads.get(head);
-  if (headers === undefined) {
-    headers = new Headers();
-    add(headers, head);
-    if (heads.size >= MOST) heads.delete(heads.keys().next().value);
-  } else {
-    // Whatever was used least lately goes first.
-    heads.delete(head);
-  }
-  heads.set(head, headers);
+  const headers = heads.get(head) ?? add(new Headers(), head);
+  remember(heads, head, headers);
   return headers;
-}
-
-function add(headers, lines) {
-  const parts = lines.split("\n");
-  for (let at = 0; at + 1 < parts.length; at += 2) headers.append(parts[at], parts[at + 1]);
 }
 
 /** An answer: `head` has the headers that others have too, `own` those of this one; names and values in turn, one a line. */

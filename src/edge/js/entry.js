@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 // What worker-build has made of the crate. Its classes begin anew after a panic, when something is constructed.
 import Module, * as classes from "./module.js";
-import { utf8 } from "./utf8.js";
+import { add, remember, utf8 } from "./shared.js";
 
 const { serve, wants } = Module.prototype;
 const state = globalThis.__worker_init_state;
@@ -15,8 +15,6 @@ const names = Array.from({ length: 64 }, (_, bits) => [...new Set([...ALWAYS, ..
 
 /** The longest body that is read: `LONGEST_BODY` of the module. */
 const LONGEST = 64 * 1024;
-/** So many documents are kept, and so many answers of `wants`. */
-const MOST = 64;
 
 /** Documents by their path: see `Visit.keep`. */
 const documents = new Map();
@@ -41,9 +39,8 @@ class Visit {
 
   /** Keeps the answer for `millis`; whoever has it already, as `etag` says, gets the headers of `unchanged`. */
   keep(route, etag, millis, headers, unchanged, body) {
-    documents.delete(this.path);
-    if (documents.size >= MOST) documents.delete(documents.keys().next().value);
-    documents.set(this.path, { route, etag, until: Date.now() + millis, headers: pairs(headers), unchanged: pairs(unchanged), body: body.slice() });
+    const made = (lines) => add(new Headers(), lines);
+    remember(documents, this.path, { route, etag, until: Date.now() + millis, headers: made(headers), unchanged: made(unchanged), body: body.slice() });
   }
 }
 
@@ -73,14 +70,6 @@ function prepared(path, headers) {
   response.headers.set("x-request-id", id);
   console.log(`{"event":"request","level":"info","method":"GET","ms":0,"reason":null,"request_id":"${id}","route":"${document.route}","status":${status},"trace":null}`);
   return response;
-}
-
-/** Headers from names and values in turn, one a line. */
-function pairs(lines) {
-  const parts = lines.split("\n");
-  const headers = new Headers();
-  for (let at = 0; at + 1 < parts.length; at += 2) headers.append(parts[at], parts[at + 1]);
-  return headers;
 }
 
 /** At most `LONGEST` bytes; null for a longer body, which is refused by its length, or cancelled when that shows. */
@@ -176,11 +165,11 @@ function broken(id, method, error) {
 }
 
 /** Crosses the border. */
-function cross(visit, id, method, head, body, isTooLong) {
+function cross(visit, id, method, bits, head, body, isTooLong) {
   const otherwise = (error) => broken(id, method, error);
   try {
     begin(visit.context, visit.env);
-    const answer = serve(visit, visit.env, utf8(head), body, isTooLong);
+    const answer = serve(visit, visit.env, bits, utf8(head), body, isTooLong);
     return answer instanceof Promise ? oweAnswer(answer).then((answer) => answer ?? otherwise(), otherwise) : answer;
   } catch (error) {
     breaks();
@@ -204,13 +193,8 @@ function wanted(context, env, method, path) {
       breaks();
       throw error;
     }
-    if (name.length >= LONGEST_ASKED) return bits;
-    if (asked.size >= MOST) asked.delete(asked.keys().next().value);
-  } else {
-    // Whoever was asked for least lately goes first.
-    asked.delete(name);
   }
-  asked.set(name, bits);
+  if (name.length < LONGEST_ASKED) remember(asked, name, bits);
   return bits;
 }
 
@@ -237,8 +221,8 @@ export default {
       const value = headers.get(name);
       if (value !== null) head += `${name}\n${value}\n`;
     }
-    if (!(bits & BODY)) return cross(visit, id, method, head, undefined, false);
-    return read(request).then((body) => cross(visit, id, method, head, body ?? undefined, body === null));
+    if (!(bits & BODY)) return cross(visit, id, method, bits, head, undefined, false);
+    return read(request).then((body) => cross(visit, id, method, bits, head, body ?? undefined, body === null));
   },
 };
 
