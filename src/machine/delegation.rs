@@ -193,7 +193,7 @@ impl Link {
     /// Whether a person has claimed this root, its delegator's, since it was made: then it is not theirs, whenever it was accepted.
     #[must_use]
     pub fn is_older_than_claim(&self, root: &Standing) -> bool {
-        root.taken.is_some_and(|taken| self.terms.root_generation.map_or(self.created <= taken.at, |made_in| made_in < taken.generation))
+        root.taken.is_some_and(|taken| taken.is_after(self.created, self.terms.root_generation))
     }
 }
 

@@ -67,6 +67,15 @@ pub struct Taken {
     pub generation: u32,
 }
 
+impl Taken {
+    /// Whether it came after something was made at that time, by whoever knew of that generation of the root: of what was made before
+    /// generations were kept, the time alone is known.
+    #[must_use]
+    pub fn is_after(self, created: Timestamp, made_in: Option<u32>) -> bool {
+        made_in.map_or(created <= self.at, |made_in| made_in < self.generation)
+    }
+}
+
 /// What stood behind a registration when it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {

@@ -72,9 +72,8 @@ impl Now {
 
     /// When it was cut off by a claim, if it was.
     fn cut_off(&self, link: &Delegation) -> Option<Timestamp> {
-        let taken = self.taken.filter(|_| !link.offered)?;
-        let is_older = link.root_generation.map_or(link.created <= taken.at, |made_in| made_in < taken.generation);
-        is_older.then_some(taken.at)
+        let taken = self.taken.filter(|taken| !link.offered && taken.is_after(link.created, link.root_generation))?;
+        Some(taken.at)
     }
 }
 

@@ -16,8 +16,7 @@ pub(super) fn claimed(call: &Call<'_, impl Sql>, key: &str, until: Timestamp, ta
     }
     chain::learn(call, taken)?;
     for (webhook, _) in webhook::everything(call)? {
-        let is_before = webhook.root_generation.map_or(webhook.created <= taken.at, |made_in| made_in < taken.generation);
-        if is_before && webhook.enabled {
+        if webhook.enabled && taken.is_after(webhook.created, webhook.root_generation) {
             webhook::disable(call, &webhook.id, CLAIMED)?;
         }
     }
