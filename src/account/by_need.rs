@@ -76,6 +76,11 @@ impl Track {
         })
     }
 
+    /// The bits of all tables.
+    fn all(&self) -> u32 {
+        self.tables.iter().zip(0..).fold(0, |all, (_, place)| all | (1 << place))
+    }
+
     fn bit(&self, table: &str) -> u32 {
         self.tables.iter().position(|known| *known == table).map_or(0, |place| 1 << place)
     }
@@ -123,7 +128,7 @@ impl<S: Sql> Tables<'_, S> {
         for (number, step) in (1..).zip(self.steps).filter(|(number, _)| u64::try_from(*number).is_ok_and(|number| number > version)) {
             for statement in *step {
                 // Whatever is made later is made as it is then.
-                if !statement.starts_with("CREATE TABLE") && self.lacks(statement) == 0 {
+                if !statement.starts_with("CREATE TABLE") && self.track.named(statement) & !self.there.get() == 0 {
                     self.sql.run(statement, &[])?;
                 }
             }
@@ -134,10 +139,6 @@ impl<S: Sql> Tables<'_, S> {
 
     fn advance(&self, version: usize) -> Result<(), SqlError> {
         self.sql.run(self.track.advance, &[Value::number(u64::try_from(version).unwrap_or(u64::MAX))?]).map(drop)
-    }
-
-    fn lacks(&self, statement: &str) -> u32 {
-        self.track.named(statement) & !self.there.get()
     }
 
     /// Makes a table as all steps together leave it. There is nothing in it that they could change. Not where a later version has been: what its
@@ -161,10 +162,14 @@ impl<S: Sql> Tables<'_, S> {
 
 impl<S: Sql> Sql for Tables<'_, S> {
     fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let lacks = self.lacks(statement);
+        if self.there.get() == self.track.all() {
+            return self.sql.run(statement, values);
+        }
+        let named = self.track.named(statement);
+        let lacks = named & !self.there.get();
         if lacks != 0 {
             // What reads one that is there may find something without the other; what changes one that is not there never does.
-            let needed = if is_change(statement) { self.track.first_named(statement) } else { self.track.named(statement) };
+            let needed = if is_change(statement) { self.track.first_named(statement) } else { named };
             if needed & self.there.get() == 0 && !statement.starts_with("INSERT") {
                 return Ok(Vec::new());
             }
