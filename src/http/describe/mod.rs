@@ -9,6 +9,7 @@
 //! `UPDATE_OPENAPI=1 cargo test --lib describe`.
 
 mod agents;
+mod answer;
 mod clients;
 mod components;
 mod discovery;
