@@ -71,8 +71,13 @@ async fn write<P: Ports>(manager: &Manager, target: (&str, &str), outcome: Audit
 
 /// A refusal that is audited at most [`MOST_TROUBLE`] of one agent and kind.
 pub(super) fn counted<P>(manager: &Manager, kind: Trouble, cx: &Cx<'_, P>) -> What {
+    counted_as(kind.of(manager.id.as_str()), cx)
+}
+
+/// What is audited at most [`MOST_TROUBLE`] under that name.
+pub(super) fn counted_as<P>(key: String, cx: &Cx<'_, P>) -> What {
     let (most, within) = MOST_TROUBLE;
-    What::Remark { key: kind.of(manager.id.as_str()), most, until: cx.now.plus(within) }
+    What::Remark { key, most, until: cx.now.plus(within) }
 }
 
 /// A path of ours, with nothing in it but names of ours: where another name was sent, there may be a secret.

@@ -120,9 +120,7 @@ async fn of_reached<P: Ports>(manager: &mut Manager, fields: Map<String, Value>,
     };
     let decision = wish.answer(&asking, weighed, own, cx).await?;
     if !is_own || !decision.is_allowed() {
-        let key = format!("asked/{}", manager.id);
-        let (most, counted) = MOST_TROUBLE;
-        let deed = Deed::new(What::Remark { key, most, until: cx.now.plus(counted) })
+        let deed = Deed::new(attempt::counted_as(format!("asked/{}", manager.id), cx))
             .audited(EVALUATED, ("agent", wish.agent.as_str()), &wish.agent, &wish.noted(&decision))
             .ended(wish.outcome(&decision));
         if let Err(error) = manager.ask(deed, cx).await {
