@@ -301,24 +301,8 @@ fn pages_of_many_offers_and_delegations_lose_none_and_say_how_many_there_are() {
     let tree = Tree::of(&world, &mut ada);
     let elsewhere = |name: u8| RegistrationId::from_bytes([name; 16]);
     let row = |name: u8| tenant::Delegation {
-        id: DelegationId::from_bytes([name; 16]),
-        sequence: 1,
-        delegator: tree.child.clone(),
-        delegate: elsewhere(99),
         peer: Some(AccountId::from_bytes([name / 8; 16])),
-        offered: false,
-        scopes: "api.read".parse().unwrap(),
-        constraints: "{}".to_owned(),
-        chain_depth: 1,
-        max_chain_depth: 3,
-        upstream: Vec::new(),
-        status: DelegationStatus::Active,
-        expires: None,
-        revoked: None,
-        created: START,
-        updated: START,
-        root_generation: None,
-        broken_by: None,
+        ..crate::tenant::made(DelegationId::from_bytes([name; 16]), tree.child.clone(), elsewhere(99), START)
     };
     let put = |row| assert!(matches!(tree.ask(What::PutDelegation(Box::new(row))), tenant::Outcome::Delegation(_, true)));
     for name in 0..45 {

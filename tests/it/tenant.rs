@@ -148,11 +148,16 @@ fn dlg(number: u32) -> DelegationId {
 }
 
 fn delegation(number: u32, from: u32, to: u32) -> Delegation {
+    Delegation { expires: Some(at(3600)), ..made(dlg(number), reg(from), reg(to), at(0)) }
+}
+
+/// One that its delegate has, within one account.
+pub fn made(id: DelegationId, delegator: RegistrationId, delegate: RegistrationId, created: Timestamp) -> Delegation {
     Delegation {
-        id: dlg(number),
+        id,
         sequence: 1,
-        delegator: reg(from),
-        delegate: reg(to),
+        delegator,
+        delegate,
         peer: None,
         offered: false,
         scopes: "api.read".parse().unwrap(),
@@ -161,10 +166,10 @@ fn delegation(number: u32, from: u32, to: u32) -> Delegation {
         max_chain_depth: 3,
         upstream: Vec::new(),
         status: DelegationStatus::Active,
-        expires: Some(at(3600)),
+        expires: None,
         revoked: None,
-        created: at(0),
-        updated: at(0),
+        created,
+        updated: created,
         root_generation: None,
         broken_by: None,
     }

@@ -111,28 +111,40 @@ fn nothing_stays(region: &Region) {
 #[test]
 fn what_a_registration_and_its_tokens_cost_does_not_grow_and_nothing_stays_of_what_has_lapsed() {
     let (region, all) = (region(), registrations("REGISTRATIONS", 2000));
+    let address = |number: usize| format!("198.51.{}.{}", number % NETWORKS, number % 250);
+    let register = |number| {
+        let (status, body) = region.json(&address(number), "/agent/identity", &json!({ "type": "anonymous" }));
+        assert_eq!(status, 200, "{body}");
+        body["identity_assertion"].as_str().unwrap().to_owned()
+    };
+    let token = |assertion: &String, _, number| {
+        let (status, body) = region.form(&address(number), "/oauth2/token", &[("grant_type", JWT_BEARER), ("assertion", assertion)]);
+        assert_eq!(status, 200, "{body}");
+    };
+    go_through(&region, all, register, token);
+}
+
+/// All registrations, one after the other, with the tokens of those before; `token` is told which of the agent's it is, and after which
+/// registration.
+fn go_through<A>(region: &Region, all: usize, register: impl Fn(usize) -> A, token: impl Fn(&A, usize, usize)) {
     let (mut live, mut costs, mut tenths) = (VecDeque::new(), Costs::default(), Vec::new());
     for number in 0..all {
-        let address = format!("198.51.{}.{}", number % NETWORKS, number % 250);
         let before = region.stores.tally.get();
-        let (status, body) = region.json(&address, "/agent/identity", &json!({ "type": "anonymous" }));
-        assert_eq!(status, 200, "{body}");
+        live.push_front(register(number));
         costs.registration(region.stores.tally.get().since(before));
-        live.push_front(body["identity_assertion"].as_str().unwrap().to_owned());
         live.truncate(TOKENS * BETWEEN);
-        for assertion in live.iter().step_by(BETWEEN) {
+        for (agent, place) in live.iter().step_by(BETWEEN).zip(0..) {
             let before = region.stores.tally.get();
-            let (status, body) = region.form(&address, "/oauth2/token", &[("grant_type", JWT_BEARER), ("assertion", assertion)]);
-            assert_eq!(status, 200, "{body}");
+            token(agent, place, number);
             costs.token(region.stores.tally.get().since(before));
         }
         region.later(Ttl::from_millis(APART));
         if (number + 1) % (all / 10) == 0 {
-            tenths.push(costs.tenth(&region));
+            tenths.push(costs.tenth(region));
         }
     }
     judge(all, &tenths);
-    nothing_stays(&region);
+    nothing_stays(region);
 }
 
 /// What an isolate does for one registration and for one token, and nothing else.
@@ -186,22 +198,5 @@ impl Isolate<'_> {
 fn a_million_registrations_and_ten_million_tokens_are_decided_at_the_same_cost_from_first_to_last() {
     let (region, all) = (region(), registrations("DECIDED", 100_000));
     let isolate = Isolate(&region);
-    let (mut live, mut costs, mut tenths) = (VecDeque::new(), Costs::default(), Vec::new());
-    for number in 0..all {
-        let before = region.stores.tally.get();
-        live.push_front(isolate.register(number));
-        costs.registration(region.stores.tally.get().since(before));
-        live.truncate(TOKENS * BETWEEN);
-        for (id, number) in live.iter().step_by(BETWEEN).zip(0..) {
-            let before = region.stores.tally.get();
-            isolate.token(id, number);
-            costs.token(region.stores.tally.get().since(before));
-        }
-        region.later(Ttl::from_millis(APART));
-        if (number + 1) % (all / 10) == 0 {
-            tenths.push(costs.tenth(&region));
-        }
-    }
-    judge(all, &tenths);
-    nothing_stays(&region);
+    go_through(&region, all, |number| isolate.register(number), |id, place, _| isolate.token(id, place));
 }

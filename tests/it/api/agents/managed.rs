@@ -3,7 +3,7 @@
 use http::Request;
 use postern::http::handle;
 use postern::id::RegistrationId;
-use postern::tenant::{DelegationStatus, What};
+use postern::tenant::What;
 use serde_json::{Value, json};
 
 use super::{Agent, root};
@@ -182,26 +182,8 @@ fn a_delegation_makes_its_sides_visible_and_gives_no_authority() {
     let boss = root(&world, "Boss");
     let (giver, taker) = (boss.child("Giver"), boss.child("Taker"));
     assert_eq!(taker.get(&format!("/agents/{}", giver.id)).status(), 404);
-    let delegation = postern::tenant::Delegation {
-        id: postern::id::DelegationId::from_bytes([1; 16]),
-        sequence: 1,
-        delegator: giver.id.parse().unwrap(),
-        delegate: taker.id.parse().unwrap(),
-        offered: false,
-        peer: None,
-        scopes: "api.read".parse().unwrap(),
-        constraints: "{}".to_owned(),
-        chain_depth: 1,
-        max_chain_depth: 3,
-        upstream: Vec::new(),
-        status: DelegationStatus::Active,
-        expires: None,
-        revoked: None,
-        created: world.platform.now.get(),
-        updated: world.platform.now.get(),
-        root_generation: None,
-        broken_by: None,
-    };
+    let id = postern::id::DelegationId::from_bytes([1; 16]);
+    let delegation = crate::tenant::made(id, giver.id.parse().unwrap(), taker.id.parse().unwrap(), world.platform.now.get());
     boss.account(What::PutDelegation(Box::new(delegation)));
     for (asker, asked) in [(&taker, &giver), (&giver, &taker)] {
         let path = format!("/agents/{}", asked.id);
