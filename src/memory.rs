@@ -28,34 +28,49 @@ use crate::upstream::metadata::Metadata;
 
 /// A map that forgets: when it is full, the older half goes.
 pub struct Bounded<K, V> {
-    young: BTreeMap<K, V>,
-    old: BTreeMap<K, V>,
+    young: BTreeMap<K, (V, usize)>,
+    old: BTreeMap<K, (V, usize)>,
+    /// What the young ones weigh together, and what they may.
+    weight: usize,
     half: usize,
 }
 
 impl<K: Ord, V: Clone> Bounded<K, V> {
-    /// Holds at most `most` entries.
+    /// Holds at most `most` entries, or what weighs as much.
     #[must_use]
     pub const fn new(most: usize) -> Self {
-        Self { young: BTreeMap::new(), old: BTreeMap::new(), half: most / 2 }
+        Self { young: BTreeMap::new(), old: BTreeMap::new(), weight: 0, half: most / 2 }
     }
 
     /// The value of `key`.
     pub fn find(&self, key: &K) -> Option<V> {
-        self.young.get(key).or_else(|| self.old.get(key)).cloned()
+        self.young.get(key).or_else(|| self.old.get(key)).map(|(value, _)| value.clone())
     }
 
     /// Remembers.
     pub fn insert(&mut self, key: K, value: V) {
-        if self.young.len() >= self.half {
-            self.old = std::mem::take(&mut self.young);
+        self.insert_weighing(1, key, value);
+    }
+
+    /// Remembers what weighs more than others; what is too heavy is not remembered, nor what it takes the place of.
+    pub fn insert_weighing(&mut self, weight: usize, key: K, value: V) {
+        self.remove(&key);
+        if weight > self.half {
+            return;
         }
-        self.young.insert(key, value);
+        if self.weight.saturating_add(weight) > self.half {
+            self.old = std::mem::take(&mut self.young);
+            self.weight = 0;
+        }
+        self.weight = self.weight.saturating_add(weight);
+        self.young.insert(key, (value, weight));
     }
 
     /// Forgets.
     pub fn remove(&mut self, key: &K) {
-        self.young.remove(key);
+        if let Some((_, weight)) = self.young.remove(key) {
+            self.weight = self.weight.saturating_sub(weight);
+        }
         self.old.remove(key);
     }
 }
@@ -179,5 +194,27 @@ mod tests {
         }
         map.remove(&99);
         assert_eq!(map.find(&99), None);
+    }
+
+    #[test]
+    fn what_is_heavy_takes_the_room_of_many() {
+        let mut map = Bounded::new(100);
+        map.insert_weighing(51, 0, "too heavy");
+        assert_eq!(map.find(&0), None);
+        for turn in 0..100 {
+            // The same one anew takes no more room than once.
+            for key in [1, 2, 1, 2, 1, 2] {
+                map.insert_weighing(25, key, "heavy");
+            }
+            assert_eq!((map.find(&1), map.find(&2)), (Some("heavy"), Some("heavy")), "turn {turn}");
+        }
+        for key in 0..50 {
+            map.insert_weighing(10, key, "light");
+            let all = map.young.values().chain(map.old.values());
+            assert!(all.map(|(_, weight)| weight).sum::<usize>() <= 100);
+            assert_eq!(map.find(&key), Some("light"));
+        }
+        map.insert_weighing(51, 49, "too heavy now");
+        assert_eq!(map.find(&49), None, "nothing of before is left in its place");
     }
 }

@@ -1,9 +1,10 @@
 //! The Durable Object: one record, one command at a time.
 //!
 //! Between reading a record and writing it there is no await, so nothing else runs in between, and the write and the
-//! alarm go out together. An object creates nothing, no table either, before its first write.
+//! alarm go out together. An object creates nothing, no table either, before its first write. What it has read or written it keeps for a
+//! while: nobody else writes to its storage, and if a write is lost the platform makes the object anew.
 
-use std::cell::Cell as Shared;
+use std::cell::{Cell as Shared, RefCell};
 use std::str::Utf8Error;
 
 use serde::Deserialize;
@@ -17,20 +18,38 @@ use super::platform::Platform;
 use super::{log, now};
 use crate::effect::{self, Undone};
 use crate::machine::Effect;
-use crate::machine::registry::{self, Entry, Wake, Written};
+use crate::machine::registry::{self, Entry, Found, Kept, Stepped, Wake, Written};
+use crate::memory::Bounded;
 use crate::pause::{LONGEST, LONGEST_OUTSIDE};
 use crate::time::Ttl;
 
 /// Effects of one wake; what is left is done at the next, at once.
 const ROUNDS: usize = 16;
 
+/// Bytes of records as written that are kept of all objects of an isolate together; in memory they are some times that.
+const KEPT: usize = 4 * 1024 * 1024;
+
+thread_local! {
+    /// Records by the number of their object, with their kind.
+    static RECORDS: RefCell<Bounded<u64, (&'static str, Kept)>> = const { RefCell::new(Bounded::new(KEPT)) };
+    /// The number of the object that was made last.
+    static LAST: Shared<u64> = const { Shared::new(0) };
+}
+
 /// One record of any kind.
 #[wasm_bindgen]
 pub struct Cell {
     object: Object,
     env: JsValue,
+    number: u64,
     /// Whether the table is there, once that is known.
     table: Shared<Option<bool>>,
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.forget();
+    }
 }
 
 #[derive(Deserialize)]
@@ -97,7 +116,9 @@ impl Cell {
     /// It has no storage.
     #[wasm_bindgen(constructor)]
     pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
-        Ok(Self { object: Object::of(state)?, env, table: Shared::new(None) })
+        let number = LAST.get().wrapping_add(1);
+        LAST.set(number);
+        Ok(Self { object: Object::of(state)?, env, number, table: Shared::new(None) })
     }
 
     /// The outcome of a command; nothing if it was not taken.
@@ -122,18 +143,43 @@ impl Cell {
 impl Cell {
     /// Reads, decides, writes, sets the alarm.
     fn step(&self, kind: &str, command: &str) -> Result<String, Failed> {
-        let (written, outcome) = (machine(kind)?.step)(self.read()?.as_deref(), command, now())?;
+        let machine = machine(kind)?;
+        let kept = RECORDS.with_borrow(|records| records.find(&self.number)).filter(|(kind, _)| *kind == machine.kind);
+        let text = if kept.is_some() { None } else { self.read()? };
+        let found = match (&kept, &text) {
+            (Some((_, kept)), _) => Found::Kept(kept),
+            (None, Some(text)) => Found::Text(text),
+            (None, None) => Found::Nothing,
+        };
+        let Stepped { written, outcome, kept: now_kept } = (machine.step)(found, command, now())?;
         match written {
-            Written::Nothing => {}
+            Written::Nothing => {
+                if let (Some(text), Some(read)) = (text, now_kept) {
+                    self.keep(machine.kind, text.len(), read);
+                }
+            }
             Written::Record(record, alarm) => {
+                // Whatever comes of writing: what was is not kept.
+                self.forget();
                 self.write(&record)?;
                 if let Some(at) = alarm {
                     self.object.ring(at)?;
+                }
+                if let Some(written) = now_kept {
+                    self.keep(machine.kind, record.len(), written);
                 }
             }
             Written::Erase => self.erase()?,
         }
         Ok(outcome)
+    }
+
+    fn keep(&self, kind: &'static str, bytes: usize, record: Kept) {
+        RECORDS.with_borrow_mut(|records| records.insert_weighing(bytes, self.number, (kind, record)));
+    }
+
+    fn forget(&self) {
+        RECORDS.with_borrow_mut(|records| records.remove(&self.number));
     }
 
     /// Frees an expired record; else does what is due, and sets the alarm for what is not.
@@ -192,6 +238,7 @@ impl Cell {
 
     /// Takes alarm and record away; answers wait until that is done.
     fn erase(&self) -> Result<(), Failed> {
+        self.forget();
         self.table.set(Some(false));
         Ok(self.object.erase()?)
     }

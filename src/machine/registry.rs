@@ -1,6 +1,10 @@
 //! Every machine by its name, with records, commands and outcomes as text: the objects know no machine, and the code that runs them
 //! is there once.
 
+use std::any::Any;
+use std::rc::Rc;
+
+use serde::de::Error as _;
 use serde_json::Error;
 
 use super::address::Address;
@@ -30,8 +34,33 @@ use super::{Change, Effect, Machine, Record, advance};
 use crate::lean;
 use crate::time::Timestamp;
 
-/// Runs a command (the second) on a record (the first, if there is one): what is to be written, and the outcome.
-pub type Step = fn(Option<&str>, &str, Timestamp) -> Result<(Written, String), Error>;
+/// Runs a command (the second) on a record (the first).
+pub type Step = fn(Found<'_>, &str, Timestamp) -> Result<Stepped, Error>;
+
+/// A record that has been read, of the machine that read it: an object keeps it, and need not read it again.
+pub type Kept = Rc<dyn Any>;
+
+/// What an object has.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'r> {
+    /// No record.
+    Nothing,
+    /// A record as it was written.
+    Text(&'r str),
+    /// The same as it was kept. One of another kind is refused.
+    Kept(&'r Kept),
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub struct Stepped {
+    /// What is to be written.
+    pub written: Written,
+    /// What is to be answered.
+    pub outcome: String,
+    /// The record as it is once that is written, if there is one.
+    pub kept: Option<Kept>,
+}
 
 /// One machine.
 #[derive(Clone, Copy)]
@@ -45,7 +74,7 @@ pub struct Entry {
 }
 
 /// What an object has to write after a step.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
     /// Nothing.
     Nothing,
@@ -103,15 +132,20 @@ const fn entry<M: Machine>() -> Entry {
     Entry { kind: M::KIND, step: step::<M>, wake: wake::<M> }
 }
 
-fn step<M: Machine>(record: Option<&str>, command: &str, clock: Timestamp) -> Result<(Written, String), Error> {
-    let record = record.map(lean::read::<Record<M>>).transpose()?;
-    let (change, outcome) = advance::<M>(record, lean::read(command)?, clock);
-    let written = match change {
-        Change::None => Written::Nothing,
-        Change::Write(record) => Written::Record(serde_json::to_string(&record)?, record.alarm()),
-        Change::Erase => Written::Erase,
+fn step<M: Machine>(found: Found<'_>, command: &str, clock: Timestamp) -> Result<Stepped, Error> {
+    let record = match found {
+        Found::Nothing => None,
+        Found::Text(text) => Some(Rc::new(lean::read::<Record<M>>(text)?)),
+        Found::Kept(kept) => Some(kept.clone().downcast().map_err(|_| Error::custom("a record of another kind"))?),
     };
-    Ok((written, serde_json::to_string(&outcome)?))
+    let (change, outcome) = advance::<M>(record.as_deref().cloned(), lean::read(command)?, clock);
+    let (written, kept) = match change {
+        Change::None => (Written::Nothing, record),
+        Change::Write(record) => (Written::Record(serde_json::to_string(&record)?, record.alarm()), Some(Rc::new(record))),
+        Change::Erase => (Written::Erase, None),
+    };
+    let kept = kept.map(|record| record as Kept);
+    Ok(Stepped { written, outcome: serde_json::to_string(&outcome)?, kept })
 }
 
 fn wake<M: Machine>(record: &str, clock: Timestamp) -> Result<Wake, Error> {
@@ -125,4 +159,18 @@ fn wake<M: Machine>(record: &str, clock: Timestamp) -> Result<Wake, Error> {
     }
     let text = |command: M::Command| serde_json::to_string(&command);
     Ok(Wake::Effects(effects.into_iter().map(|effect| effect.map(text)).collect::<Result<_, _>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_record_of_another_kind_is_refused() {
+        let kept: Kept = Rc::new("no record");
+        for machine in ALL {
+            let refused = (machine.step)(Found::Kept(&kept), "", Timestamp::from_millis(0)).map(drop).unwrap_err();
+            assert_eq!(refused.to_string(), "a record of another kind", "{}", machine.kind);
+        }
+    }
 }

@@ -22,7 +22,7 @@ use postern::http::{TooLong, handle};
 use postern::id::AccountId;
 use postern::jose::jwk::{Algorithm as KeyAlgorithm, PublicJwk};
 use postern::machine::Machine;
-use postern::machine::registry::{self, Wake, Written};
+use postern::machine::registry::{self, Found, Kept, Wake, Written};
 use postern::mail::Message;
 use postern::memory::Memory;
 use postern::network::Origin;
@@ -58,6 +58,8 @@ pub struct Platform {
     pub cells: RefCell<BTreeMap<String, String>>,
     /// Tables by account.
     pub accounts: RefCell<BTreeMap<String, Database>>,
+    /// Records as their objects keep them, beside what was written.
+    pub kept: RefCell<BTreeMap<String, (String, Kept)>>,
     pub directory: RefCell<BTreeMap<String, String>>,
     pub warnings: RefCell<Vec<String>>,
     pub mails: RefCell<Vec<Message>>,
@@ -113,13 +115,22 @@ impl Platform {
     fn step(&self, name: &str, command: &str) -> String {
         let machine = registry::find(name.split('/').next().unwrap()).unwrap();
         let record = self.cells.borrow().get(name).cloned();
-        let (written, outcome) = (machine.step)(record.as_deref(), command, self.now.get()).unwrap();
-        match written {
+        let stepped = (machine.step)(record.as_deref().map_or(Found::Nothing, Found::Text), command, self.now.get()).unwrap();
+        let kept = self.kept.borrow_mut().remove(name).filter(|(text, _)| Some(text) == record.as_ref());
+        if let Some((_, kept)) = kept {
+            // What an object keeps is as good as what it has written.
+            let again = (machine.step)(Found::Kept(&kept), command, self.now.get()).unwrap();
+            assert_eq!((again.outcome, again.written), (stepped.outcome.clone(), stepped.written.clone()), "{command}");
+        }
+        match stepped.written {
             Written::Nothing => {}
             Written::Record(record, _) => drop(self.cells.borrow_mut().insert(name.to_owned(), record)),
             Written::Erase => drop(self.cells.borrow_mut().remove(name)),
         }
-        outcome
+        if let (Some(text), Some(kept)) = (self.cells.borrow().get(name).cloned(), stepped.kept) {
+            self.kept.borrow_mut().insert(name.to_owned(), (text, kept));
+        }
+        stepped.outcome
     }
 
     fn tables(&self, id: &str, command: &account::Command) -> Result<account::Outcome, StoreError> {
@@ -185,6 +196,7 @@ impl Platform {
             counter: Cell::new(0),
             cells: RefCell::default(),
             accounts: RefCell::default(),
+            kept: RefCell::default(),
             directory: RefCell::default(),
             warnings: RefCell::default(),
             mails: RefCell::default(),
