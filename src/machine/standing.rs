@@ -110,6 +110,12 @@ impl Kind {
 }
 
 impl Standing {
+    /// The same with this credential alone.
+    pub(super) fn with(&self, credential: Option<Credential>) -> Self {
+        let (revoked, ancestors) = (self.revoked.clone(), self.ancestors.clone());
+        Self { credentials: credential.into_iter().collect(), revoked, ancestors, ceiling: self.ceiling.clone(), ..*self }
+    }
+
     /// The agent at the root of the one that stands so, which is `own`: the same, if nobody is above it.
     #[must_use]
     pub fn root<'s>(&'s self, own: &'s RegistrationId) -> &'s RegistrationId {

@@ -74,6 +74,7 @@ impl Grant {
         let jkt = if bind { by.jkt } else { None };
         let kept = Terms { redirect_uri: None, challenge: None, nonce: None, jkt, ..asked.clone() };
         if let Some(code) = self.codes.get_mut(index) {
+            code.terms = code.terms.used();
             code.brought = Some(id);
         }
         let digest = refresh.clone().unwrap_or_else(|| known_digest(&code));
@@ -187,10 +188,11 @@ impl Grant {
         self.issue(stamp.map(|stamp| stamp.id), None, 0)
     }
 
+    /// How it stands is said with this session's stamp alone: whoever asks for another must ask again, and most never do.
     fn issue(self, id: Option<u32>, terms: Option<Terms>, successor: usize) -> (Next<Self>, Outcome) {
-        let standing = self.standing.clone();
-        let stamp = id.and_then(|id| standing.credentials.iter().find(|stamp| stamp.id == id));
-        let stamp = stamp.map(|stamp| CredentialStamp { id: stamp.id, generation: stamp.generation });
+        let credential = id.and_then(|id| self.standing.credentials.iter().find(|stamp| stamp.id == id)).cloned();
+        let stamp = credential.as_ref().map(|stamp| CredentialStamp { id: stamp.id, generation: stamp.generation });
+        let standing = self.standing.with(credential);
         let account = self.account.clone();
         (self.put(), Outcome::Issue { standing, stamp, terms, account, successor })
     }

@@ -68,6 +68,11 @@ pub enum Proven {
 }
 
 impl Terms {
+    /// What is left of them when the code is used: enough to know its client by, should it come again.
+    pub(super) fn used(&self) -> Self {
+        Self { scope: Scope::default().entitle(), nonce: None, method: String::new(), session: None, ..self.clone() }
+    }
+
     /// Whether who comes may have what these terms promise.
     pub(super) fn admit(&self, by: &By) -> Result<(), GrantRefusal> {
         if by.resource.as_ref().is_some_and(|asked| *asked != self.resource) {

@@ -148,6 +148,33 @@ fn refusal(outcome: Outcome) -> GrantRefusal {
 }
 
 #[test]
+fn a_used_code_keeps_only_what_its_client_is_known_by() {
+    let mut world = World::new();
+    assert!(
+        matches!(world.redeem("code", 1), Outcome::Issue { terms: Some(kept), .. } if kept == terms()),
+        "it brings all that was agreed to"
+    );
+    let used = &world.record.as_ref().unwrap().state.codes[0].terms;
+    assert!(used.scope.as_scope().is_empty() && used.nonce.is_none() && used.method.is_empty());
+    let other = world.redeem_by("code", 2, by("other"), Some("challenge"), None);
+    assert!(matches!(other, Outcome::Refused(GrantRefusal::Client)));
+    assert!(matches!(world.redeem_by("code", 2, by("client"), Some("guess"), None), Outcome::Refused(GrantRefusal::Verifier)));
+    assert!(matches!(world.redeem("code", 2), Outcome::Refused(GrantRefusal::Replayed)));
+}
+
+#[test]
+fn tokens_come_with_the_stamp_of_their_own_session_alone() {
+    let mut world = World::new();
+    world.redeem("code", 1);
+    world.approve("another");
+    let Outcome::Issue { standing, stamp: Some(stamp), .. } = world.redeem("another", 2) else { panic!() };
+    assert!(standing.knows(stamp) && standing.stamp_counts(stamp, world.now));
+    assert!(!standing.knows(CredentialStamp { id: 1, ..stamp }), "whoever asks for the other session asks again");
+    let Outcome::Standing(all) = world.run(Command::Look) else { panic!() };
+    assert!(all.knows(stamp) && all.knows(CredentialStamp { id: 1, ..stamp }));
+}
+
+#[test]
 fn nothing_is_used_up_by_a_request_that_fails() {
     let mut world = World::new();
     let back = Some("https://client.example/back");
