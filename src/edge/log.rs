@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::Response;
+use serde::Serialize;
 use serde_json::json;
 
 use super::border;
@@ -14,8 +15,23 @@ pub(super) fn request(id: &str, method: &str, response: &Response<Bytes>, millis
     let reason = response.extensions().get::<Reason>().map(|reason| reason.0.as_str());
     let level = if response.status().is_server_error() { "error" } else { "info" };
     let trace = response.extensions().get::<Pending>().map(|step| step.id.to_string());
-    let line = json!({ "level": level, "event": "request", "request_id": id, "route": route, "method": method, "status": response.status().as_u16(), "reason": reason, "trace": trace, "ms": millis });
-    border::log(&line.to_string());
+    let status = response.status().as_u16();
+    let line = Line { event: "request", level, method, ms: millis, reason, request_id: id, route, status, trace };
+    border::log(&serde_json::to_string(&line).unwrap_or_default());
+}
+
+/// The line of every request: no tree is made of it.
+#[derive(Serialize)]
+struct Line<'r> {
+    event: &'static str,
+    level: &'static str,
+    method: &'r str,
+    ms: u64,
+    reason: Option<&'r str>,
+    request_id: &'r str,
+    route: &'static str,
+    status: u16,
+    trace: Option<String>,
 }
 
 /// Something that an operator should see.
