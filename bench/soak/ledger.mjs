@@ -7,6 +7,8 @@ const LIVE_TOKENS = 20_000;
 const NEWEST = 256;
 /** Tokens of an agent that are remembered to the end of it. */
 const TOKENS_OF_ONE = 4;
+/** Spent refresh tokens of a family that has ended. */
+const SPENT_OF_ONE = 3;
 /** A deployment remembers only so many revoked tokens of one registration one by one; this is far below. */
 export const REVOKED_OF_ONE = 8;
 
@@ -20,8 +22,11 @@ export class Ledger {
   agents = [];
   /** Those that change, by kind: identity, key, root, child. */
   kinds = { identity: [], key: [], root: [], child: [] };
+  /** People who have signed in, and what continues their clients: see family.mjs. */
+  people = [];
+  families = [];
   tokens = [];
-  /** What must never count again: tokens, API keys, assertions, refresh tokens, with the moment when that was acknowledged. */
+  /** What must never count again: tokens, API keys, assertions, refresh tokens of agents and clients, with the moment when that was acknowledged. */
   ended = [];
   /** Registrations that had no good answer. */
   unknown = [];
@@ -62,6 +67,11 @@ export class Ledger {
     return token;
   }
 
+  /** A family that lives, and of which nothing is being changed. */
+  family(holds = () => true) {
+    return this.some(this.families, (family) => !family.busy && family.ended === null && holds(family));
+  }
+
   /** A token that counts, of an agent of which nothing is being changed. */
   live(holds = () => true) {
     return this.some(this.tokens, (token) => counts(token) && !token.agent.busy && holds(token));
@@ -87,6 +97,15 @@ export class Ledger {
     this.end("refresh", session.refresh, session.agent, why);
     for (const token of session.tokens) this.endToken(token, why);
     session.agent.sessions = session.agent.sessions.filter((other) => other !== session);
+  }
+
+  /** A family takes with it what it has brought; of its spent tokens some of the newest are looked at again. */
+  endFamily(family, why) {
+    family.dead = true;
+    family.ended = performance.now();
+    family.person.families -= 1;
+    for (const token of [family.refresh, ...[...family.rotations.keys()].slice(-SPENT_OF_ONE)]) this.end("client refresh", token, family, why);
+    for (const token of family.tokens) this.endToken(token, why);
   }
 
   /** A key of a root that works no more takes with it what was issued for it. */

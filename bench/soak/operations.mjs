@@ -3,6 +3,7 @@
 import { arrivals } from "./arrivals.mjs";
 import { byAssertion, byKey, introspection, keyed, me, named, refreshing, refused, whoami } from "./asks.mjs";
 import { bare, form, get, json } from "./client.mjs";
+import { families } from "./families.mjs";
 import { judges } from "./judges.mjs";
 import { REVOKED_OF_ONE } from "./ledger.mjs";
 import { LIVENESS, METADATA } from "./server.mjs";
@@ -14,11 +15,15 @@ const SPENT_FOR_GOOD = 65_000;
 /** A key has eight refresh tokens at most. */
 const SESSIONS = 6;
 
-/** The mix, as a list of operations with their weights, and `resolve`, which finds out in the end what became of registrations that failed. */
+/**
+ * The mix, as a list of operations with their weights; `begin`, which makes people ready for it; and `resolve`, which finds out in the end
+ * what became of registrations that failed.
+ */
 export function operations({ send, ledger, tally, chance }) {
   const judging = judges({ send, tally, chance });
   const { wrong, seldom, reading, perhapsTwice } = judging;
   const { arrive, issue, repeat, child, resolve } = arrivals({ send, ledger }, judging);
+  const clients = families({ send, ledger }, judging);
 
   /** A token for what proves an agent. */
   async function token(kind, request) {
@@ -221,6 +226,7 @@ export function operations({ send, ledger, tally, chance }) {
     ["/mcp whoami", () => call("whoami", whoami), 8],
     ["bearer", () => call("bearer", me), 5],
     ["evaluate", evaluate, 5],
+    ...clients.mix,
   ].map(([title, work, weight]) => ({ title, work, weight }));
-  return { mix, resolve };
+  return { mix, begin: clients.begin, resolve };
 }

@@ -43,7 +43,7 @@ function* lines(report) {
   yield "Operations";
   for (const [title, count] of Object.entries(report.operations).sort(([, one], [, other]) => other - one)) yield `  ${title.padEnd(24)} ${String(count).padStart(8)}`;
   yield "";
-  yield `Ledger: ${ledger.agents} registrations (${ledger.stored} on the disk), ${ledger.left} of them ended; ${ledger.ended} tokens and keys that must never count again; ${ledger.questions} questions in the end`;
+  yield `Ledger: ${ledger.agents} registrations (${ledger.stored} on the disk), ${ledger.left} of them ended; ${ledger.families} families of refresh tokens of clients, ${ledger.families_ended} of them ended; ${ledger.ended} tokens and keys that must never count again; ${ledger.questions} questions in the end`;
   yield "";
   yield `Memory in MiB: ${memory.flat === null ? "too short to tell whether it is flat" : memory.flat ? "flat" : "NOT FLAT"} (${RULE})`;
   for (const life of memory.lives) yield `  process ${String(life.life).padStart(2)}, ${number(life.seconds).padStart(4)} s: at equal age ${number(life.at_equal_age).padStart(4)}, at its end ${number(life.end).padStart(4)}, at most ${number(life.peak).padStart(4)}; ${life.files} files open at most`;

@@ -44,7 +44,7 @@ export async function soak({ seconds, rate, seed, restarts, folder, place, first
   const ledger = new Ledger(chance);
   const { send, close } = client(server, tally);
   const context = { send, ledger, tally, chance };
-  const { mix, resolve } = operations(context);
+  const { mix, begin, resolve } = operations(context);
   const choose = weighted(mix.map((operation) => [operation, operation.weight]));
   const arrivals = mix.filter(({ title }) => /^register|quickstart/.test(title));
   server.died = (log) => tally.fail("workerd ended by itself", "workerd", log);
@@ -110,6 +110,7 @@ export async function soak({ seconds, rate, seed, restarts, folder, place, first
   }
 
   try {
+    await begin(server.port);
     await closedLoop(first, Infinity);
     const measured = rate ? null : await capacity();
     const pace = rate ?? measured * SHARE;
@@ -138,7 +139,7 @@ export async function soak({ seconds, rate, seed, restarts, folder, place, first
       seconds, seed, storage: place.kind, capacity: measured, rate: pace, traffic,
       operations: tally.operations, statuses: tally.statuses, requests: tally.requests,
       interrupted: tally.interrupted, stale: tally.stale, unjudged: tally.unjudged, ends: server.ends,
-      ledger: { agents: ledger.agents.length, left: ledger.agents.filter(({ ended }) => ended !== null).length, tokens: ledger.tokens.length, ended: ledger.ended.length, questions, stored },
+      ledger: { agents: ledger.agents.length, left: ledger.agents.filter(({ ended }) => ended !== null).length, families: ledger.families.length, families_ended: ledger.families.filter(({ ended }) => ended !== null).length, tokens: ledger.tokens.length, ended: ledger.ended.length, questions, stored },
       memory: size, failed: tally.failed, failures: tally.failures,
     };
   } finally {

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { root } from "../../scripts/lib.mjs";
 import { freePort } from "../servers.mjs";
+import { CLIENT } from "../targets/connected.mjs";
 import kv from "../targets/kv.js";
 import { serve } from "../workerd.mjs";
 
@@ -22,9 +23,12 @@ const bindings = (port) => ({
   RESOURCE_SERVER_KEYS: `api:${createHash("sha256").update(RESOURCE_SERVER_KEY).digest("hex")}`,
   REGISTRATIONS_PER_HOUR: "10000000",
   API_PER_MINUTE: "1000000",
+  CLIENTS: JSON.stringify([CLIENT]),
+  MAILS_PER_NETWORK_PER_HOUR: "100000",
   LIVENESS_TTL: String(LIVENESS / 1000),
   // Nothing expires while it runs: what ends was ended.
   ACCESS_TOKEN_TTL: "86400",
+  CLIENT_TOKEN_TTL: "86400",
   ASSERTION_TTL: "86400",
 });
 

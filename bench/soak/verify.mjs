@@ -1,7 +1,8 @@
 // The end: everything in the ledger is looked at once more, by a process that was started after the last was killed, and then on the disk.
 import { byAssertion, introspection, keyed, me, refreshing, refused } from "./asks.mjs";
 import { bare, get } from "./client.mjs";
-import { registrations } from "./disk.mjs";
+import { records } from "./disk.mjs";
+import { stands } from "./family.mjs";
 import { counts } from "./ledger.mjs";
 
 const AT_ONCE = 32;
@@ -20,6 +21,9 @@ function* questions({ send, ledger, tally }) {
     else yield () => has("in the end: key", agent, me(agent.secret), agent.id);
     if (agent.kind === "root") yield () => keys(agent);
     for (const session of agent.sessions) yield () => has("in the end: refresh", agent, refreshing(session.refresh), "refresh_token");
+  }
+  for (const family of ledger.families) {
+    if (!family.lost && family.ended === null) yield () => stands({ send, tally }, family);
   }
   for (const token of ledger.tokens) {
     if (counts(token) && !token.agent.lost) yield () => has("in the end: token", token.agent, introspection(token.value), '"active":true');
@@ -60,9 +64,9 @@ export async function verify(context, asked) {
   return all.length;
 }
 
-/** What is on the disk is what was acknowledged: no registration less, none more, none twice. How many there are. */
+/** What is on the disk is what was acknowledged: no registration less, none more, none twice; and so for families. How many registrations there are. */
 export function compare({ ledger, tally }, folder) {
-  const { names, children } = registrations(folder);
+  const { names, children, families } = records(folder);
   const own = ledger.agents.filter(({ kind }) => kind !== "child");
   const [there, known] = [counted(names), counted(own.map(({ id }) => id))];
   for (const [id, times] of known) {
@@ -73,11 +77,15 @@ export function compare({ ledger, tally }, folder) {
     if (!known.has(id)) tally.fail("doubled", "storage", `${id} was never acknowledged`);
     if (times > 1) tally.fail("doubled", "storage", `${id} is in ${times} objects`);
   }
-  const [below, made] = [counted(children), counted(ledger.kinds.child.map(({ parent }) => parent.id))];
-  for (const id of new Set([...below.keys(), ...made.keys()])) {
-    const [stored, acknowledged] = [below.get(id) ?? 0, made.get(id) ?? 0];
-    if (stored !== acknowledged) tally.fail(stored < acknowledged ? "lost" : "doubled", "storage", `${id} has ${stored} children and should have ${acknowledged}`);
-  }
+  const asMany = (what, stored, acknowledged) => {
+    const [there, known] = [counted(stored), counted(acknowledged)];
+    for (const id of new Set([...there.keys(), ...known.keys()])) {
+      const [is, should] = [there.get(id) ?? 0, known.get(id) ?? 0];
+      if (is !== should) tally.fail(is < should ? "lost" : "doubled", "storage", `${id} has ${is} ${what} and should have ${should}`);
+    }
+  };
+  asMany("children", children, ledger.kinds.child.map(({ parent }) => parent.id));
+  asMany("families of refresh tokens", families, ledger.families.filter(({ ended }) => ended === null).map(({ id }) => id));
   return names.length + children.length;
 }
 

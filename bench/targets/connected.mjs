@@ -72,18 +72,28 @@ export async function claim(port, claim_token, email) {
   if (!answer.includes("Approved")) throw new Error("a claim of the preparation was not approved");
 }
 
-/** Lets `people` sign in; what it gives makes so many codes, each of another person in turn. */
-export async function connect(port, people) {
-  const origin = `http://localhost:${port}`;
+/** Where a person who has signed in sends the client's request; the answer redirects to the client. */
+export const AUTHORIZE = `/oauth2/authorize?${new URLSearchParams({
+  response_type: "code", client_id: CLIENT.client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, code_challenge_method: "S256", scope: "api.read",
+})}`;
+
+/** The code that a redirect brings; null if it brings none. */
+export const codeIn = (location) => (location?.startsWith(REDIRECT) ? new URL(location).searchParams.get("code") : null);
+
+/** Lets so many people sign in, and gives the cookies of each. */
+export async function signedIn(port, people) {
   const sessions = [];
   // One after the other: the outbox keeps the newest mails only.
-  for (let index = 0; index < people; index += 1) sessions.push((await signIn(origin, `person-${index}@example.com`)).cookie);
-  const query = new URLSearchParams({
-    response_type: "code", client_id: CLIENT.client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, code_challenge_method: "S256", scope: "api.read",
-  });
+  for (let index = 0; index < people; index += 1) sessions.push((await signIn(`http://localhost:${port}`, `person-${index}@example.com`)).cookie);
+  return sessions;
+}
+
+/** Lets `people` sign in; what it gives makes so many codes, each of another person in turn. */
+export async function connect(port, people) {
+  const sessions = await signedIn(port, people);
   return (count) =>
     each(Array.from({ length: count }, (_, index) => sessions[index % people]), async (cookie) => {
-      const answer = await fetch(`${origin}/oauth2/authorize?${query}`, { redirect: "manual", headers: { cookie } });
-      return new URL(answer.headers.get("location")).searchParams.get("code");
+      const answer = await fetch(`http://localhost:${port}${AUTHORIZE}`, { redirect: "manual", headers: { cookie } });
+      return codeIn(answer.headers.get("location"));
     });
 }

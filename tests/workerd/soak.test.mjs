@@ -20,5 +20,6 @@ test("no registration, rotation or revocation is lost or doubled while workerd i
   const report = await soak({ seconds: 20, rate: 10, seed: 1, restarts: 2, first: 80, sustained: 0, folder, place });
   assert.equal(report.failed, 0, text(report));
   assert.ok(report.ledger.stored === report.ledger.agents && report.ledger.agents > 20, "there was something to lose");
+  assert.ok(report.ledger.families > 20 && report.operations["client refresh"] > 5, "there were clients that went on");
   assert.deepEqual(report.ends.filter(({ down_ms }) => down_ms).map(({ signal }) => signal), ["SIGTERM", "SIGTERM", "SIGKILL", "SIGKILL"]);
 });
