@@ -88,12 +88,25 @@ export async function signedIn(port, people) {
   return sessions;
 }
 
-/** Lets `people` sign in; what it gives makes so many codes, each of another person in turn. */
+/** Ends what the person at this browser has connected, if anything: a grant holds 32 sessions, and one more would end another. */
+async function disconnect(origin, cookie) {
+  const page = await (await fetch(`${origin}/account`, { headers: { cookie } })).text();
+  const grant = /name="grant" value="([^"]*)"/.exec(page)?.[1];
+  if (!grant) return;
+  const body = new URLSearchParams({ csrf: hidden(page, "csrf"), grant });
+  const { status } = await fetch(`${origin}/account/clients/revoke`, { method: "POST", redirect: "manual", headers: { cookie }, body });
+  if (status !== 303) throw new Error("a client was not disconnected");
+}
+
+/** Lets `people` sign in; what it gives ends all that they have connected, and makes so many codes, each of another person in turn. */
 export async function connect(port, people) {
   const sessions = await signedIn(port, people);
-  return (count) =>
-    each(Array.from({ length: count }, (_, index) => sessions[index % people]), async (cookie) => {
-      const answer = await fetch(`http://localhost:${port}${AUTHORIZE}`, { redirect: "manual", headers: { cookie } });
+  const origin = `http://localhost:${port}`;
+  return async (count) => {
+    await each(sessions, (cookie) => disconnect(origin, cookie));
+    return each(Array.from({ length: count }, (_, index) => sessions[index % people]), async (cookie) => {
+      const answer = await fetch(origin + AUTHORIZE, { redirect: "manual", headers: { cookie } });
       return codeIn(answer.headers.get("location"));
     });
+  };
 }

@@ -164,9 +164,9 @@ export const posternVouched = {
   part: "vouched",
 };
 
-/** People who have connected a client; each with several sessions at once, at most as many as a grant takes. */
-const PEOPLE = 64;
-const SESSIONS = 24;
+/** People who have connected a client; each with several sessions at once, fewer than a grant takes. */
+const PEOPLE = 256;
+const SESSIONS = 6;
 export const posternConnected = {
   ...variant(
     ["token-code", "token-refresh"],
