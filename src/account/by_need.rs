@@ -31,7 +31,7 @@ pub(crate) struct Track {
 
 /// What the database has said of the tables of one track, and what has been made since. It holds while nobody else makes or takes away tables, and
 /// only if the transaction in which it was written is committed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Known(Cell<Found>);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::by_need::Known;
 
 /// Which tables there are: a person's, and those of agents. Nothing is known of a new one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     /// A person's.
     pub person: Known,
