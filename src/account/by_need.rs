@@ -1,8 +1,8 @@
 //! Tables that come into being when something is first written to them. A table and each of its indexes is a page of its own: most accounts
 //! never need most of them.
 //!
-//! What tables there are the database itself knows. Reading from one that is not there finds nothing, not even that it has 0 rows, and changing
-//! it changes nothing.
+//! What tables there are the database itself knows, and is asked once: [`Known`]. Reading from one that is not there finds nothing, not even that
+//! it has 0 rows, and changing it changes nothing.
 
 use std::cell::Cell;
 
@@ -29,20 +29,61 @@ pub(crate) struct Track {
     pub indexed_later: &'static [&'static str],
 }
 
+/// What the database has said of the tables of one track, and what has been made since. It holds while nobody else makes or takes away tables, and
+/// only if the transaction in which it was written is committed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Known(Cell<Found>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// The database was asked, and what it has is at the last step.
+    asked: bool,
+    /// One bit for each table.
+    there: u32,
+    /// The table of versions is there.
+    begun: bool,
+    /// A later version than this one has been here.
+    newer: bool,
+}
+
+impl Known {
+    /// The database is asked again.
+    pub(crate) fn forget(&self) {
+        self.0.take();
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Found)) {
+        let mut found = self.0.get();
+        change(&mut found);
+        self.0.set(found);
+    }
+}
+
 impl Track {
-    /// The tables as they are, brought up to the last of `steps` if there are any.
-    pub(crate) fn open<'a, S: Sql>(&'static self, sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
-        let tables = Tables { sql, track: self, steps, there: Cell::new(0), begun: Cell::new(false), newer: Cell::new(false) };
+    /// The tables as they are. If that is not `known`, the database is asked, and what it has is brought up to the last of `steps`.
+    pub(crate) fn open<'a, S: Sql>(
+        &'static self,
+        sql: &'a S,
+        steps: &'a [&'a [&'static str]],
+        known: &'a Known,
+    ) -> Result<Tables<'a, S>, SqlError> {
+        let tables = Tables { sql, track: self, steps, known };
+        if known.0.get().asked {
+            return Ok(tables);
+        }
+        let mut found = Found::default();
         for mut row in sql.run(TABLES, &[])? {
             // The name of the schema comes first.
             row.text()?;
             let name = row.text()?;
-            tables.there.set(tables.there.get() | self.bit(&name));
-            tables.begun.set(tables.begun.get() || name == self.versions);
+            found.there |= self.bit(&name);
+            found.begun |= name == self.versions;
         }
-        if tables.begun.get() {
+        known.0.set(found);
+        if found.begun {
             tables.upgrade()?;
         }
+        known.change(|found| found.asked = true);
         Ok(tables)
     }
 
@@ -95,17 +136,14 @@ pub struct Tables<'a, S> {
     sql: &'a S,
     track: &'static Track,
     steps: &'a [&'a [&'static str]],
-    there: Cell<u32>,
-    begun: Cell<bool>,
-    /// A later version than this one has been here.
-    newer: Cell<bool>,
+    known: &'a Known,
 }
 
 impl<S: Sql> Tables<'_, S> {
     /// Whether anybody has made them.
     #[must_use]
     pub fn are_there(&self) -> bool {
-        self.begun.get()
+        self.known.0.get().begun
     }
 
     /// Makes them, unless they are there.
@@ -113,9 +151,10 @@ impl<S: Sql> Tables<'_, S> {
     /// # Errors
     /// The database refused a step.
     pub fn create(&self) -> Result<(), SqlError> {
-        if self.begun.replace(true) {
+        if self.are_there() {
             return Ok(());
         }
+        self.known.change(|found| found.begun = true);
         self.sql.run(self.track.create, &[])?;
         self.advance(self.steps.len())?;
         self.track.begins_with.iter().try_for_each(|table| self.make(table))
@@ -124,11 +163,11 @@ impl<S: Sql> Tables<'_, S> {
     /// Brings what is there up to the last step.
     fn upgrade(&self) -> Result<(), SqlError> {
         let version = first(self.sql.run(self.track.version, &[])?).map_or(Ok(0), |mut row| row.number())?;
-        self.newer.set(u64::try_from(self.steps.len()).is_ok_and(|last| last < version));
+        self.known.change(|found| found.newer = u64::try_from(self.steps.len()).is_ok_and(|last| last < version));
         for (number, step) in (1..).zip(self.steps).filter(|(number, _)| u64::try_from(*number).is_ok_and(|number| number > version)) {
             for statement in *step {
                 // Whatever is made later is made as it is then.
-                if !statement.starts_with("CREATE TABLE") && self.track.named(statement) & !self.there.get() == 0 {
+                if !statement.starts_with("CREATE TABLE") && self.track.named(statement) & !self.there() == 0 {
                     self.sql.run(statement, &[])?;
                 }
             }
@@ -144,7 +183,7 @@ impl<S: Sql> Tables<'_, S> {
     /// Makes a table as all steps together leave it. There is nothing in it that they could change. Not where a later version has been: what its
     /// steps do to the table is not known here, and would never be done to it.
     fn make(&self, table: &str) -> Result<(), SqlError> {
-        if self.newer.get() {
+        if self.known.0.get().newer {
             return Err(SqlError(format!("{table} is for a later version to make")));
         }
         let bit = self.track.bit(table);
@@ -155,22 +194,26 @@ impl<S: Sql> Tables<'_, S> {
                 self.sql.run(statement, &[])?;
             }
         }
-        self.there.set(self.there.get() | bit);
+        self.known.change(|found| found.there |= bit);
         Ok(())
+    }
+
+    fn there(&self) -> u32 {
+        self.known.0.get().there
     }
 }
 
 impl<S: Sql> Sql for Tables<'_, S> {
     fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
-        if self.there.get() == self.track.all() {
+        if self.there() == self.track.all() {
             return self.sql.run(statement, values);
         }
         let named = self.track.named(statement);
-        let lacks = named & !self.there.get();
+        let lacks = named & !self.there();
         if lacks != 0 {
             // What reads one that is there may find something without the other; what changes one that is not there never does.
             let needed = if is_change(statement) { self.track.first_named(statement) } else { named };
-            if needed & self.there.get() == 0 && !statement.starts_with("INSERT") {
+            if needed & self.there() == 0 && !statement.starts_with("INSERT") {
                 return Ok(Vec::new());
             }
             for (place, table) in self.track.tables.iter().enumerate() {

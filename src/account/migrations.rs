@@ -3,7 +3,7 @@
 //! A step that has been released is never changed: what comes later is a step of its own. An account that nobody has
 //! opened has no table at all, and each table comes into being when something is first written to it.
 
-use super::by_need::{Tables, Track};
+use super::by_need::{Known, Tables, Track};
 use super::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
@@ -97,12 +97,12 @@ const PERSON: Track = Track {
     indexed_later: &[],
 };
 
-/// The tables as they are, brought up to the last of `steps` if there are any.
+/// The tables as they are. If that is not `known`, the database is asked, and what it has is brought up to the last of `steps`.
 ///
 /// # Errors
 /// The database refused a step.
-pub fn open<'a, S: Sql>(sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
-    PERSON.open(sql, steps)
+pub fn open<'a, S: Sql>(sql: &'a S, steps: &'a [&'a [&'static str]], known: &'a Known) -> Result<Tables<'a, S>, SqlError> {
+    PERSON.open(sql, steps, known)
 }
 
 /// Takes every table away.

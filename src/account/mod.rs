@@ -12,6 +12,7 @@ pub mod migrations;
 pub mod passkey;
 mod person;
 mod run;
+mod schema;
 pub mod session;
 pub mod sql;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use run::{After, carry_out, wake};
+pub use schema::{Kept, Schema};
 
 use crate::id::{GrantId, RegistrationId, SessionId};
 use crate::oauth::scope::Scope;

@@ -2,7 +2,7 @@
 
 use super::migrations::{self, STEPS};
 use super::sql::{Sql, SqlError};
-use super::{Command, Outcome, agent, connection, event, identity, passkey, person, session};
+use super::{Command, Outcome, Schema, agent, connection, event, identity, passkey, person, session};
 use crate::tenant;
 use crate::time::Timestamp;
 
@@ -24,11 +24,11 @@ pub enum After {
 /// answered with [`Outcome::Nobody`] and leaves nothing behind. [`Command::Tenant`] has nothing to do with that.
 ///
 /// # Errors
-/// A statement failed. What the ones before it have changed must not stay.
-pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, After), SqlError> {
+/// A statement failed. What the ones before it have changed must not stay, and `schema` holds no more.
+pub fn carry_out(command: Command, sql: &impl Sql, schema: &Schema, now: Timestamp) -> Result<(Outcome, After), SqlError> {
     let command = match command {
         Command::Tenant(command) => {
-            let (outcome, due) = tenant::carry_out(*command, sql, now)?;
+            let (outcome, due) = tenant::carry_out(*command, sql, &schema.tenant, now)?;
             return Ok((Outcome::Tenant(Box::new(outcome)), due.map_or(After::Nothing, After::Wake)));
         }
         command => command,
@@ -39,7 +39,7 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
     if erases {
         tenant::tables::remove(sql)?;
     }
-    let tables = migrations::open(sql, STEPS)?;
+    let tables = migrations::open(sql, STEPS, &schema.person)?;
     let is_there = tables.are_there();
     if opens && !is_there {
         tables.create()?;
@@ -51,6 +51,9 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
         Some(true) if is_barred(&command) => Outcome::Refused,
         _ => dispatch(command, sql, now)?,
     };
+    if erases {
+        schema.forget();
+    }
     let after = match outcome {
         Outcome::Done | Outcome::Dropped(_) if starts => session::next_expiry(sql)?.map_or(After::Nothing, After::Wake),
         // Also if nobody is here: an earlier attempt may have come no further.
@@ -64,10 +67,10 @@ pub fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Ou
 /// nothing could be `delivered` at all, webhooks have ever more time.
 ///
 /// # Errors
-/// A statement failed.
-pub fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
-    let due = tenant::wake(sql, now, delivered)?;
-    let tables = migrations::open(sql, STEPS)?;
+/// A statement failed: `schema` holds no more.
+pub fn wake(sql: &impl Sql, schema: &Schema, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
+    let due = tenant::wake(sql, &schema.tenant, now, delivered)?;
+    let tables = migrations::open(sql, STEPS, &schema.person)?;
     if !tables.are_there() {
         return Ok(due);
     }

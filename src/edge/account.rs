@@ -12,7 +12,7 @@ use super::object::Object;
 use super::platform::Platform;
 use super::{log, now};
 use crate::account::sql::{Row, Sql, SqlError, Value};
-use crate::account::{self, After, KIND, carry_out, wake};
+use crate::account::{self, After, KIND, Kept, Schema, carry_out, wake};
 use crate::pause::LONGEST;
 use crate::store::StoreError;
 use crate::tenant::{self, Outcome, What};
@@ -25,6 +25,7 @@ pub struct Account {
     object: Object,
     env: JsValue,
     hurry: Hurry,
+    kept: Kept,
 }
 
 #[wasm_bindgen]
@@ -35,7 +36,7 @@ impl Account {
     /// It has no storage.
     #[wasm_bindgen(constructor)]
     pub fn new(state: &JsValue, env: JsValue) -> Result<Self, JsValue> {
-        Ok(Self { object: Object::of(state)?, env, hurry: Hurry::default() })
+        Ok(Self { object: Object::of(state)?, env, hurry: Hurry::default(), kept: Kept::default() })
     }
 
     /// The outcome of a command; nothing if it was not taken.
@@ -52,7 +53,7 @@ impl Account {
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.object.rang();
         let delivered = self.deliver().await;
-        let woken = self.transaction(|sql| wake(sql, now(), delivered.is_some())).and_then(|at| {
+        let woken = self.transaction(|sql, schema| wake(sql, schema, now(), delivered.is_some())).and_then(|at| {
             let at = if delivered == Some(true) { Some(now()) } else { at };
             at.map_or(Ok(()), |at| self.object.ring(at).map_err(lost))
         });
@@ -66,7 +67,7 @@ impl Queue for Account {
     fn ask(&self, what: What) -> Result<Outcome, StoreError> {
         let command = tenant::Command::alone(what);
         let command = account::Command::Tenant(Box::new(command));
-        match self.transaction(|sql| carry_out(command, sql, now())).map_err(|error| StoreError(error.to_string()))? {
+        match self.transaction(|sql, schema| carry_out(command, sql, schema, now())).map_err(|error| StoreError(error.to_string()))? {
             (account::Outcome::Tenant(outcome), _) => Ok(*outcome),
             _ => Err(StoreError(format!("{KIND}: an answer to another question"))),
         }
@@ -94,7 +95,7 @@ impl Account {
     fn answer(&self, command: &str) -> Result<String, SqlError> {
         let wrong = |error: serde_json::Error| SqlError(error.to_string());
         let command = crate::lean::read(command).map_err(wrong)?;
-        let (outcome, after) = self.transaction(|sql| carry_out(command, sql, now()))?;
+        let (outcome, after) = self.transaction(|sql, schema| carry_out(command, sql, schema, now()))?;
         match after {
             After::Nothing => {}
             After::Wake(at) => self.object.ring(at).map_err(lost)?,
@@ -104,16 +105,18 @@ impl Account {
     }
 
     /// Commits what `body` writes if it succeeds, and nothing of it otherwise.
-    fn transaction<T>(&self, body: impl FnOnce(&Tables<'_>) -> Result<T, SqlError>) -> Result<T, SqlError> {
+    fn transaction<T>(&self, body: impl FnOnce(&Tables<'_>, &Schema) -> Result<T, SqlError>) -> Result<T, SqlError> {
         let tables = Tables(&self.object.sql);
-        let (mut body, mut value) = (Some(body), None);
-        let mut once = || {
-            let result = body.take().map(|body| body(&tables)).transpose();
-            value = result.map_err(|SqlError(error)| js_sys::Error::new(&error))?;
-            Ok(())
-        };
-        self.object.storage.transaction_sync(&mut once).map_err(lost)?;
-        value.ok_or_else(|| SqlError(format!("{KIND}: the transaction did not run")))
+        self.kept.through(|schema| {
+            let (mut body, mut value) = (Some(body), None);
+            let mut once = || {
+                let result = body.take().map(|body| body(&tables, schema)).transpose();
+                value = result.map_err(|SqlError(error)| js_sys::Error::new(&error))?;
+                Ok(())
+            };
+            self.object.storage.transaction_sync(&mut once).map_err(lost)?;
+            value.ok_or_else(|| SqlError(format!("{KIND}: the transaction did not run")))
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     AuditRow, Command, MOST_TROUBLE, Outcome, Refused, What, agent, agents, audit, claim, credential, delegation, delivery, enter, offers,
     policy, repeat, stats, turn, webhook,
 };
+use crate::account::by_need::Known;
 use crate::account::sql::{Sql, SqlError};
 use crate::machine::standing::Taken;
 use crate::time::Timestamp;
@@ -17,9 +18,9 @@ use crate::time::Timestamp;
 ///
 /// # Errors
 /// A statement failed. What the ones before it have changed must not stay.
-pub(crate) fn carry_out(command: Command, sql: &impl Sql, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
+pub(crate) fn carry_out(command: Command, sql: &impl Sql, known: &Known, now: Timestamp) -> Result<(Outcome, Option<Timestamp>), SqlError> {
     let Command { caller, what, audit, emit, retain } = command;
-    let tables = tables::open(sql, STEPS)?;
+    let tables = tables::open(sql, STEPS, known)?;
     if !tables.are_there() {
         if !what.opens() && (audit.is_empty() || matches!(what, What::Remark { .. } | What::Claimed { .. })) {
             return Ok((Outcome::Nothing, None));
@@ -113,8 +114,8 @@ fn say_if_last(call: &Call<'_, impl Sql>, key: &str, most: u32, rows: &mut [Audi
 ///
 /// # Errors
 /// A statement failed.
-pub(crate) fn wake(sql: &impl Sql, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
-    let tables = tables::open(sql, STEPS)?;
+pub(crate) fn wake(sql: &impl Sql, known: &Known, now: Timestamp, delivered: bool) -> Result<Option<Timestamp>, SqlError> {
+    let tables = tables::open(sql, STEPS, known)?;
     if !tables.are_there() {
         return Ok(None);
     }

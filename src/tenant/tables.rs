@@ -6,7 +6,7 @@
 //! Most accounts are those of one agent with one key: each table comes into being when something is first written to it, and the indexes
 //! of those that every account has when they have grown.
 
-use crate::account::by_need::{Tables, Track};
+use crate::account::by_need::{Known, Tables, Track};
 use crate::account::sql::{Sql, SqlError};
 
 /// Step 1 comes first; each is a list of statements.
@@ -182,12 +182,12 @@ const TRACK: Track = Track {
     indexed_later: &["tenant_agent", "tenant_credential", "tenant_audit"],
 };
 
-/// The tables as they are, brought up to the last of `steps` if there are any.
+/// The tables as they are. If that is not `known`, the database is asked, and what it has is brought up to the last of `steps`.
 ///
 /// # Errors
 /// The database refused a step.
-pub fn open<'a, S: Sql>(sql: &'a S, steps: &'a [&'a [&'static str]]) -> Result<Tables<'a, S>, SqlError> {
-    TRACK.open(sql, steps)
+pub fn open<'a, S: Sql>(sql: &'a S, steps: &'a [&'a [&'static str]], known: &'a Known) -> Result<Tables<'a, S>, SqlError> {
+    TRACK.open(sql, steps, known)
 }
 
 /// Makes the indexes of a table that has had so few rows until now that it needed none.

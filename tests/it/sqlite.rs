@@ -3,8 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
+use postern::account::migrations;
 use postern::account::sql::{Row, Sql, SqlError, Value};
-use postern::account::{After, Command, Outcome, carry_out, wake};
+use postern::account::{After, Command, Kept, Outcome, Schema, carry_out, wake};
+use postern::tenant::tables;
 use postern::time::Timestamp;
 use rusqlite::types::Value as Bound;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
@@ -15,11 +17,14 @@ pub struct Database {
     pub alarm: Cell<Option<Timestamp>>,
     /// How many steps of its machine the database has taken.
     pub steps: Cell<u64>,
+    /// What its object knows of it.
+    kept: RefCell<Kept>,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { connection: RefCell::new(Connection::open_in_memory().unwrap()), alarm: Cell::new(None), steps: Cell::new(0) }
+        let connection = RefCell::new(Connection::open_in_memory().unwrap());
+        Self { connection, alarm: Cell::new(None), steps: Cell::new(0), kept: RefCell::default() }
     }
 }
 
@@ -46,7 +51,7 @@ impl Database {
     /// The same, with `sql` in front of the tables.
     pub fn command_over(&self, sql: &impl Sql, command: &Command, now: Timestamp) -> Result<Outcome, SqlError> {
         let command = serde_json::from_str(&serde_json::to_string(command).unwrap()).unwrap();
-        let (outcome, after) = self.transaction(|| carry_out(command, sql, now))?;
+        let (outcome, after) = self.kept(|schema| carry_out(command, sql, schema, now))?;
         match after {
             After::Nothing => {}
             After::Wake(at) => self.alarm.set(Some(self.alarm.get().map_or(at, |set| set.min(at)))),
@@ -66,8 +71,34 @@ impl Database {
     /// The same where webhooks could be told anything, or not.
     pub fn ring_after(&self, now: Timestamp, delivered: bool) {
         if self.alarm.get().is_some_and(|at| at <= now) {
-            self.alarm.set(self.transaction(|| wake(self, now, delivered)).unwrap());
+            self.alarm.set(self.kept(|schema| wake(self, schema, now, delivered)).unwrap());
         }
+    }
+
+    /// One transaction of the object, with what it knows. What it knows afterwards is what the database would say.
+    pub fn kept<T>(&self, body: impl FnOnce(&Schema) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let kept = self.kept.borrow();
+        let result = kept.through(|schema| self.transaction(|| body(schema)));
+        kept.through(|schema| self.compare(schema)).unwrap();
+        result
+    }
+
+    fn compare(&self, schema: &Schema) -> Result<(), SqlError> {
+        let (steps, asked) = (self.steps.get(), Schema::default());
+        if schema.person != asked.person {
+            migrations::open(self, migrations::STEPS, &asked.person)?;
+        }
+        if schema.tenant != asked.tenant {
+            tables::open(self, tables::STEPS, &asked.tenant)?;
+        }
+        assert_eq!(*schema, asked, "the object knows its tables");
+        self.steps.set(steps);
+        Ok(())
+    }
+
+    /// The same database with a new object, which knows nothing of it.
+    pub fn anew(&self) {
+        self.kept.take();
     }
 
     pub fn transaction<T>(&self, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
@@ -100,6 +131,7 @@ impl Database {
 
     /// Makes every table of these steps, as versions before did.
     pub fn older(&self, versions: &str, steps: &[&[&str]]) {
+        self.anew();
         let connection = self.connection.borrow();
         connection.execute_batch(&format!("CREATE TABLE {versions} (version INTEGER PRIMARY KEY) STRICT")).unwrap();
         connection.execute_batch(&format!("INSERT INTO {versions} (version) VALUES (0)")).unwrap();
@@ -111,6 +143,7 @@ impl Database {
 
     /// Makes what there is not yet of these steps, for who fills tables by hand.
     pub fn complete(&self, steps: &[&[&str]]) {
+        self.anew();
         let connection = self.connection.borrow();
         steps.iter().copied().flatten().for_each(|statement| drop(connection.execute_batch(statement)));
     }

@@ -4,6 +4,7 @@ mod audit;
 mod credentials;
 mod delegations;
 mod history;
+mod known;
 mod policies;
 mod schema;
 mod shared;

@@ -1,6 +1,8 @@
 use std::cell::{Cell, RefCell};
 
 use postern::account;
+use postern::account::Schema;
+use postern::account::by_need::Known;
 use postern::account::sql::{Row, Sql, SqlError, Value};
 use postern::id::AccountId;
 use postern::tenant::tables::{self, STEPS};
@@ -279,7 +281,7 @@ fn no_statement_walks_through_a_table_or_sorts() {
         let command = with_notes(what);
         let account::Outcome::Tenant(outcome) = database.command_over(&sql, &command, at(0)).unwrap() else { panic!() };
         assert!(!matches!(*outcome, Outcome::Refused(_) | Outcome::Nothing), "{command:?} {outcome:?}");
-        database.transaction(|| account::wake(&sql, at(0), true)).unwrap();
+        database.kept(|schema| account::wake(&sql, schema, at(0), true)).unwrap();
     }
     // Somebody has to make room.
     for state in ["dead", "pending"] {
@@ -381,7 +383,7 @@ fn no_failure_is_passed_over_and_none_leaves_anything_half_done() {
         for left in 0.. {
             let sql = Failing { database: &database, left: Cell::new(left) };
             // The transaction is not committed in either case.
-            let ended = database.transaction(|| match account::carry_out(with_notes(what.clone()), &sql, at(0)) {
+            let ended = database.transaction(|| match account::carry_out(with_notes(what.clone()), &sql, &Schema::default(), at(0)) {
                 Ok(_) => Err(SqlError("done".to_owned())),
                 Err(error) => Err::<(), _>(error),
             });
@@ -400,10 +402,11 @@ fn tables_have_versions_of_their_own_and_are_brought_up_once() {
     let later: &[&str] = &["ALTER TABLE tenant_agent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'"];
     let steps = [STEPS, &[later]].concat();
     for _ in 0..2 {
-        assert_eq!(database.transaction(|| Ok(tables::open(&database, &steps)?.are_there())), Ok(true));
+        assert_eq!(database.transaction(|| Ok(tables::open(&database, &steps, &Known::default())?.are_there())), Ok(true));
     }
     assert_eq!(database.query("SELECT version FROM tenant_migration", 0).len(), 2, "the one that it began with, and the later one");
     // This version reads what a later one has left, and takes nothing back.
+    database.anew();
     assert!(matches!(own(&database, everybody()), Outcome::Agents(_, 5)));
     assert!(matches!(own(&database, create(8, 3, "eight", 0)), Outcome::Agent(_, true)));
     assert!(!database.dump().contains("\nmigration"), "a person's tables are another matter");
@@ -476,7 +479,8 @@ fn no_table_is_made_where_a_later_version_has_been_until_that_is_back() {
     let database = family();
     let later: &[&str] = &["ALTER TABLE tenant_webhook ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'"];
     let steps = [STEPS, &[later]].concat();
-    assert_eq!(database.transaction(|| Ok(tables::open(&database, &steps)?.are_there())), Ok(true));
+    assert_eq!(database.transaction(|| Ok(tables::open(&database, &steps, &Known::default())?.are_there())), Ok(true));
+    database.anew();
     let before = database.dump();
     let needs = account::Command::Tenant(Box::new(command(None, subscribe(1, Some(2), &["*"]))));
     assert!(database.command(&needs, at(0)).is_err());
@@ -484,7 +488,8 @@ fn no_table_is_made_where_a_later_version_has_been_until_that_is_back() {
     assert!(matches!(own(&database, everybody()), Outcome::Agents(_, 5)), "what is there can be read");
     // The later version makes it as it wants to have it.
     let made = database.transaction(|| {
-        let tables = tables::open(&database, &steps)?;
+        let known = Known::default();
+        let tables = tables::open(&database, &steps, &known)?;
         tables.run("INSERT INTO tenant_webhook (id, path, url, events, enabled, secret_version, created, updated) VALUES ('w', '', '', '', 1, 1, 0, 0)", &[])?;
         Ok(tables.run("SELECT colour FROM tenant_webhook", &[])?.len())
     });

@@ -79,7 +79,7 @@ fn a_person_and_agents_share_an_object_and_are_erased_together() {
 fn even_if_the_storage_is_not_given_back_nothing_is_left() {
     let database = rooted();
     person(&database, &open());
-    database.transaction(|| account::carry_out(account::Command::Erase, &database, at(0))).unwrap();
+    database.kept(|schema| account::carry_out(account::Command::Erase, &database, schema, at(0))).unwrap();
     assert_eq!(database.dump(), "sqlite_sequence: []\n");
 }
 
