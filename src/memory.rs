@@ -47,6 +47,15 @@ impl<K: Ord, V: Clone> Bounded<K, V> {
         self.young.get(key).or_else(|| self.old.get(key)).map(|(value, _)| value.clone())
     }
 
+    /// The same, which is remembered longer for that.
+    pub fn find_again(&mut self, key: &K) -> Option<V> {
+        if !self.young.contains_key(key) {
+            let (key, (value, weight)) = self.old.remove_entry(key)?;
+            self.insert_weighing(weight, key, value);
+        }
+        self.find(key)
+    }
+
     /// Remembers.
     pub fn insert(&mut self, key: K, value: V) {
         self.insert_weighing(1, key, value);
@@ -194,6 +203,18 @@ mod tests {
         }
         map.remove(&99);
         assert_eq!(map.find(&99), None);
+    }
+
+    #[test]
+    fn what_is_found_again_and_again_stays() {
+        let mut map = Bounded::new(10);
+        map.insert(0, 0);
+        for key in 1..100 {
+            map.insert(key, key);
+            assert_eq!(map.find_again(&0), Some(0));
+            assert!(map.young.len() + map.old.len() <= 10 && map.weight == map.young.len());
+        }
+        assert_eq!((map.find_again(&1), map.find_again(&100)), (None, None));
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Cell {
     /// Reads, decides, writes, sets the alarm.
     fn step(&self, kind: &str, command: &str) -> Result<String, Failed> {
         let machine = machine(kind)?;
-        let kept = RECORDS.with_borrow(|records| records.find(&self.number)).filter(|(kind, _)| *kind == machine.kind);
+        let kept = RECORDS.with_borrow_mut(|records| records.find_again(&self.number)).filter(|(kind, _)| *kind == machine.kind);
         let text = if kept.is_some() { None } else { self.read()? };
         let found = match (&kept, &text) {
             (Some((_, kept)), _) => Found::Kept(kept),

@@ -7,7 +7,7 @@ use crate::jose::claims::CredentialStamp;
 use crate::machine::Next;
 use crate::machine::family::{Family, Presented, Rotation};
 use crate::machine::places::Places;
-use crate::machine::standing::Credential;
+use crate::machine::standing::{Credential, Standing};
 use crate::machine::status_index::Block;
 
 use crate::oauth::scope::Scope;
@@ -181,20 +181,23 @@ impl Grant {
             return (Next::Keep, Outcome::Refused(GrantRefusal::Full));
         }
         if block.is_none() {
-            let (standing, account) = (self.standing, self.account);
-            return (Next::Keep, Outcome::Issue { standing, stamp, terms: None, account, successor: 0 });
+            let standing = self.of_session(stamp.map(|stamp| stamp.id));
+            return (Next::Keep, Outcome::Issue { standing, stamp, terms: None, account: self.account, successor: 0 });
         }
         self.remember(block, now);
         self.issue(stamp.map(|stamp| stamp.id), None, 0)
     }
 
-    /// How it stands is said with this session's stamp alone: whoever asks for another must ask again, and most never do.
     fn issue(self, id: Option<u32>, terms: Option<Terms>, successor: usize) -> (Next<Self>, Outcome) {
-        let credential = id.and_then(|id| self.standing.credentials.iter().find(|stamp| stamp.id == id)).cloned();
-        let stamp = credential.as_ref().map(|stamp| CredentialStamp { id: stamp.id, generation: stamp.generation });
-        let standing = self.standing.with(credential);
+        let standing = self.of_session(id);
+        let stamp = standing.credentials.first().map(|stamp| CredentialStamp { id: stamp.id, generation: stamp.generation });
         let account = self.account.clone();
         (self.put(), Outcome::Issue { standing, stamp, terms, account, successor })
+    }
+
+    /// How it stands, with this session's stamp alone: whoever asks for another must ask again, and most never do.
+    fn of_session(&self, id: Option<u32>) -> Standing {
+        self.standing.with(id.and_then(|id| self.standing.credentials.iter().find(|stamp| stamp.id == id)).cloned())
     }
 
     fn is_full(&mut self, block: Option<&(Block, Ttl)>) -> bool {
