@@ -1,11 +1,6 @@
-// What a deployment costs on Cloudflare's published prices: `node bench/cost.mjs` writes the section of the README from the counts of storage
-// operations (counts.json) and the CPU that was measured (results.json); `--check` only says whether it is right.
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+// What a deployment costs on Cloudflare's published prices, of the counts of storage operations and the CPU that was measured: a part of the README.
 import { PATHS } from "./paths.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const MILLION = 1_000_000;
 
 /** Workers Paid: dollars a month, what is included in it, and dollars for each beyond. */
@@ -33,8 +28,6 @@ const PROFILE = {
   each: { discovery: 1, "auth-md": 1, register: 1, "token-assertion": 30, "bearer-first": 150, "bearer-seen": 150 },
 };
 
-const read = (name) => JSON.parse(readFileSync(join(root, "bench", name), "utf8"));
-
 /** What one request of a path takes of each that has a price. An alarm that is set is a row written, and a request when it rings. */
 function taken(count, cpu_us) {
   const calls = count.object_calls + Math.max(count.alarms_set, count.alarms_rung);
@@ -52,9 +45,7 @@ function taken(count, cpu_us) {
 }
 
 /** Every path that is counted; `cpu` is missing until it has been measured. */
-function paths() {
-  const { per_request } = read("counts.json");
-  const { results } = read("results.json");
+function paths({ per_request }, { results }) {
   return Object.keys(PATHS).filter((path) => path in per_request).map((path) => {
     const measured = results.find((result) => result.path === path && result.target === "postern")?.cpu_us?.median;
     return { path, measured: measured !== undefined, takes: taken(per_request[path], measured ?? 0) };
@@ -94,9 +85,9 @@ function bill(known) {
   return [table(["What", "Used", "Included", "Cost"], [...rows, ["the plan", "", "", dollars(PLAN)], ["**together**", "", "", `**${dollars(total)}**`]]) + without, total];
 }
 
-/** All that stands between the marks. */
-function text() {
-  const known = paths();
+/** The part of the README, of `counts.json` and `results.json`. */
+export function cost(counts, results) {
+  const known = paths(counts, results);
   const [lines, total] = bill(known);
   const habits = Object.entries(PROFILE.each).map(([path, times]) => `${times} × ${PATHS[path].title}`).join(", ");
   return `${number(PROFILE.agents)} new agents in a month cost **${dollars(total)}** on Cloudflare's published prices (Workers Paid, as of ${AS_OF}), if each does this: ${habits}.
@@ -107,34 +98,8 @@ One request of a path, and what a million of them cost when all that is included
 
 ${perPath(known)}
 
-Storage operations are counted on the release build ([how](bench/README.md)): they are those of a warm worker, and hardly depend on the machine. A request to an object is taken as ${CALL_SECONDS * 1000} ms of
-its ${OBJECT_GB * 1000} MB, an alarm as a row when it is set and a request when it rings. CPU is that of the last benchmark, with storage and its threads in it, which Cloudflare does not charge: it is too much
-rather than too little. \`node bench/cost.mjs\` writes this section; what is assumed of an agent is \`PROFILE\` in it.`;
-}
-
-const BEGIN = "<!-- bench/cost.mjs writes from here -->";
-const END = "<!-- to here -->";
-
-/** The README with the section as it should be. */
-export function renewed(readme) {
-  const [before, rest] = readme.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (after === undefined) throw new Error("the README lacks the marks of the section on cost");
-  return `${before}${BEGIN}\n${text()}\n${END}${after}`;
-}
-
-const FILE = join(root, "README.md");
-
-export function write() {
-  writeFileSync(FILE, renewed(readFileSync(FILE, "utf8")));
-}
-
-export const isRight = () => renewed(readFileSync(FILE, "utf8")) === readFileSync(FILE, "utf8");
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (!process.argv.includes("--check")) write();
-  else if (!isRight()) {
-    console.error("The README's section on cost is not what counts.json and results.json make of it: node bench/cost.mjs");
-    process.exitCode = 1;
-  }
+Storage operations are counted on the release build ([how](bench/README.md)): they are those of a warm worker whose objects are in memory, and hardly depend on the machine; an
+object that is not reads two rows more, or as many as its account has tables. A request to an object is taken as ${CALL_SECONDS * 1000} ms of its ${OBJECT_GB * 1000} MB, an alarm as a row when
+it is set and a request when it rings. CPU is that of the last benchmark, with storage and its threads in it, which Cloudflare does not charge: it is too much
+rather than too little. \`node bench/readme.mjs\` writes this; what is assumed of an agent is \`PROFILE\` in \`bench/cost.mjs\`.`;
 }

@@ -2,12 +2,12 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../scripts/lib.mjs";
-import { write as writeCost } from "./cost.mjs";
 import { counts, store } from "./counts.mjs";
 import { CONNECTIONS, load } from "./load.mjs";
 import { memoryAfter } from "./memory.mjs";
 import { BASELINE, PATHS } from "./paths.mjs";
 import { progress } from "./progress.mjs";
+import { write as writeReadme } from "./readme.mjs";
 import { countsTable, machine, summary, table, versions, write } from "./report.mjs";
 import { cpu, freePort, memory, stopAll, storage } from "./servers.mjs";
 import { digits, median } from "./statistics.mjs";
@@ -130,7 +130,7 @@ export async function run(options) {
     if (options.counts) {
       line.end();
       console.log(countsTable(storage));
-      if (whole) writeCost();
+      if (whole) writeReadme();
       return process.exit();
     }
     const idle = await started(empty, folder, line.say);
@@ -157,7 +157,7 @@ export async function run(options) {
     const isVoid = report.results.some((result) => result.void);
     write(report, whole && !isVoid ? join(root, "bench") : WORK);
     if (isVoid) process.exitCode = 1;
-    else if (whole) writeCost();
+    else if (whole) writeReadme();
   } catch (error) {
     line.end();
     console.error(error.message);
