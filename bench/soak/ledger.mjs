@@ -3,8 +3,9 @@ import { pick } from "./random.mjs";
 
 /** Tokens that are looked at again; beyond that, new ones take the place of others. */
 const LIVE_TOKENS = 20_000;
-/** Half of all choices are among so many of the newest, whose objects are in memory. */
+/** So many of the newest are at work, and their objects in memory; this share of all choices is among all, most of whom have been idle for long. */
 const NEWEST = 256;
+const IDLE = 1 / 8;
 /** Tokens of an agent that are remembered to the end of it. */
 const TOKENS_OF_ONE = 4;
 /** Spent refresh tokens of a family that has ended. */
@@ -46,7 +47,7 @@ export class Ledger {
   /** One of a list that fulfils the condition, or undefined if there is none among a few. */
   some(list, holds = () => true) {
     for (let time = 0; time < 12; time += 1) {
-      const newest = this.chance() < 0.5 ? Math.max(0, list.length - NEWEST) : 0;
+      const newest = this.chance() < IDLE ? 0 : Math.max(0, list.length - NEWEST);
       const found = list[newest + Math.floor(this.chance() * (list.length - newest))];
       if (found && holds(found)) return found;
     }

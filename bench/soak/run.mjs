@@ -13,9 +13,9 @@ import { compare, verify } from "./verify.mjs";
 const SHARE = 0.8;
 /** Operations under way when capacity is measured. */
 const LANES = 16;
-/** Seconds of it that do not count, and that do. */
-const WARM_UP = 5;
-const MEASURED = 10;
+/** Seconds of it that do not count, and that do: objects are put out of memory after ten idle ones, and that is part of what they cost. */
+const WARM_UP = 20;
+const MEASURED = 20;
 /** No more operations are under way at a time than begin in so many seconds: others are left out, and counted. A restart takes less. */
 const BEHIND = 4;
 /** However low the rate is, so many may be under way. */

@@ -1,5 +1,7 @@
 // What the platform alone costs: plain JavaScript that makes the same calls to storage and crypto as the service, and decides
 // nothing. It is no service: it lets everybody in.
+import { DurableObject } from "cloudflare:workers";
+
 const DAY = 86_400_000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const INIT = { headers: { "Content-Type": "application/json", "Cache-Control": "no-store" } };
@@ -23,10 +25,7 @@ async function verify() {
   return crypto.subtle.verify(ALGORITHM, keys.publicKey, keys.signature, input);
 }
 
-async function ask(env, name, what) {
-  const response = await env.CELL.get(env.CELL.idFromName(name)).fetch(`https://cell/${what}`, { method: "POST", body: RECORD });
-  return response.text();
-}
+const ask = (env, name, what) => env.CELL.getByName(name).take(what, RECORD);
 
 const some = (count) => String(Math.floor(Math.random() * count));
 
@@ -64,18 +63,15 @@ const ROUTES = {
     await ask(env, `limit/${some(64)}`, "write");
     await ask(env, crypto.randomUUID(), "open");
   },
-  // A provider's assertion: verified, a limit counted, used up once; its person's tie, account and registration asked, and asked again
-  // when the tie is made; one signature.
+  // A provider's assertion: verified, a limit counted, used up once; its person's tie, account and registration asked; one signature.
   "/vouched": async (_body, env) => {
     const one = next(256);
-    const [link, person, agent] = [`link/${one}`, `person/${one}`, `agent/${one}`];
     await verify();
+    await ask(env, `person/${one}`, "read");
     await ask(env, `limit/${some(64)}`, "write");
-    for (const name of [link, person, agent]) await ask(env, name, "read");
+    await ask(env, `link/${one}`, "read");
     await ask(env, `once/${some(64)}`, "write");
-    await ask(env, link, "read");
-    await ask(env, link, "write");
-    for (const name of [agent, agent, person]) await ask(env, name, "read");
+    await ask(env, `agent/${one}`, "read");
     await sign();
   },
   // One record read, and the time of the poll written into it.
@@ -90,22 +86,21 @@ export default {
   },
 };
 
-export class Cell {
-  constructor(state) {
-    this.storage = state.storage;
-  }
-
-  async fetch(request) {
-    const body = await request.text();
-    const what = new URL(request.url).pathname;
-    const { sql } = this.storage;
-    if (!this.table) sql.exec("CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)");
-    this.table = true;
-    const [known] = sql.exec("SELECT body FROM record").toArray();
+export class Cell extends DurableObject {
+  /** What is known is kept: an object in memory need not read it. */
+  take(what, body) {
+    const { sql } = this.ctx.storage;
+    if (this.known === undefined) {
+      sql.exec("CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY CHECK (id = 0), body TEXT NOT NULL)");
+      this.known = sql.exec("SELECT body FROM record").toArray()[0]?.body ?? null;
+    }
     // What is only read is written once, so that there is something to read.
-    if (what !== "/read" || !known) sql.exec("INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body);
-    if (what === "/open") await this.storage.setAlarm(Date.now() + DAY);
-    return new Response(known?.body ?? body);
+    if (what !== "read" || this.known === null) {
+      sql.exec("INSERT INTO record (id, body) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", body);
+      this.known = body;
+    }
+    if (what === "open") this.ctx.storage.setAlarm(Date.now() + DAY);
+    return this.known;
   }
 
   alarm() {}
