@@ -46,8 +46,10 @@ export class Ledger {
 
   /** One of a list that fulfils the condition, or undefined if there is none among a few. */
   some(list, holds = () => true) {
+    const all = this.chance() < IDLE;
     for (let time = 0; time < 12; time += 1) {
-      const newest = this.chance() < IDLE ? 0 : Math.max(0, list.length - NEWEST);
+      // Where the newest are busy, older ones do the work: were they left alone, an overload would bring ever more arrivals, which cost most.
+      const newest = all ? 0 : Math.max(0, list.length - NEWEST * 2 ** time);
       const found = list[newest + Math.floor(this.chance() * (list.length - newest))];
       if (found && holds(found)) return found;
     }
