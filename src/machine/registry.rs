@@ -74,7 +74,7 @@ pub struct Entry {
 }
 
 /// What an object has to write after a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Written {
     /// Nothing.
     Nothing,

@@ -199,3 +199,17 @@ fn read(value: Bound) -> Value {
 fn refused(error: rusqlite::Error) -> SqlError {
     SqlError(error.to_string())
 }
+
+/// A database that fails once so many statements are done.
+pub struct Failing<'a> {
+    pub database: &'a Database,
+    pub left: Cell<usize>,
+}
+
+impl Sql for Failing<'_> {
+    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let Some(left) = self.left.get().checked_sub(1) else { return Err(SqlError("the disk is gone".to_owned())) };
+        self.left.set(left);
+        self.database.run(statement, values)
+    }
+}

@@ -120,7 +120,7 @@ impl Platform {
         if let Some((_, kept)) = kept {
             // What an object keeps is as good as what it has written.
             let again = (machine.step)(Found::Kept(&kept), command, self.now.get()).unwrap();
-            assert_eq!((again.outcome, again.written), (stepped.outcome.clone(), stepped.written.clone()), "{command}");
+            assert_eq!((&again.outcome, &again.written), (&stepped.outcome, &stepped.written), "{command}");
         }
         match stepped.written {
             Written::Nothing => {}

@@ -7,7 +7,7 @@ use postern::account::{Command, Connection, Outcome, Schema};
 use postern::id::GrantId;
 
 use super::{agent, at, everything_else, feed, happened, open, opened, passkey, run, session};
-use crate::sqlite::Database;
+use crate::sqlite::{Database, Failing};
 
 /// The tables as a later version will have them.
 const LATER: &[&str] = &["ALTER TABLE agent ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'", "CREATE TABLE delegation (id TEXT) STRICT"];
@@ -110,20 +110,6 @@ fn a_step_that_fails_leaves_the_tables_as_they_were() {
     let steps = [STEPS, &[&["ALTER TABLE person ADD COLUMN colour TEXT", "ALTER TABLE person ADD COLUMN colour TEXT"]]].concat();
     assert!(database.transaction(|| migrations::open(&database, &steps, &Known::default()).map(drop)).is_err());
     assert_eq!(database.dump(), before);
-}
-
-/// Fails at one statement.
-struct Failing<'a> {
-    database: &'a Database,
-    left: Cell<usize>,
-}
-
-impl Sql for Failing<'_> {
-    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let Some(left) = self.left.get().checked_sub(1) else { return Err(SqlError("the disk is gone".to_owned())) };
-        self.left.set(left);
-        self.database.run(statement, values)
-    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use postern::tenant::tables;
 use postern::tenant::{Outcome, What};
 
 use super::{ROOT, at, command, everybody, family, profile, reg, run, subscribe};
-use crate::sqlite::Database;
+use crate::sqlite::{Database, Failing};
 
 /// One that needs tables of a person which a new person has not, and one of the same kind for agents.
 fn makes_tables() -> [account::Command; 2] {
@@ -107,20 +107,6 @@ fn an_object_that_has_nothing_asks_its_database_but_once() {
     for command in begin().iter().chain(&makes_tables()).chain(&reads_them()) {
         let asked = statements(&database, command);
         assert!(!asked.is_empty() && ![TABLES, OF_PERSON, OF_AGENTS].iter().any(|question| asked.contains(question)), "{asked:?}");
-    }
-}
-
-/// Fails at one statement.
-struct Failing<'a> {
-    database: &'a Database,
-    left: Cell<usize>,
-}
-
-impl Sql for Failing<'_> {
-    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let Some(left) = self.left.get().checked_sub(1) else { return Err(SqlError("the disk is gone".to_owned())) };
-        self.left.set(left);
-        self.database.run(statement, values)
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     ROOT, add, at, audited, command, crd, create, credential, delegation, dlg, emit, everybody, family, own, pol, policy, profile, reg,
     run, subscribe, webhook, whk,
 };
-use crate::sqlite::Database;
+use crate::sqlite::{Database, Failing};
 
 /// One of each, all of which have something to do in [`full`].
 pub(super) fn everything() -> Vec<What> {
@@ -359,20 +359,6 @@ fn a_hundred_thousand_audit_rows_cost_no_more_than_none() {
         sql.1.get()
     };
     assert_eq!(cost(6000), cost(100_000));
-}
-
-/// Fails at one statement.
-struct Failing<'a> {
-    database: &'a Database,
-    left: Cell<usize>,
-}
-
-impl Sql for Failing<'_> {
-    fn run(&self, statement: &'static str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let Some(left) = self.left.get().checked_sub(1) else { return Err(SqlError("the disk is gone".to_owned())) };
-        self.left.set(left);
-        self.database.run(statement, values)
-    }
 }
 
 #[test]
