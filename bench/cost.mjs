@@ -1,4 +1,5 @@
 // What a deployment costs on Cloudflare's published prices, of the counts of storage operations and the CPU that was measured: a part of the README.
+import { markdown } from "./markdown.mjs";
 import { PATHS } from "./paths.mjs";
 
 const MILLION = 1_000_000;
@@ -54,8 +55,6 @@ function paths({ per_request }, { results }) {
 
 const dollars = (value) => `$${value.toFixed(2)}`;
 const number = (value) => Number(value.toFixed(2)).toLocaleString("en-US");
-const row = (cells) => `| ${cells.join(" | ")} |`;
-const table = (head, rows) => [row(head), row(head.map((_, index) => (index ? "--:" : "---"))), ...rows.map(row)].join("\n");
 
 /** What a million requests of it cost when nothing is included any more; what they leave stored is not in it. */
 function perPath(known) {
@@ -66,7 +65,7 @@ function perPath(known) {
     ...columns.map((name) => (name === "cpu" && !measured ? "" : number(takes[name]))),
     `${dollars(sum(takes))}${measured ? "" : " and its CPU"}`,
   ]);
-  return table(["Path", "CPU ms", "KV reads", "KV writes", "object requests", "rows read", "rows written", "a million cost"], rows);
+  return markdown(["Path", "CPU ms", "KV reads", "KV writes", "object requests", "rows read", "rows written", "a million cost"], rows);
 }
 
 /** The bill of the profile, line by line. */
@@ -82,7 +81,7 @@ function bill(known) {
   const rows = lines.map(({ title, used, included, cost }) => [title, round(used), round(included), dollars(cost)]);
   const unmeasured = Object.keys(PROFILE.each).filter((path) => !one(path).measured).map((path) => PATHS[path].title);
   const without = unmeasured.length ? `\n\nThe CPU of ${unmeasured.join(", ")} has not been measured yet, and is not in it.` : "";
-  return [table(["What", "Used", "Included", "Cost"], [...rows, ["the plan", "", "", dollars(PLAN)], ["**together**", "", "", `**${dollars(total)}**`]]) + without, total];
+  return [markdown(["What", "Used", "Included", "Cost"], [...rows, ["the plan", "", "", dollars(PLAN)], ["**together**", "", "", `**${dollars(total)}**`]]) + without, total];
 }
 
 /** The part of the README, of `counts.json` and `results.json`. */

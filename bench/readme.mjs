@@ -13,10 +13,10 @@ const END = "<!-- to here -->";
 /** The README with a part as it should be. */
 function renewed(readme, name, text) {
   const begin = `<!-- bench/readme.mjs writes the ${name} from here -->`;
-  const [before, rest] = readme.split(begin);
-  const [, ...after] = rest?.split(END) ?? [];
-  if (!after.length) throw new Error(`the README lacks the marks of the ${name}`);
-  return `${before}${begin}\n${text}\n${END}${after.join(END)}`;
+  const start = readme.indexOf(begin);
+  const end = readme.indexOf(END, start);
+  if (start < 0 || end < 0) throw new Error(`the README lacks the marks of the ${name}`);
+  return `${readme.slice(0, start)}${begin}\n${text}\n${readme.slice(end)}`;
 }
 
 /** The README with all of them. */

@@ -2,7 +2,7 @@
 import { codeIn, signedIn } from "../targets/connected.mjs";
 import { authorizing, byCode, continuing, disconnecting } from "./asks.mjs";
 import { Failed } from "./client.mjs";
-import { GRACE, follow, isOver, mayBeOver, newFamily } from "./family.mjs";
+import { GRACE, TOO_LATE, follow, isOver, mayBeOver, newFamily } from "./family.mjs";
 
 /** People who have signed in before the run begins: so many that their grants are changed at the same time. */
 const PEOPLE = 32;
@@ -10,8 +10,6 @@ const PEOPLE = 32;
 const FAMILIES_OF_ONE = 12;
 /** So much younger than the grace a rotation is when its token is repeated, that the repeat comes in time unless a restart holds it up. */
 const SOON = GRACE / 2;
-/** So much later than the grace a spent token is surely too late. */
-const MARGIN = 5000;
 
 /** Whom an access token is about. */
 const whom = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url")).sub;
@@ -91,7 +89,7 @@ export function families({ send, ledger }, { wrong, seldom, perhapsTwice }) {
 
   /** A token that was spent long ago: somebody else has it too, and the family ends. */
   async function replay() {
-    const late = (one) => [...one.rotations.values()].find((rotation) => isOver(one, rotation, GRACE + MARGIN));
+    const late = (one) => [...one.rotations.values()].find((rotation) => isOver(one, rotation, TOO_LATE));
     const family = ledger.family(late);
     if (!family) return false;
     return ledger.change(family, async () => {

@@ -4,6 +4,8 @@ import { newAgent } from "./ledger.mjs";
 
 /** A spent token brings its successor for so many milliseconds after it was used, even if that has been used too. */
 export const GRACE = 60_000;
+/** After so long it is surely too late, and ends the family. */
+export const TOO_LATE = GRACE + 5000;
 
 /**
  * A family of a person's client. `id` is whom its tokens are about, `refresh` its newest token, and `rotations` has what each spent one has

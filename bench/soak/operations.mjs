@@ -4,14 +4,13 @@ import { arrivals } from "./arrivals.mjs";
 import { byAssertion, byKey, introspection, keyed, me, named, refreshing, refused, whoami } from "./asks.mjs";
 import { bare, form, get, json } from "./client.mjs";
 import { families } from "./families.mjs";
+import { TOO_LATE } from "./family.mjs";
 import { judges } from "./judges.mjs";
 import { REVOKED_OF_ONE } from "./ledger.mjs";
 import { LIVENESS, METADATA } from "./server.mjs";
 
 /** What has ended counts no more after so many milliseconds. */
 const FELT = LIVENESS + 100;
-/** A spent refresh token brings its successor for a minute after it was used; after so long it ends the family. */
-const SPENT_FOR_GOOD = 65_000;
 /** A key has eight refresh tokens at most. */
 const SESSIONS = 6;
 
@@ -70,7 +69,7 @@ export function operations({ send, ledger, tally, chance }) {
 
   /** A refresh token that was spent long ago: somebody else has it too, and the family ends. */
   async function replay() {
-    const late = (session) => session.spent.slice(0, -1).find(({ at }) => performance.now() - at > SPENT_FOR_GOOD);
+    const late = (session) => session.spent.slice(0, -1).find(({ at }) => performance.now() - at > TOO_LATE);
     const agent = ledger.agent("root", ({ sessions }) => sessions.some(late));
     if (!agent) return false;
     return ledger.change(agent, async () => {
